@@ -1,0 +1,30 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+/// Every bound of the project that is not an option, each with its reason.
+namespace fleetarium::limits {
+
+/// Free blocks a thread keeps per size class: enough for the messages under way of a large
+/// world, small beside its devices.
+inline constexpr std::size_t pooled_bytes_per_class_max = std::size_t{8} << 20;
+
+/// The largest Remaining Length that four bytes can carry [v5/MQTT-1.5.5-1].
+inline constexpr std::uint32_t remaining_length_max = 268'435'455;
+
+/// The largest packet: fixed header of five bytes and the largest Remaining Length.
+inline constexpr std::uint32_t packet_size_max = remaining_length_max + 5;
+
+/// UTF-8 strings and binary data carry their length in two bytes [v5/MQTT-4.7.3-3].
+inline constexpr std::size_t string_size_max = 65'535;
+
+/// Payloads from this size on are held apart from their message and shared by all receivers;
+/// below it a copy is cheaper than a counted reference.
+inline constexpr std::size_t shared_payload_size_min = 1024;
+
+/// Levels of a topic filter or topic name that the broker stores: deeper trees cost memory and
+/// match time out of proportion, and no fleet names its topics so.
+inline constexpr std::size_t topic_levels_max = 128;
+
+}  // namespace fleetarium::limits

@@ -1,0 +1,102 @@
+#pragma once
+
+#include <fleetarium/core/bytes.hpp>
+#include <fleetarium/core/shared_bytes.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+namespace fleetarium {
+
+/// Encoded bytes on their way to a peer: a chain of pooled chunks, eight bytes when empty.
+///
+/// An encoder writes into it, a driver takes it and hands it to a socket or a link, a decoder
+/// reads it in place. Space asked for with `extend` is contiguous, so a packet encoded in one
+/// piece can be decoded in one piece. A chunk may end in a shared payload that is referred to,
+/// not copied.
+/// Thread rule: one thread at a time, as for shared_bytes.
+class wire_buffer {
+public:
+    wire_buffer() = default;
+    wire_buffer(wire_buffer&& other) noexcept : head_(std::exchange(other.head_, nullptr)) {}
+    wire_buffer& operator=(wire_buffer&& other) noexcept {
+        std::swap(head_, other.head_);
+        return *this;
+    }
+    ~wire_buffer() { clear(); }
+
+    bool empty() const noexcept { return head_ == nullptr; }
+
+    /// Bytes in all chunks. Linear in the number of chunks, which is one for small traffic.
+    std::size_t size() const noexcept;
+
+    /// Appends `count` contiguous bytes and returns where to write them.
+    std::uint8_t* extend(std::size_t count) {
+        if (head_ != nullptr) {
+            chunk* const last = head_->last;
+            if (last->capacity - last->size >= count && last->tail.empty()) {
+                std::uint8_t* const at = last->data() + last->size;
+                last->size += static_cast<std::uint32_t>(count);
+                return at;
+            }
+        }
+        return extend_with_new_chunk(count);
+    }
+
+    /// Appends a copy of `bytes`.
+    void append(bytes_view bytes);
+
+    /// Appends a reference to `bytes`.
+    void append_shared(shared_bytes bytes);
+
+    /// Appends all of `other`, which is empty after.
+    void append(wire_buffer&& other);
+
+    /// Takes back the last `count` bytes of the last `extend`, not yet written.
+    void shrink(std::size_t count);
+
+    void clear() noexcept;
+
+    /// Calls `visit(bytes_view)` for each contiguous part, first to last.
+    template <class Visitor>
+    void for_each_part(Visitor&& visit) const {
+        for (const chunk* at = head_; at != nullptr; at = at->next) {
+            if (at->size != 0) {
+                visit(bytes_view{at->data(), at->size});
+            }
+            if (!at->tail.empty()) {
+                visit(at->tail.view());
+            }
+        }
+    }
+
+    /// The bytes, if they are one contiguous part or none; otherwise an empty view.
+    bytes_view contiguous() const noexcept {
+        return head_ != nullptr && head_->next == nullptr && head_->tail.empty()
+                   ? bytes_view{head_->data(), head_->size}
+                   : bytes_view{};
+    }
+
+private:
+    struct chunk {
+        chunk* next;
+        chunk* last;  // of the whole chain; kept in its head only
+        shared_bytes tail;
+        std::uint32_t capacity;
+        std::uint32_t size;
+
+        std::uint8_t* data() { return reinterpret_cast<std::uint8_t*>(this + 1); }
+        const std::uint8_t* data() const { return reinterpret_cast<const std::uint8_t*>(this + 1); }
+    };
+
+    static chunk* make_chunk(std::size_t count);
+    std::uint8_t* extend_with_new_chunk(std::size_t count);
+    void link(chunk* first, chunk* last) noexcept;
+
+    chunk* head_ = nullptr;
+};
+
+static_assert(sizeof(wire_buffer) == sizeof(void*));
+
+}  // namespace fleetarium
