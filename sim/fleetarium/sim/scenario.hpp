@@ -1,0 +1,230 @@
+#pragma once
+
+#include <fleetarium/codec/packets.hpp>
+#include <fleetarium/core/clock.hpp>
+#include <fleetarium/core/distribution.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+/// What a world is made of, as plain values: a scenario file is read into these structs
+/// (scenario_loader.hpp), and C++ users fill in the same structs by hand. Every member has a
+/// default, so `fleet_spec{.name = "doors", .count = 20}` is a complete fleet.
+///
+/// Members called templates are text with placeholders such as `{index}`; text_template.hpp has
+/// the list. Durations that may be "off" or "for ever" are optional.
+namespace fleetarium::sim {
+
+/// A session expiry that never comes.
+inline constexpr duration for_ever = duration::max();
+
+/// What happens to a message for a session whose queue is full.
+enum class queue_policy : std::uint8_t { drop_new, drop_oldest };
+
+/// Limits of a broker; what is not set is the broker's own default.
+struct broker_limits {
+    // Announced in CONNACK.
+    std::optional<std::uint16_t> receive_maximum{};         ///< 1 and up
+    std::optional<std::uint32_t> maximum_packet_size{};     ///< bytes
+    std::optional<std::uint16_t> topic_alias_maximum{};     ///< 0 is none
+    std::optional<enum qos> maximum_qos{};
+    std::optional<bool> retain_available{};
+    std::optional<bool> wildcard_subscription_available{};
+    std::optional<bool> subscription_identifier_available{};
+    std::optional<bool> shared_subscription_available{};
+    std::optional<duration> server_keep_alive{};            ///< whole seconds
+    std::optional<duration> session_expiry_maximum{};       ///< whole seconds or for_ever
+    // The broker's memory.
+    std::optional<std::uint32_t> queue_messages_max{};      ///< per session
+    std::optional<std::uint64_t> queue_bytes_max{};         ///< per session
+    std::optional<enum queue_policy> queue_policy{};
+    std::optional<bool> queue_qos_0_offline{};              ///< queue QoS 0 for absent sessions
+    std::optional<std::uint16_t> inflight_max{};            ///< unacknowledged per client, 1 and up
+    std::optional<std::uint64_t> retained_messages_max{};
+};
+
+/// Who may connect with a password.
+struct user_spec {
+    std::string user_name{};
+    std::string password{};
+};
+
+/// Permission to publish to and subscribe to topics. An action is allowed if any rule for the
+/// client allows it. In filters `%c` stands for the client id, `%u` for the user name.
+struct access_rule {
+    std::optional<std::string> user_name{};  ///< none: the rule is for every client
+    std::vector<std::string> publish{};      ///< filters of topic names
+    std::vector<std::string> subscribe{};    ///< filters that cover the filters asked for
+};
+
+struct broker_spec {
+    std::string name = "broker";
+    broker_limits limits{};
+    std::optional<duration> sys_interval{};  ///< between $SYS messages; none: no $SYS topics
+    std::vector<user_spec> users{};
+    bool allow_anonymous = true;             ///< let clients without a user name in
+    std::vector<access_rule> access{};       ///< empty: everything is allowed
+};
+
+/// One direction of a link.
+struct direction_spec {
+    distribution latency{};                     ///< per chunk; order is kept
+    std::optional<std::uint64_t> bandwidth{};   ///< bytes a second; none: no limit
+};
+
+/// The way between a device and its broker: a reliable byte stream, as TCP is.
+struct network_spec {
+    std::string name = "network";
+    direction_spec up{};                        ///< device to broker
+    direction_spec down{};                      ///< broker to device
+    std::optional<std::uint32_t> mtu{};         ///< chunks longer than this arrive in segments
+    double split_probability = 0;               ///< 0..1: chunks cut at a random byte
+};
+
+struct will_spec {
+    std::string topic{};                        ///< template
+    std::string payload{};                      ///< template
+    enum qos qos = qos::at_most_once;
+    bool retain = false;
+    duration delay{};                           ///< whole seconds; version 5
+};
+
+/// How a stretch online ends.
+enum class offline_manner : std::uint8_t {
+    cut,         ///< the link breaks without a DISCONNECT: wills are due
+    disconnect,  ///< the device says goodbye: DISCONNECT, then close
+};
+
+/// Patchy coverage, or devices that come online now and then. Each device alternates between
+/// online and offline on its own; while offline, no connection attempt succeeds.
+struct coverage_spec {
+    distribution up{};                          ///< length of a stretch online
+    distribution down{};                        ///< length of a gap
+    offline_manner manner = offline_manner::cut;
+};
+
+/// Which device of a fleet the next message goes to.
+enum class pick : std::uint8_t {
+    in_turn,  ///< index 0, 1, 2, ..., from the beginning after the last
+    random,   ///< each time any, with equal chances
+};
+
+/// Devices as receivers: the topic is made in the terms of the device picked.
+struct target_spec {
+    std::string fleet{};
+    std::string topic{};                        ///< template; {index}, {client_id}... of the target
+    enum pick pick = pick::in_turn;
+};
+
+/// A message each device of a fleet publishes again and again.
+///
+/// A device's k-th message is due at start + phase + k periods (+ jitter), counted from the
+/// beginning of the run whether or not the device is connected. When a message falls due while
+/// the device is offline, QoS 0 is lost and QoS 1 and 2 wait in the device for the connection.
+struct publication_spec {
+    std::string name{};                         ///< for the report; empty: the topic template
+    std::string topic{};                        ///< template; empty exactly if `to` is set
+    std::optional<target_spec> to{};
+    distribution period{};                      ///< a constant, or drawn for each message; > 0
+    duration jitter{};                          ///< each message up to this much later, evenly
+    std::optional<duration> phase{};            ///< none: anywhere in the first period, evenly
+    duration start{};                           ///< nothing is due before, from the run's start
+    std::optional<duration> until{};            ///< nothing is due from here on
+    std::optional<std::uint64_t> count{};       ///< messages per device; none: no limit
+    enum qos qos = qos::at_most_once;
+    bool retain = false;
+    std::string payload{};                      ///< template; see also json_payload_template
+    std::optional<duration> message_expiry{};   ///< whole seconds; version 5
+    /// Template in the sender's terms. Makes the message a request: it carries this response
+    /// topic and correlation data, and the time until the reply is measured. Version 5. The fleet
+    /// has to subscribe to the topic.
+    std::optional<std::string> response_topic{};
+    duration reply_timeout = std::chrono::seconds(30);  ///< later replies count as missing
+};
+
+struct subscription_spec {
+    std::string filter{};                       ///< template; `$share/NAME/...` shares it
+    enum qos qos = qos::at_least_once;
+    bool no_local = false;                      ///< version 5
+    bool retain_as_published = false;           ///< version 5
+    enum retain_handling retain_handling = retain_handling::send;  ///< version 5
+    std::optional<std::uint32_t> identifier{};  ///< 1..268,435,455; version 5
+};
+
+/// What devices answer to messages they receive.
+struct reply_spec {
+    std::string on{};                           ///< filter template: the messages answered
+    std::optional<std::string> to{};            ///< template; none: the request's response topic
+    distribution delay{};                       ///< from receiving to replying
+    enum qos qos = qos::at_least_once;
+    bool retain = false;
+    std::string payload{};                      ///< template
+};
+
+struct fleet_spec {
+    std::string name = "fleet";
+    std::uint32_t count = 1;                    ///< devices
+    std::string broker{};                       ///< name; empty: the first
+    std::string network{};                      ///< name; empty: the first
+    std::string client_id = "{fleet}-{index}";  ///< template; a different id for each device
+    protocol_version version = protocol_version::v5;
+    duration keep_alive = std::chrono::seconds(60);  ///< whole seconds; 0 is off
+    bool clean_start = true;                    ///< of each connect; Clean Session in 3.1.1
+    std::optional<duration> session_expiry{};   ///< whole seconds or for_ever; version 5
+    std::optional<std::uint16_t> receive_maximum{};      ///< 1 and up; version 5
+    std::optional<std::uint32_t> maximum_packet_size{};  ///< bytes; version 5
+    std::optional<std::uint16_t> topic_alias_maximum{};  ///< version 5
+    std::optional<std::string> user_name{};     ///< template
+    std::optional<std::string> password{};      ///< template
+    std::optional<will_spec> will{};
+    duration start{};                           ///< first connect, from the run's beginning
+    duration ramp_up{};                         ///< first connects evenly over this; 0: all at once
+    distribution reconnect_delay{};             ///< from losing a connection to the next try
+    std::optional<coverage_spec> online{};      ///< none: always in coverage
+    std::vector<publication_spec> publications{};
+    std::vector<subscription_spec> subscriptions{};
+    std::vector<reply_spec> replies{};
+};
+
+/// What an expectation looks at.
+enum class metric : std::uint8_t {
+    delivery_ratio,    ///< delivered / (due for delivery - under way at the end), 0..1
+    messages_published,
+    messages_delivered,
+    duplicates,        ///< copies of a message that a subscription got more than once
+    drops,             ///< deliveries that ended in a drop, optionally of one reason
+    latency,           ///< a percentile of publish to delivery, seconds
+    connected_ratio,   ///< devices connected at the end / all devices, 0..1
+    reply_ratio,       ///< replies in time / requests whose time is over, 0..1
+    reply_latency,     ///< a percentile of request to reply, seconds
+};
+
+/// A bound on a metric. The members that narrow what is counted are all optional.
+struct expectation_spec {
+    std::string name{};                         ///< for the report; empty: made from the rest
+    enum metric metric = metric::delivery_ratio;
+    std::string fleet{};     ///< messages this fleet published (connected_ratio: its devices)
+    std::string receiver{};  ///< deliveries to this fleet
+    std::string topic{};     ///< filter of topic names
+    std::optional<enum qos> qos{};  ///< QoS of the delivery
+    std::string reason{};    ///< drops: the reason's name in the report
+    double percentile = 99;  ///< latency and reply_latency: 0..100
+    std::optional<double> min{};  ///< latency and reply_latency: seconds
+    std::optional<double> max{};
+};
+
+struct scenario {
+    std::string name = "unnamed";
+    std::string description{};
+    std::uint64_t seed = 1;
+    fleetarium::duration duration = std::chrono::minutes(1);
+    std::vector<broker_spec> brokers{};         ///< empty: one broker with defaults
+    std::vector<network_spec> networks{};       ///< empty: one network without latency
+    std::vector<fleet_spec> fleets{};
+    std::vector<expectation_spec> expectations{};
+};
+
+}  // namespace fleetarium::sim
