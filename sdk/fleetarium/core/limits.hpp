@@ -27,4 +27,11 @@ inline constexpr std::size_t shared_payload_size_min = 1024;
 /// match time out of proportion, and no fleet names its topics so.
 inline constexpr std::size_t topic_levels_max = 128;
 
+/// Arrays and objects inside one another in a JSON text: a scenario needs ten, and the reader
+/// uses stack for each.
+inline constexpr std::size_t json_depth_max = 64;
+
+/// Bytes of a scenario file: far above any written by hand or script, far below what hurts.
+inline constexpr std::size_t scenario_size_max = std::size_t{64} << 20;
+
 }  // namespace fleetarium::limits
