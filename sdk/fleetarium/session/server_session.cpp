@@ -1,0 +1,291 @@
+#include <fleetarium/session/server_session.hpp>
+
+#include <fleetarium/core/assert.hpp>
+
+#include <algorithm>
+
+namespace fleetarium {
+
+void server_session::open(const connection_limits& own, duration connect_timeout, instant now) {
+    endpoint_.open(protocol_version::v5, own, now);
+    state_ = nullptr;
+    authentication_method_.reset();
+    connect_timeout_ = connect_timeout;
+    keep_alive_ = 0;
+    phase_ = phase::opened;
+    problem_information_ = true;
+    re_authenticates_ = false;
+    session_expiry_was_zero_ = true;
+}
+
+// Verbs
+
+void server_session::accept(const connack& answer, const connection_limits& own,
+                            std::uint16_t keep_alive, session_state& state, instant now) {
+    FLEETARIUM_ASSERT(phase_ == phase::connecting);
+    state_ = &state;
+    keep_alive_ = keep_alive;
+    endpoint_.set_own_limits(own);
+    phase_ = phase::connected;
+    connack out = answer;
+    if (authentication_method_) {
+        out.authentication_method = *authentication_method_;  // v5/MQTT-4.12.0-5
+    }
+    endpoint_.send(out, now);
+}
+
+void server_session::refuse(const connack& answer, instant now) {
+    FLEETARIUM_ASSERT(phase_ == phase::connecting);
+    endpoint_.send(answer, now);
+    phase_ = phase::closing;
+}
+
+void server_session::challenge(const auth& exchange, instant now) {
+    FLEETARIUM_ASSERT(authentication_method_ != nullptr);
+    auth out = exchange;
+    out.code = reason_code::continue_authentication;  // v5/MQTT-4.12.0-2
+    out.authentication_method = *authentication_method_;
+    endpoint_.send(out, now);
+}
+
+void server_session::disconnect(const fleetarium::disconnect& farewell, instant now) {
+    if (phase_ == phase::connected && version() == protocol_version::v5) {
+        fleetarium::disconnect out = farewell;
+        out.session_expiry_interval.reset();  // v5/MQTT-3.14.2-2
+        endpoint_.send(out, now);
+    }
+    phase_ = phase::closing;
+}
+
+void server_session::fail(violation broken, instant now) {
+    if (phase_ == phase::connected) {
+        fleetarium::disconnect farewell;
+        farewell.code = describe(broken).code;
+        if (problem_information_) {
+            farewell.reason_string = describe(broken).phrase;
+        }
+        disconnect(farewell, now);
+        return;
+    }
+    if (phase_ == phase::connecting && version() == protocol_version::v5) {
+        connack answer;
+        answer.code = describe(broken).code;
+        endpoint_.send(answer, now);
+    }
+    phase_ = phase::closing;
+}
+
+void server_session::detach() {
+    phase_ = phase::idle;
+    state_ = nullptr;
+    endpoint_.close();
+}
+
+// Input
+
+server_event server_session::failed(violation broken, instant now) {
+    fail(broken, now);
+    return protocol_violation{broken};
+}
+
+server_event server_session::nothing_or_failed(violation broken, instant now) {
+    return broken == violation::none ? server_event{} : failed(broken, now);
+}
+
+template <class Packet>
+server_event server_session::decoded_or_failed(const frame& in, instant now) {
+    Packet out;
+    const violation broken = decode(in, version(), out);
+    return broken == violation::none ? server_event{out} : failed(broken, now);
+}
+
+server_event server_session::handle_bytes(bytes_view& input, instant now) {
+    if (phase_ == phase::idle || phase_ == phase::closing) {
+        input = {};  // v5/MQTT-3.1.4-6, v3/MQTT-3.1.4-5
+        return {};
+    }
+    frame in;
+    const frame_result result = endpoint_.next_frame(input, in, now);
+    if (phase_ == phase::opened && (result.broken != violation::none || result.complete)) {
+        return result.complete ? handle_connect(in, now) : failed(result.broken, now);
+    }
+    if (result.broken != violation::none) {
+        return failed(result.broken, now);
+    }
+    if (!result.complete) {
+        return {};
+    }
+    return handle_accepted(in, now);
+}
+
+server_event server_session::handle_connect(const frame& in, instant now) {
+    if (in.type() != packet_type::connect) {
+        return failed(violation::first_packet_not_connect, now);
+    }
+    connect request;
+    violation broken = decode(in, request);
+    if (broken == violation::protocol_version_unsupported) {
+        // v3/MQTT-3.1.2-2 asks for this answer; v5/MQTT-3.1.2-2 allows it.
+        endpoint_.set_version(protocol_version::v3_1_1);
+        connack answer;
+        answer.code = reason_code::unsupported_protocol_version;
+        endpoint_.send(answer, now);
+        phase_ = phase::closing;
+        return protocol_violation{broken};
+    }
+    if (broken == violation::protocol_name_invalid) {
+        return failed(broken, now);
+    }
+    endpoint_.set_version(request.version);
+    phase_ = phase::connecting;
+    if (broken != violation::none) {
+        return failed(broken, now);
+    }
+    endpoint_.set_peer_limits(
+        {request.receive_maximum.value_or(65'535), request.topic_alias_maximum.value_or(0),
+         std::min(request.maximum_packet_size.value_or(limits::packet_size_max),
+                  limits::packet_size_max)});
+    problem_information_ = request.request_problem_information.value_or(true);
+    session_expiry_was_zero_ = request.session_expiry_interval.value_or(0) == 0;
+    if (request.authentication_method) {
+        authentication_method_ = std::make_unique<std::string>(*request.authentication_method);
+    }
+    return request;
+}
+
+server_event server_session::handle_accepted(const frame& in, instant now) {
+    const packet_type type = in.type();
+    if (phase_ == phase::connecting && type != packet_type::auth &&
+        type != packet_type::disconnect) {
+        return failed(type == packet_type::connect ? violation::second_connect
+                                                   : violation::packet_before_connack,
+                      now);
+    }
+    switch (type) {
+        case packet_type::publish: return handle_publish(in, now);
+        case packet_type::puback:
+        case packet_type::pubrec:
+        case packet_type::pubcomp: {
+            std::optional<delivery_acknowledged> done;
+            const violation broken =
+                endpoint_.receive_acknowledgement(in, state_->outbound, now, done);
+            return done ? server_event{std::move(*done)} : nothing_or_failed(broken, now);
+        }
+        case packet_type::pubrel:
+            return nothing_or_failed(endpoint_.receive_pubrel(in, state_->inbound, now), now);
+        case packet_type::subscribe: return decoded_or_failed<subscribe>(in, now);
+        case packet_type::unsubscribe: return decoded_or_failed<unsubscribe>(in, now);
+        case packet_type::pingreq: {
+            pingreq request;
+            const violation broken = decode(in, version(), request);
+            if (broken == violation::none) {
+                endpoint_.send(pingresp{}, now);
+            }
+            return nothing_or_failed(broken, now);
+        }
+        case packet_type::disconnect: return handle_disconnect(in, now);
+        case packet_type::auth: return handle_auth(in, now);
+        case packet_type::connect: return failed(violation::second_connect, now);
+        case packet_type::connack:
+        case packet_type::suback:
+        case packet_type::unsuback:
+        case packet_type::pingresp: return failed(violation::packet_type_wrong_direction, now);
+    }
+    return failed(violation::packet_type_reserved, now);
+}
+
+server_event server_session::handle_publish(const frame& in, instant now) {
+    publish message;
+    violation broken = endpoint_.receive_publish(in, state_->inbound, message);
+    if (broken == violation::none && !message.subscription_identifiers.empty()) {
+        broken = violation::subscription_identifier_from_client;  // v5/MQTT-3.3.4-6
+    }
+    if (broken != violation::none) {
+        return failed(broken, now);
+    }
+    if (endpoint::is_repeat(message, state_->inbound)) {
+        endpoint_.acknowledge(message.qos, message.packet_id, reason_code::success, state_->inbound,
+                              now);
+        return {};
+    }
+    return message;
+}
+
+server_event server_session::handle_disconnect(const frame& in, instant now) {
+    fleetarium::disconnect farewell;
+    violation broken = decode(in, version(), farewell);
+    if (broken == violation::none && farewell.server_reference) {
+        broken = violation::server_reference_from_client;
+    }
+    if (broken == violation::none && session_expiry_was_zero_ &&
+        farewell.session_expiry_interval.value_or(0) > 0) {
+        broken = violation::session_expiry_raised_from_zero;
+    }
+    if (broken != violation::none) {
+        return failed(broken, now);
+    }
+    phase_ = phase::closing;
+    return farewell;
+}
+
+server_event server_session::handle_auth(const frame& in, instant now) {
+    if (version() == protocol_version::v3_1_1) {
+        return failed(violation::packet_type_not_in_version, now);
+    }
+    auth exchange;
+    violation broken = decode(in, version(), exchange);
+    const bool begins = exchange.code == reason_code::re_authenticate;
+    if (broken != violation::none) {
+        // keep it
+    } else if (!authentication_method_) {
+        broken = violation::authentication_not_begun;
+    } else if (exchange.authentication_method != *authentication_method_) {
+        broken = violation::authentication_method_changed;  // v5/MQTT-4.12.0-5
+    } else if (exchange.code == reason_code::success ||
+               (begins ? phase_ != phase::connected || re_authenticates_
+                       : phase_ == phase::connected && !re_authenticates_)) {
+        broken = violation::authentication_out_of_order;  // v5/MQTT-3.15.2-1
+    }
+    if (broken != violation::none) {
+        return failed(broken, now);
+    }
+    re_authenticates_ = phase_ == phase::connected;
+    return exchange;
+}
+
+void server_session::finish_re_authentication(const auth& exchange, instant now) {
+    FLEETARIUM_ASSERT(re_authenticates_);
+    re_authenticates_ = false;
+    auth out = exchange;
+    out.code = reason_code::success;
+    out.authentication_method = *authentication_method_;
+    endpoint_.send(out, now);
+}
+
+server_event server_session::handle_timeout(instant now) {
+    if (now < poll_timeout()) {
+        return {};
+    }
+    return failed(phase_ == phase::connected ? violation::keep_alive_timeout
+                                             : violation::connect_timeout,
+                  now);
+}
+
+// Output
+
+instant server_session::poll_timeout() const {
+    switch (phase_) {
+        case phase::opened:
+        case phase::connecting: return saturating_add(endpoint_.last_received(), connect_timeout_);
+        case phase::connected:
+            // v5/MQTT-3.1.2-22, v3/MQTT-3.1.2-24: one and a half times the keep alive.
+            return keep_alive_ == 0 ? never
+                                    : endpoint_.last_received() +
+                                          std::chrono::milliseconds{keep_alive_ * 1500};
+        case phase::idle:
+        case phase::closing: break;
+    }
+    return never;
+}
+
+}  // namespace fleetarium

@@ -1,0 +1,33 @@
+#include <fleetarium/session/topic_alias.hpp>
+
+#include <fleetarium/core/hash.hpp>
+
+namespace fleetarium {
+
+void inbound_topic_aliases::set(std::uint16_t alias, std::string_view topic) {
+    if (topics_.size() < alias) {
+        topics_.resize(alias);
+    }
+    topics_[alias - 1u].assign(topic);
+}
+
+std::string_view inbound_topic_aliases::find(std::uint16_t alias) const {
+    return alias <= topics_.size() ? std::string_view(topics_[alias - 1u]) : std::string_view();
+}
+
+outbound_topic_aliases::choice outbound_topic_aliases::choose(std::string_view topic,
+                                                              std::uint16_t maximum) {
+    const auto place = static_cast<std::size_t>(hash_bytes(as_bytes_view(topic)) % maximum);
+    if (topics_.size() <= place) {
+        topics_.resize(place + 1);
+    }
+    const bool known = topics_[place] == topic;
+    if (!known) {
+        topics_[place].assign(topic);
+    }
+    return {static_cast<std::uint16_t>(place + 1), known};
+}
+
+void outbound_topic_aliases::revoke(std::uint16_t alias) { topics_[alias - 1u].clear(); }
+
+}  // namespace fleetarium
