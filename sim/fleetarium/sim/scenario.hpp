@@ -1,5 +1,7 @@
 #pragma once
 
+#include <fleetarium/broker/broker_options.hpp>
+#include <fleetarium/broker/hooks.hpp>
 #include <fleetarium/codec/packets.hpp>
 #include <fleetarium/core/clock.hpp>
 #include <fleetarium/core/distribution.hpp>
@@ -21,31 +23,6 @@ namespace fleetarium::sim {
 /// A session expiry that never comes.
 inline constexpr duration for_ever = duration::max();
 
-/// What happens to a message for a session whose queue is full.
-enum class queue_policy : std::uint8_t { drop_new, drop_oldest };
-
-/// Limits of a broker; what is not set is the broker's own default.
-struct broker_limits {
-    // Announced in CONNACK.
-    std::optional<std::uint16_t> receive_maximum{};         ///< 1 and up
-    std::optional<std::uint32_t> maximum_packet_size{};     ///< bytes
-    std::optional<std::uint16_t> topic_alias_maximum{};     ///< 0 is none
-    std::optional<enum qos> maximum_qos{};
-    std::optional<bool> retain_available{};
-    std::optional<bool> wildcard_subscription_available{};
-    std::optional<bool> subscription_identifier_available{};
-    std::optional<bool> shared_subscription_available{};
-    std::optional<duration> server_keep_alive{};            ///< whole seconds
-    std::optional<duration> session_expiry_maximum{};       ///< whole seconds or for_ever
-    // The broker's memory.
-    std::optional<std::uint32_t> queue_messages_max{};      ///< per session
-    std::optional<std::uint64_t> queue_bytes_max{};         ///< per session
-    std::optional<enum queue_policy> queue_policy{};
-    std::optional<bool> queue_qos_0_offline{};              ///< queue QoS 0 for absent sessions
-    std::optional<std::uint16_t> inflight_max{};            ///< unacknowledged per client, 1 and up
-    std::optional<std::uint64_t> retained_messages_max{};
-};
-
 /// Who may connect with a password.
 struct user_spec {
     std::string user_name{};
@@ -62,8 +39,7 @@ struct access_rule {
 
 struct broker_spec {
     std::string name = "broker";
-    broker_limits limits{};
-    std::optional<duration> sys_interval{};  ///< between $SYS messages; none: no $SYS topics
+    broker::broker_options options{};        ///< limits and manners
     std::vector<user_spec> users{};
     bool allow_anonymous = true;             ///< let clients without a user name in
     std::vector<access_rule> access{};       ///< empty: everything is allowed
@@ -136,7 +112,7 @@ struct publication_spec {
     std::optional<std::uint64_t> count{};       ///< messages per device; none: no limit
     enum qos qos = qos::at_most_once;
     bool retain = false;
-    std::string payload{};                      ///< template; see also json_payload_template
+    std::string payload{};                      ///< template
     std::optional<duration> message_expiry{};   ///< whole seconds; version 5
     /// Template in the sender's terms. Makes the message a request: it carries this response
     /// topic and correlation data, and the time until the reply is measured. Version 5. The fleet
@@ -210,7 +186,7 @@ struct expectation_spec {
     std::string receiver{};  ///< deliveries to this fleet
     std::string topic{};     ///< filter of topic names
     std::optional<enum qos> qos{};  ///< QoS of the delivery
-    std::string reason{};    ///< drops: the reason's name in the report
+    std::optional<broker::drop_reason> reason{};  ///< drops: only those of this reason
     double percentile = 99;  ///< latency and reply_latency: 0..100
     std::optional<double> min{};  ///< latency and reply_latency: seconds
     std::optional<double> max{};
