@@ -4,9 +4,14 @@
 #include <fleetarium/codec/violation.hpp>
 #include <fleetarium/core/bytes.hpp>
 #include <fleetarium/core/limits.hpp>
+#include <fleetarium/core/shared_bytes.hpp>
 #include <fleetarium/core/wire_buffer.hpp>
 
+#include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
 
 namespace fleetarium {
 
@@ -58,13 +63,14 @@ violation decode(const frame& in, protocol_version version, pingresp& out);
 violation decode(const frame& in, protocol_version version, disconnect& out);
 violation decode(const frame& in, protocol_version version, auth& out);
 
-/// Decodes a packet of any type; for tools and tests that look at both directions.
+/// Decodes a packet of any type, a CONNECT of either version; for tools and tests that look at both directions.
 violation decode(const frame& in, protocol_version version, packet& out);
 
 // Encoding. Each function appends the packet in one contiguous piece. It returns false and
-// appends nothing if the packet would be larger than `packet_size_maximum`; Reason String and
-// User Properties are left out first where the standard allows that [v5/MQTT-3.4.2-2 and the
-// like]. The caller answers for the meaning: well-formed strings, ranges, legal combinations.
+// appends nothing if the packet would be larger than `packet_size_maximum`. Where the standard
+// allows it the Reason String is left out to make a packet fit, and if that is not enough the User
+// Properties too [v5/MQTT-3.4.2-2, v5/MQTT-3.4.2-3 and the like]: all acknowledgements, CONNACK,
+// DISCONNECT and AUTH. The caller answers for the meaning: well-formed strings, ranges, legal combinations.
 // The shortest form is written: acknowledgements, DISCONNECT and AUTH leave out what they can.
 
 bool encode(const connect& in, wire_buffer& out, std::uint32_t packet_size_maximum = limits::packet_size_max);
@@ -75,6 +81,42 @@ bool encode(const connack& in, protocol_version version, wire_buffer& out,
             std::uint32_t packet_size_maximum = limits::packet_size_max);
 bool encode(const publish& in, protocol_version version, wire_buffer& out,
             std::uint32_t packet_size_maximum = limits::packet_size_max);
+
+/// A PUBLISH whose forwardable properties are bytes already: what a server holds of a message that
+/// it sends to many receivers.
+struct encoded_publish {
+    std::string_view topic;
+    /// As write_forwardable_properties made them; not looked at in 3.1.1.
+    bytes_view forwardable_properties;
+    bytes_view payload;
+    /// If not null, this is the payload instead of `payload`, and it is referred to, not copied.
+    const shared_bytes* shared_payload = nullptr;
+    std::uint16_t packet_id = 0;  ///< not looked at if qos is at_most_once
+    enum qos qos = qos::at_most_once;
+    bool dup = false;
+    bool retain = false;
+    std::uint16_t topic_alias = 0;  ///< 0 is none
+    std::optional<std::uint32_t> message_expiry_interval;  ///< seconds
+    std::span<const std::uint32_t> subscription_identifiers;
+};
+
+/// As encode of a publish, but for a shared payload, which follows the rest as a part of its own.
+bool encode(const encoded_publish& in, protocol_version version, wire_buffer& out,
+            std::uint32_t packet_size_maximum = limits::packet_size_max);
+
+/// Bytes of the properties that a server forwards unchanged: Payload Format Indicator, Content
+/// Type, Response Topic, Correlation Data and the User Properties in their order; without a length
+/// in front. Linear in the number of user properties.
+/// Spec: [v5/MQTT-3.3.2-4], [v5/MQTT-3.3.2-15] to [v5/MQTT-3.3.2-18], [v5/MQTT-3.3.2-20].
+std::size_t forwardable_properties_size(const publish& in);
+
+/// Writes forwardable_properties_size(in) bytes at `at` and returns the end of them.
+std::uint8_t* write_forwardable_properties(const publish& in, std::uint8_t* at);
+
+/// Sets the forwardable properties of `out` to those of `block`, which write_forwardable_properties
+/// made and which must outlive `out`; the other members stay as they are.
+void read_forwardable_properties(bytes_view block, publish& out);
+
 bool encode(const puback& in, protocol_version version, wire_buffer& out,
             std::uint32_t packet_size_maximum = limits::packet_size_max);
 bool encode(const pubrec& in, protocol_version version, wire_buffer& out,
@@ -95,11 +137,16 @@ bool encode(const pingreq& in, protocol_version version, wire_buffer& out,
             std::uint32_t packet_size_maximum = limits::packet_size_max);
 bool encode(const pingresp& in, protocol_version version, wire_buffer& out,
             std::uint32_t packet_size_maximum = limits::packet_size_max);
+
 /// 3.1.1 has no DISCONNECT from a server and no codes: the caller decides whether to send.
 bool encode(const disconnect& in, protocol_version version, wire_buffer& out,
             std::uint32_t packet_size_maximum = limits::packet_size_max);
+
+/// 3.1.1 has no AUTH: false.
 bool encode(const auth& in, protocol_version version, wire_buffer& out,
             std::uint32_t packet_size_maximum = limits::packet_size_max);
+
+/// Encodes a packet of any type; a CONNECT in its own version.
 bool encode(const packet& in, protocol_version version, wire_buffer& out,
             std::uint32_t packet_size_maximum = limits::packet_size_max);
 
