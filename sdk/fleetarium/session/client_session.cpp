@@ -130,13 +130,13 @@ result<void> client_session::publish(const fleetarium::publish& message, instant
         }
     }
     if (message.qos == qos::at_most_once) {
-        return publish_at_most_once(message, now);
+        return publish_at_most_once(message, now, number);
     }
     if (state_.outbound.size() >= options_->queue_messages_max) {
         return error::queue_full;
     }
     delivery added;
-    added.message = message::make(message, {number, 0, expiry_of(message, now)});
+    added.message = message::make(message, {{number, now}, 0, expiry_of(message, now)});
     added.qos = message.qos;
     added.retain = message.retain;
     if (is_connected() && !endpoint_.fits(added, now)) {
@@ -147,7 +147,8 @@ result<void> client_session::publish(const fleetarium::publish& message, instant
     return {};
 }
 
-result<void> client_session::publish_at_most_once(const fleetarium::publish& message, instant now) {
+result<void> client_session::publish_at_most_once(const fleetarium::publish& message, instant now,
+                                                  std::uint64_t number) {
     if (!is_connected()) {
         return error::not_connected;
     }
@@ -158,9 +159,9 @@ result<void> client_session::publish_at_most_once(const fleetarium::publish& mes
         out.payload = message.payload;
         out.retain = message.retain;
         out.message_expiry_interval = message.message_expiry_interval;
-        sent = endpoint_.send_qos_0(out, now);
+        sent = endpoint_.send_qos_0(out, {number, now}, now);
     } else {
-        const message_ptr held = message::make(message, {0, 0, expiry_of(message, now)});
+        const message_ptr held = message::make(message, {{number, now}, 0, expiry_of(message, now)});
         encoded_publish out;
         out.topic = held->topic();
         out.forwardable_properties = held->properties();
@@ -168,7 +169,7 @@ result<void> client_session::publish_at_most_once(const fleetarium::publish& mes
         out.shared_payload = held->shared_payload();
         out.retain = message.retain;
         out.message_expiry_interval = message.message_expiry_interval;
-        sent = endpoint_.send_qos_0(out, now);
+        sent = endpoint_.send_qos_0(out, {number, now}, now);
     }
     if (!sent) {
         return error::packet_too_large;
@@ -426,7 +427,7 @@ client_event client_session::handle_publish(const frame& in, instant now) {
         endpoint_.acknowledge(message.qos, message.packet_id, reason_code::success, state_.inbound,
                               now);
     }
-    return repeat ? client_event{} : client_event{message};
+    return repeat ? client_event{publish_repeated{message.packet_id}} : client_event{message};
 }
 
 client_event client_session::handle_delivery_acknowledgement(const frame& in, instant now) {

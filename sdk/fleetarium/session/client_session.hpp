@@ -49,6 +49,7 @@ using client_event =
     std::variant<std::monostate,         // nothing, or nothing for the application
                  connack,                // accepted, or refused by its code
                  publish,                // a message; already answered by its QoS
+                 publish_repeated,       // already answered
                  delivery_acknowledged,  // a QoS 1 or 2 message of ours is done
                  suback, unsuback,
                  pingresp,
@@ -139,6 +140,10 @@ public:
 
     // Output
 
+    /// Adds the identity of each PUBLISH sent, resends too, to `log`; null ends that. The log must
+    /// outlive the session or the next call.
+    void log_sent_to(std::vector<message_identity>* log) { endpoint_.log_sent_to(log); }
+
     bool has_output() const { return endpoint_.has_output(); }
     wire_buffer poll_transmit() { return endpoint_.take_output(); }
     instant poll_timeout() const;
@@ -163,7 +168,8 @@ private:
 
     boost::system::error_code check_against_server(const fleetarium::publish& message) const;
     boost::system::error_code check_against_server(const fleetarium::subscribe& request) const;
-    result<void> publish_at_most_once(const fleetarium::publish& message, instant now);
+    result<void> publish_at_most_once(const fleetarium::publish& message, instant now,
+                                      std::uint64_t number);
     std::uint16_t take_packet_id();
     void expect_answer(std::uint16_t packet_id, packet_type type, std::uint32_t codes);
     std::span<const std::uint16_t> requested_ids() const;

@@ -231,9 +231,13 @@ bool endpoint::fits(const delivery& out, instant now) const {
     return 1 + variable_byte_integer_size(remaining) + remaining <= peer_maximum_packet_size_;
 }
 
-bool endpoint::send_qos_0(encoded_publish out, instant now) {
+bool endpoint::send_qos_0(encoded_publish out, const message_identity& identity, instant now) {
     last_sent_ = now;
-    return encode_with_alias(out);
+    const bool sent = encode_with_alias(out);
+    if (sent && sent_log_ != nullptr) {
+        sent_log_->push_back(identity);
+    }
+    return sent;
 }
 
 bool endpoint::send_delivery(const delivery& out, std::uint16_t packet_id, bool dup, instant now) {
@@ -252,7 +256,11 @@ bool endpoint::send_delivery(const delivery& out, std::uint16_t packet_id, bool 
         wire.subscription_identifiers = {&out.subscription_identifier, 1};
     }
     last_sent_ = now;
-    return encode_with_alias(wire);
+    const bool done = encode_with_alias(wire);
+    if (done && sent_log_ != nullptr) {
+        sent_log_->push_back(sent.identity());
+    }
+    return done;
 }
 
 send_step endpoint::send_next(outbound_flow& flow, std::span<const std::uint16_t> also_used,

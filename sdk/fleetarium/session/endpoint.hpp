@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <vector>
 
 namespace fleetarium {
 
@@ -25,6 +26,11 @@ struct connection_limits {
 struct delivery_acknowledged {
     delivery done;
     reason_code code = reason_code::success;
+};
+
+/// A PUBLISH that repeats a QoS 2 message not completed: answered, and not a message.
+struct publish_repeated {
+    std::uint16_t packet_id = 0;
 };
 
 /// What `endpoint::send_next` did.
@@ -102,7 +108,11 @@ public:
 
     /// Sends a QoS 0 message at once; false if it is over the peer's Maximum Packet Size.
     /// `out.topic_alias` is chosen here.
-    bool send_qos_0(encoded_publish out, instant now);
+    bool send_qos_0(encoded_publish out, const message_identity& identity, instant now);
+
+    /// From now on each PUBLISH encoded, resends too, adds its message's identity to `log`; null
+    /// ends that. The log must outlive the endpoint or the next call.
+    void log_sent_to(std::vector<message_identity>* log) { sent_log_ = log; }
 
     /// Sends the next delivery of `flow`, if there is one and the window is open. `affected` is the
     /// delivery sent or taken out. `also_used` are packet ids in use besides those of the flow.
@@ -129,6 +139,7 @@ private:
     wire_buffer output_;
     frame_reader reader_;
     std::unique_ptr<topic_aliases> aliases_;
+    std::vector<message_identity>* sent_log_ = nullptr;
     instant last_received_{};
     instant last_sent_{};
     std::uint32_t own_maximum_packet_size_ = limits::packet_size_max;

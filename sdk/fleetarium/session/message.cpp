@@ -58,7 +58,7 @@ message_ptr message::make(const publish& in, const message_origin& origin) {
     made->qos_ = in.qos;
     made->retain_ = in.retain;
     made->expires_at_ = origin.expires_at;
-    made->number_ = origin.number;
+    made->identity_ = origin.identity;
     made->publisher_ = origin.publisher;
 
     copy_bytes(made->data(), as_bytes_view(in.topic));
@@ -84,7 +84,7 @@ message_ptr message::with_subscription_identifiers(
     made->qos_ = qos_;
     made->retain_ = retain_;
     made->expires_at_ = expires_at_;
-    made->number_ = number_;
+    made->identity_ = identity_;
     made->publisher_ = publisher_;
     made->shared_payload_ = shared_payload_;
 

@@ -40,10 +40,15 @@ private:
     const message* message_ = nullptr;
 };
 
+/// Which message it is, for those who follow messages through a system. Not sent to any peer.
+struct message_identity {
+    std::uint64_t number = 0;    ///< chosen by whoever makes the message
+    instant published_at{};      ///< when its publisher made it
+};
+
 /// What goes with a message besides what the PUBLISH says.
 struct message_origin {
-    /// Chosen by whoever makes the message; comes back in every event about it.
-    std::uint64_t number = 0;
+    message_identity identity;
     /// Hash of the publisher's client id, for No Local; 0 is none.
     std::uint64_t publisher = 0;
     /// When the message expires at the server; `never` without a Message Expiry Interval.
@@ -79,7 +84,7 @@ public:
 
     enum qos qos() const noexcept { return qos_; }
     bool retain() const noexcept { return retain_; }
-    std::uint64_t number() const noexcept { return number_; }
+    const message_identity& identity() const noexcept { return identity_; }
     std::uint64_t publisher() const noexcept { return publisher_; }
     instant expires_at() const noexcept { return expires_at_; }
 
@@ -118,7 +123,7 @@ private:
     enum qos qos_ = qos::at_most_once;
     bool retain_ = false;
     instant expires_at_ = never;
-    std::uint64_t number_ = 0;
+    message_identity identity_;
     std::uint64_t publisher_ = 0;
     shared_bytes shared_payload_;
 };

@@ -6,10 +6,12 @@
 
 namespace fleetarium {
 
-void server_session::open(const connection_limits& own, duration connect_timeout, instant now) {
+void server_session::open(const connection_limits& own, std::uint16_t window_max,
+                          duration connect_timeout, instant now) {
     endpoint_.open(protocol_version::v5, own, now);
     state_ = nullptr;
     authentication_method_.reset();
+    window_max_ = window_max;
     connect_timeout_ = connect_timeout;
     keep_alive_ = 0;
     phase_ = phase::opened;
@@ -142,7 +144,7 @@ server_event server_session::handle_connect(const frame& in, instant now) {
         return failed(broken, now);
     }
     endpoint_.set_peer_limits(
-        {request.receive_maximum.value_or(65'535), request.topic_alias_maximum.value_or(0),
+        {std::min(request.receive_maximum.value_or(65'535), window_max_), request.topic_alias_maximum.value_or(0),
          std::min(request.maximum_packet_size.value_or(limits::packet_size_max),
                   limits::packet_size_max)});
     problem_information_ = request.request_problem_information.value_or(true);
@@ -206,7 +208,7 @@ server_event server_session::handle_publish(const frame& in, instant now) {
     if (endpoint::is_repeat(message, state_->inbound)) {
         endpoint_.acknowledge(message.qos, message.packet_id, reason_code::success, state_->inbound,
                               now);
-        return {};
+        return publish_repeated{message.packet_id};
     }
     return message;
 }

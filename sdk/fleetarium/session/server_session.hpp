@@ -20,6 +20,7 @@ using server_event =
     std::variant<std::monostate,         // nothing, or nothing for the application
                  connect,                // answer with `accept`, `refuse` or `challenge`
                  publish,                // fresh; answer with `acknowledge` if its QoS is not 0
+                 publish_repeated,       // already answered
                  delivery_acknowledged,  // call `send_next` again: the window may be open
                  subscribe,              // answer with `send(suback)`
                  unsubscribe,            // answer with `send(unsuback)`
@@ -40,7 +41,9 @@ class server_session {
 public:
     /// A connection just opened by a client. `own` bounds what it may send before it is accepted;
     /// CONNECT is due within `connect_timeout`.
-    void open(const connection_limits& own, duration connect_timeout, instant now);
+    /// `window_max` bounds the unacknowledged PUBLISHes sent to it, beside its Receive Maximum.
+    void open(const connection_limits& own, std::uint16_t window_max, duration connect_timeout,
+              instant now);
 
     // Getters
 
@@ -85,7 +88,7 @@ public:
 
     /// See endpoint. Only while is_accepted().
     bool send_qos_0(const encoded_publish& out, instant now) {
-        return endpoint_.send_qos_0(out, now);
+        return endpoint_.send_qos_0(out, {}, now);
     }
     send_step send_next(instant now, delivery& affected) {
         return endpoint_.send_next(state_->outbound, {}, now, affected);
@@ -132,6 +135,7 @@ private:
     session_state* state_ = nullptr;
     std::unique_ptr<std::string> authentication_method_;
     duration connect_timeout_{};
+    std::uint16_t window_max_ = 65'535;
     std::uint16_t keep_alive_ = 0;
     phase phase_ = phase::idle;
     bool problem_information_ : 1 = true;

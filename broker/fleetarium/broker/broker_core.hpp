@@ -1,0 +1,237 @@
+#pragma once
+
+#include <fleetarium/broker/broker_options.hpp>
+#include <fleetarium/broker/filter_list.hpp>
+#include <fleetarium/broker/hooks.hpp>
+#include <fleetarium/broker/metrics.hpp>
+#include <fleetarium/broker/retained_store.hpp>
+#include <fleetarium/broker/session_registry.hpp>
+#include <fleetarium/broker/slab.hpp>
+#include <fleetarium/broker/topic_tree.hpp>
+#include <fleetarium/core/timing_wheel.hpp>
+#include <fleetarium/session/server_session.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace fleetarium::broker {
+
+/// What goes out of a broker on one connection.
+struct broker_output {
+    connection_id connection = no_connection;
+    wire_buffer bytes;  ///< may be empty
+    bool close = false;  ///< after the bytes; then call handle_closed
+};
+
+/// A session in a list of sessions; views are valid until the next call of a non-const member.
+struct session_info {
+    session_index index = no_session;
+    std::string_view client_id;
+    connection_id connection = no_connection;
+    std::size_t subscriptions = 0;
+    std::size_t queued = 0;
+    std::size_t in_flight = 0;
+};
+
+/// An MQTT 3.1.1 and 5.0 broker without I/O: connections, bytes and time go in; bytes, closes and
+/// the next deadline come out.
+///
+/// Order of calls: `handle_open` for each transport a client opened; `handle_bytes` as they come;
+/// `handle_closed` exactly once for each connection, when its transport is gone or after an output
+/// said close (only then is its number used again); `handle_timeout` when `poll_timeout` is due.
+/// After each of them, and after verbs, `poll_output` until it returns none.
+///
+/// Path of a PUBLISH: server_session checks the rules of the connection (broker_core.cpp), the
+/// router decides who gets it (router.cpp), each receiver's server_session encodes it or its
+/// session queues it, the sender gets its acknowledgement.
+///
+/// Determinism: outputs depend on inputs alone. Thread rule: one thread at a time. The hooks must
+/// outlive the core.
+class broker_core {
+public:
+    /// Throws std::invalid_argument if an option is out of its range.
+    explicit broker_core(const broker_options& options, broker_hooks* hooks = nullptr);
+    ~broker_core();
+    broker_core(const broker_core&) = delete;
+    broker_core& operator=(const broker_core&) = delete;
+
+    // Input
+
+    /// A client opened a transport. With connections_max reached the connection is made all the
+    /// same and refused at once with "server busy" or by a close.
+    connection_id handle_open(instant now);
+    void handle_bytes(connection_id from, bytes_view bytes, instant now);
+    void handle_closed(connection_id gone, instant now);
+    void handle_timeout(instant now);
+
+    // Output
+
+    /// The next connection that has something to write or is to be closed. Connections come in the
+    /// order in which they first had something.
+    std::optional<broker_output> poll_output();
+    instant poll_timeout() const;
+
+    // Verbs
+
+    /// Publishes a message of the embedder's own; it passes no authorisation and no limits of
+    /// clients. Errors: invalid_topic_name, invalid_argument.
+    result<void> publish(const fleetarium::publish& message, instant now);
+
+    /// Ends a client's connection with the code; false if the client is not connected.
+    bool disconnect(std::string_view client_id, reason_code code, instant now);
+
+    /// Ends all connections with "server shutting down"; sessions are kept.
+    void shut_down(instant now);
+
+    // Getters
+
+    const broker_options& options() const { return options_; }
+    const broker_metrics& metrics() const { return metrics_; }
+    std::size_t connection_count() const { return connections_.size(); }
+    /// Sessions that have an accepted connection.
+    std::size_t connected_count() const { return connected_; }
+    std::size_t session_count() const { return sessions_.size(); }
+    std::size_t subscription_count() const { return tree_.subscription_count(); }
+    const retained_store& retained() const { return retained_; }
+    /// Deliveries waiting in sessions, sent or not.
+    std::size_t deliveries_waiting() const;
+
+    /// The session of a client id, if there is one.
+    std::optional<session_info> find_session(std::string_view client_id) const;
+
+    /// Calls `visit(const session_info&)` for each session, by index.
+    template <class Visitor>
+    void for_each_session(Visitor&& visit) const {
+        for (session_index i = 0; i < sessions_.slots().end(); ++i) {
+            if (sessions_.slots().contains(i)) {
+                visit(describe_session(i));
+            }
+        }
+    }
+
+    /// Heap memory of the core, by estimate of its parts; messages in queues not counted.
+    std::size_t memory_bytes() const;
+
+    /// Asks the processor to fetch what handle_bytes for this connection reads first.
+    void prefetch(connection_id soon) const { connections_.prefetch(soon); }
+
+private:
+    struct connection {
+        server_session protocol;
+        instant armed = never;  // its entry in the wheel
+        session_index session = no_session;
+        bool listed : 1 = false;      // in outputs_
+        bool refused : 1 = false;     // over connections_max
+        bool gone_clean : 1 = false;  // DISCONNECT took the will away
+        std::unique_ptr<struct pending_connect> pending;  // CONNECT waiting for AUTH
+        std::string user_name;
+    };
+
+    enum class deadline_kind : std::uint8_t { connection, session, will, retained, sys };
+    struct deadline {
+        instant time;
+        std::uint32_t index;
+        deadline_kind kind;
+        friend bool operator<(const deadline& a, const deadline& b) {
+            return a.time != b.time   ? a.time < b.time
+                   : a.kind != b.kind ? a.kind < b.kind
+                                      : a.index < b.index;
+        }
+    };
+
+    // broker_core.cpp: connections and time
+    void handle_event(connection_id from, server_event& event, instant now);
+    void after_input(connection_id touched);
+    void list_output(connection_id id);
+    void arm_connection(connection_id id);
+    void arm_session(session_index index);
+    void fire(const deadline& due, instant now);
+    connection& connection_of(const session& owner) { return connections_[owner.connection]; }
+    client_info info_of(connection_id id) const;
+    session_info describe_session(session_index index) const;
+    void emit(const broker_event& event) {
+        if (observed_) {
+            hooks_->on_event(event);
+        }
+    }
+
+    // broker_connect.cpp: from CONNECT to the end of a session
+    void handle_connect(connection_id from, const connect& request, instant now);
+    void handle_auth(connection_id from, const auth& exchange, instant now);
+    void continue_connect(connection_id from, const connect& request,
+                          const authentication_step& step, instant now);
+    void accept_connect(connection_id from, const connect& request, std::string_view client_id,
+                        std::string_view authentication_data, instant now);
+    reason_code check_connect(connection_id from, const connect& request, bool enhanced);
+    void refuse_connect(connection_id from, reason_code code, instant now,
+                        violation broken = violation::none);
+    connack make_connack(const connect& request) const;
+    void take_over(session_index index, instant now);
+    void handle_disconnect(connection_id from, const disconnect& farewell, instant now);
+    void detach(connection_id id, reason_code code, violation broken, instant now);
+    void end_session(session_index index, instant now);
+    void publish_will(session_index index, instant now);
+    std::string make_client_id();
+
+    // broker_subscribe.cpp
+    void handle_subscribe(connection_id from, const subscribe& request, instant now);
+    void handle_unsubscribe(connection_id from, const unsubscribe& request, instant now);
+    reason_code subscribe_one(connection_id from, const subscription_request& one,
+                              std::uint32_t identifier, bool& send_retained, instant now);
+    void send_retained(session_index to, std::string_view filter, const subscription& by,
+                       instant now);
+
+    // router.cpp: from one message to its deliveries
+    struct outgoing;
+    void handle_publish(connection_id from, const fleetarium::publish& message, instant now);
+    reason_code check_publish(connection_id from, const fleetarium::publish& message,
+                              drop_reason& why);
+    std::uint32_t take_on(const fleetarium::publish& message, session_index publisher,
+                          connection_id from, instant now);
+    void retain(outgoing& out, instant now);
+    std::uint32_t deliver_to_all(outgoing& out, instant now);
+    std::uint32_t deliver_merged(outgoing& out, instant now);
+    std::uint32_t deliver_shared(outgoing& out, shared_group& group, session_index except,
+                                 instant now);
+    void deliver(outgoing& out, session_index to, enum qos granted, bool retain,
+                 std::span<const std::uint32_t> identifiers, bool shared, instant now);
+    void enqueue(session_index to, delivery added, instant now);
+    void send_deliveries(session_index to, instant now);
+    void report_drop(const delivery& dropped, session_index to, drop_reason why, instant now);
+    void hand_over_shared(session_index from, instant now);
+
+    // sys_topics.cpp
+    void publish_sys_topics(instant now);
+
+    broker_options options_;
+    broker_hooks* hooks_;
+    bool observed_;
+    broker_metrics metrics_;
+    topic_tree tree_;
+    retained_store retained_;
+    slab<message_ptr> expiring_retained_;
+    session_registry sessions_;
+    slab<connection> connections_;
+    std::size_t connected_ = 0;
+    timing_wheel<deadline> deadlines_;
+    std::vector<connection_id> outputs_;
+    std::size_t outputs_begin_ = 0;
+    std::uint64_t messages_taken_on_ = 0;
+    std::uint64_t client_ids_made_ = 0;
+    std::optional<instant> started_;
+    match_result match_;
+    struct merged_delivery {
+        session_index session;
+        std::uint32_t order;
+        const subscription* by;
+    };
+    std::vector<merged_delivery> merged_;
+    std::vector<std::uint32_t> identifiers_;
+    std::vector<reason_code> codes_;
+};
+
+}  // namespace fleetarium::broker

@@ -1,0 +1,69 @@
+#pragma once
+
+#include <fleetarium/broker/filter_list.hpp>
+#include <fleetarium/broker/handle_table.hpp>
+#include <fleetarium/broker/hooks.hpp>
+#include <fleetarium/broker/slab.hpp>
+#include <fleetarium/core/clock.hpp>
+#include <fleetarium/session/message.hpp>
+#include <fleetarium/session/session_state.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+namespace fleetarium::broker {
+
+/// The will of a session: a message to be published at the end of its connection.
+struct stored_will {
+    message_ptr message;  ///< its expiry begins when it is published
+    std::uint32_t delay_interval = 0;  ///< seconds
+    std::optional<std::uint32_t> message_expiry_interval;
+    instant due = never;  ///< set when the connection has ended
+};
+
+/// What the broker keeps for a client id, connected or not (MQTT 5 section 4.1).
+struct session {
+    session_state state;
+    filter_list filters;
+    std::unique_ptr<stored_will> will;
+    std::unique_ptr<char[]> client_id_text;
+    std::uint64_t client_id_hash = 0;
+    std::size_t queued_bytes = 0;  ///< of deliveries never sent
+    instant expires_at = never;    ///< while not connected
+    instant armed = never;         ///< its entry in the wheel
+    connection_id connection = no_connection;
+    std::uint32_t expiry_interval = 0;  ///< seconds
+    std::uint16_t client_id_size = 0;
+    protocol_version version = protocol_version::v5;
+
+    std::string_view client_id() const { return {client_id_text.get(), client_id_size}; }
+};
+
+/// All sessions, by number and by client id [v5/MQTT-3.1.3-2].
+class session_registry {
+public:
+    /// The session of a client id, or no_session. One look-up.
+    session_index find(std::string_view client_id) const;
+
+    /// Makes a session for a client id that has none.
+    session_index make(std::string_view client_id);
+
+    void erase(session_index index);
+
+    session& operator[](session_index index) { return slots_[index]; }
+    const session& operator[](session_index index) const { return slots_[index]; }
+    std::size_t size() const { return slots_.size(); }
+    const slab<session>& slots() const { return slots_; }
+    void prefetch(session_index index) const { slots_.prefetch(index); }
+    std::size_t memory_bytes() const;
+
+    /// The hash by which publishers are known, never 0.
+    static std::uint64_t hash_of(std::string_view client_id);
+
+private:
+    slab<session> slots_;
+    handle_table by_client_id_;
+};
+
+}  // namespace fleetarium::broker
