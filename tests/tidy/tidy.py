@@ -1,0 +1,197 @@
+#!/usr/bin/env python3
+"""Checks what the compiler does not: the direction of includes, words that break determinism,
+the shape of files. `tidy.py [ROOT]` prints one line per finding and exits 1 if a rule is broken;
+findings that only warn leave the exit status 0.
+
+A line can be let through with a comment on it that says why: `// tidy: allow(RULE) reason`.
+"""
+
+import os
+import re
+import sys
+
+# A folder may include itself and what stands to the right of it here; nothing else of ours.
+LAYERS = {
+    "core": {"core"},
+    "codec": {"core", "codec"},
+    "session": {"core", "codec", "session"},
+    "net": {"core", "codec", "session", "net"},
+    "client": {"core", "codec", "session", "net", "client"},
+    "broker": {"core", "codec", "session", "broker"},
+    "server": {"core", "codec", "session", "net", "broker", "server"},
+    "sim": {"core", "codec", "session", "broker", "sim"},
+}
+ASIO_FOLDERS = {"net", "client", "server"}
+SOURCE_ROOTS = ("sdk", "broker", "sim", "dashboard")
+
+LINES_WARN, LINES_FAIL = 600, 900
+COLUMNS_MAX = 100
+
+HEAVY_HEADERS = re.compile(r"^(nlohmann/(?!json_fwd\.hpp$)|CLI/|fmt/|spdlog/|boost/asio|boost/beast)")
+ASIO_HEADERS = re.compile(r"^boost/(asio|beast)")
+STANDARD_HEADER = re.compile(r"^[a-z0-9_]+$")
+
+# rule, what it matches in code (comments and texts in quotes are blanked), why not
+BANNED = [
+    ("random", re.compile(r"\bstd::rand\b|\bsrand\s*\(|\brandom_device\b|\bmt19937"),
+     "draws differ between libraries; use core/random.hpp"),
+    ("random", re.compile(r"#\s*include\s*<random>"),
+     "its distributions differ between libraries; use core/random.hpp"),
+    ("clock", re.compile(r"\b(system|steady|high_resolution)_clock\b|\bclock_gettime\b"
+                         r"|\bgettimeofday\b|\bstd::time\s*\("),
+     "time is a parameter; only real_clock.* and the command line read a clock"),
+    ("sleep", re.compile(r"\bsleep_(for|until)\b|\busleep\s*\(|\bnanosleep\s*\("),
+     "nothing here waits in real time"),
+    ("locale", re.compile(r"\bsetlocale\s*\(|\bstd::locale\b"),
+     "output may not depend on the machine"),
+]
+USING_NAMESPACE = re.compile(r"^\s*using\s+namespace\b")
+# A braced or capturing temporary in a co_await is destroyed twice by g++ 12.
+CO_AWAIT = re.compile(r"\bco_await\b[^;]*(\(\s*\{|\[\s*[^\]\s][^\]]*\]\s*[({])")
+
+
+class Findings:
+    def __init__(self):
+        self.errors = []
+        self.warnings = []
+
+    def error(self, path, line, rule, text):
+        self.errors.append(f"{path}:{line}: {rule}: {text}")
+
+    def warn(self, path, line, rule, text):
+        self.warnings.append(f"{path}:{line}: warning: {rule}: {text}")
+
+
+def blank_comments_and_strings(text):
+    """The text with comments and the inside of literals as spaces, line for line."""
+    pattern = re.compile(
+        r'//[^\n]*|/\*.*?\*/|R"([^(\s]{0,16})\(.*?\)\1"|"(?:\\.|[^"\\\n])*"'
+        r"|(?<![0-9a-fA-FxX])'(?:\\.|[^'\\\n])+'", re.S)
+    return pattern.sub(lambda found: re.sub(r"[^\n]", " ", found.group(0)), text)
+
+
+def folder_of(path):
+    """The layer of a file: `sdk/fleetarium/codec/x.cpp` is `codec`, `sim/cli/x.cpp` is `cli`."""
+    parts = path.split("/")
+    if parts[0] in SOURCE_ROOTS and len(parts) > 3 and parts[1] == "fleetarium":
+        return parts[2]
+    if parts[:2] == ["sim", "cli"]:
+        return "cli"
+    return parts[0]
+
+
+def check_includes(path, lines, findings):
+    folder = folder_of(path)
+    header = path.endswith(".hpp")
+    in_product = path.split("/")[0] in SOURCE_ROOTS
+    blocks = []  # one list of (line, name) for each run of includes without an empty line
+    previous = -2
+    for number, line in enumerate(lines, 1):
+        found = re.match(r'\s*#\s*include\s*(?:<([^>]+)>|"([^"]+)")', line)
+        if not found:
+            continue
+        if "tidy: allow(include)" in line:
+            previous = number
+            continue
+        name = found.group(1) or found.group(2)
+        if number != previous + 1:
+            blocks.append([])
+        previous = number
+        blocks[-1].append((number, name))
+        if found.group(2) and in_product and folder != "cli":
+            findings.error(path, number, "include", "write <fleetarium/...>, not quotation marks")
+        ours = re.match(r"fleetarium/([a-z_]+)/", name)
+        if ours and folder in LAYERS and ours.group(1) not in LAYERS[folder]:
+            findings.error(path, number, "include direction",
+                           f"{folder} may not include {ours.group(1)}")
+        if in_product and header and folder not in ASIO_FOLDERS and HEAVY_HEADERS.match(name):
+            findings.error(path, number, "heavy header", f"<{name}> belongs in a source file")
+        if in_product and folder not in ASIO_FOLDERS and ASIO_HEADERS.match(name):
+            findings.error(path, number, "asio", f"{folder} does no I/O of its own")
+
+    if not in_product:
+        return
+    for block in blocks:
+        kinds = {"ours" if name.startswith("fleetarium/") else
+                 "standard" if STANDARD_HEADER.match(name) else "other" for _, name in block}
+        names = [name for _, name in block]
+        if len(kinds) > 1 or names != sorted(names):
+            findings.error(path, block[0][0], "include blocks",
+                           "own header, ours, third party, standard; each sorted in its block")
+    own = re.sub(r"^[a-z]+/(fleetarium/.*)\.cpp$", r"\1.hpp", path)
+    if own != path and os.path.exists(os.path.join(findings.root, path[:-4] + ".hpp")):
+        if not blocks or [name for _, name in blocks[0]] != [own]:
+            findings.error(path, 1, "own header", f"the first include is <{own}>, alone")
+
+
+def check_text(path, text, findings):
+    lines = text.split("\n")
+    is_header = path.endswith(".hpp")
+    if is_header and not re.search(r"^#pragma once$", text, re.M):
+        findings.error(path, 1, "pragma once", "missing")
+    if len(lines) - 1 > LINES_FAIL:
+        findings.error(path, 1, "length", f"{len(lines) - 1} lines, at most {LINES_FAIL}")
+    elif len(lines) - 1 > LINES_WARN:
+        findings.warn(path, 1, "length", f"{len(lines) - 1} lines; can it be cut where state separates?")
+    if text and not text.endswith("\n"):
+        findings.error(path, len(lines), "end of file", "no newline")
+    for number, line in enumerate(lines, 1):
+        if "\t" in line:
+            findings.error(path, number, "tab", "indent with spaces")
+        if line != line.rstrip():
+            findings.error(path, number, "trailing space", "remove it")
+        if len(line) > COLUMNS_MAX:
+            findings.error(path, number, "columns", f"{len(line)}, at most {COLUMNS_MAX}")
+
+    reads_clock = (os.path.basename(path).startswith("real_clock.") or folder_of(path) == "cli"
+                   or path.startswith("tests/bench/"))
+    code = blank_comments_and_strings(text)
+    for number, (line, shown) in enumerate(zip(code.split("\n"), lines), 1):
+        for rule, pattern, why in BANNED:
+            if rule == "clock" and reads_clock:
+                continue
+            if rule == "sleep" and path.startswith(("tests/net/", "tests/peers/")):
+                continue
+            if pattern.search(line) and f"tidy: allow({rule})" not in shown:
+                findings.error(path, number, rule, why)
+        if is_header and USING_NAMESPACE.search(line):
+            findings.error(path, number, "using namespace", "not in a header")
+    for found in CO_AWAIT.finditer(code):
+        number = code.count("\n", 0, found.start()) + 1
+        if "tidy: allow(co_await)" not in lines[number - 1]:
+            findings.error(path, number, "co_await",
+                           "g++ 12 destroys a braced or capturing temporary twice; name it first")
+    check_includes(path, lines, findings)
+
+
+def source_files(root):
+    for top in (*SOURCE_ROOTS, "tests"):
+        for folder, folders, files in os.walk(os.path.join(root, top)):
+            folders.sort()
+            for name in sorted(files):
+                if name.endswith((".hpp", ".cpp")):
+                    yield os.path.relpath(os.path.join(folder, name), root).replace(os.sep, "/")
+
+
+def check_tree(root):
+    findings = Findings()
+    findings.root = root
+    count = 0
+    for path in source_files(root):
+        with open(os.path.join(root, path), encoding="utf-8") as file:
+            check_text(path, file.read(), findings)
+        count += 1
+    return findings, count
+
+
+def main():
+    root = sys.argv[1] if len(sys.argv) > 1 else os.path.join(os.path.dirname(__file__), "..", "..")
+    findings, count = check_tree(os.path.abspath(root))
+    for line in findings.warnings + findings.errors:
+        print(line)
+    print(f"tidy: {count} files, {len(findings.errors)} errors, {len(findings.warnings)} warnings")
+    return 1 if findings.errors or count == 0 else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
