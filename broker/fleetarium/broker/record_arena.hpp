@@ -18,6 +18,8 @@ class record_arena {
 public:
     static constexpr std::size_t shared_size_max = 1024;
 
+    record_arena() { rooms_.fill(none); }
+
     /// Room for `size` bytes, aligned to eight, with undefined content. Throws std::bad_alloc.
     /// Constant time.
     std::uint32_t allocate(std::size_t size);
@@ -38,21 +40,18 @@ private:
     static constexpr std::uint32_t units_per_chunk = 1U << chunk_bits;
     static constexpr std::uint32_t unit_mask = units_per_chunk - 1;
     static constexpr std::size_t chunk_size = units_per_chunk * unit_size;
-    static constexpr std::size_t size_classes = shared_size_max / unit_size + 1;
+    static constexpr std::size_t size_classes = shared_size_max / unit_size + 1;  // and none of 0
     static constexpr std::uint32_t none = 0xffff'ffff;
+
+    static constexpr std::uint16_t no_unit = 0xffff;
 
     struct chunk {
         std::unique_ptr<std::byte[]> bytes;
         std::uint32_t previous = none;  // in the list of the chunks of its size that have room
         std::uint32_t next = none;      // there, or in the list of free chunk numbers
         std::uint16_t live = 0;
-        std::uint16_t touched = 0;      // records handed out at least once
+        std::uint16_t touched = 0;  // records handed out at least once
         std::uint16_t first_free = no_unit;
-    };
-    static constexpr std::uint16_t no_unit = 0xffff;
-
-    struct with_room {
-        std::uint32_t first = none;
     };
 
     std::uint32_t take_chunk(std::size_t bytes);
@@ -62,8 +61,9 @@ private:
 
     std::vector<chunk> chunks_;
     std::uint32_t free_numbers_ = none;
-    std::array<with_room, size_classes> rooms_{};
+    std::array<std::uint32_t, size_classes> rooms_;  // first chunk with room, by size in units
     std::size_t held_bytes_ = 0;
+    std::size_t live_chunks_ = 0;
 };
 
 }  // namespace fleetarium::broker

@@ -2,6 +2,7 @@
 
 #include <fleetarium/broker/handle_table.hpp>
 #include <fleetarium/broker/level_table.hpp>
+#include <fleetarium/broker/record_arena.hpp>
 #include <fleetarium/session/message.hpp>
 
 #include <cstddef>
@@ -19,11 +20,14 @@ namespace fleetarium::broker {
 /// the order in which their level first came to hold a message; so a store filled from an
 /// enumeration enumerates alike. Nothing depends on a hash, a pointer or the seed.
 ///
-/// Topics deeper than limits::topic_levels_max are not taken. Thread rule: one thread at a time.
+/// Thread rule: one thread at a time.
 class retained_store {
 public:
     /// `hash_seed` as in topic_tree.
     explicit retained_store(std::uint64_t hash_seed = 0);
+    ~retained_store();
+    retained_store(const retained_store&) = delete;
+    retained_store& operator=(const retained_store&) = delete;
 
     /// Stores the message under its topic, in the place of the one there [v5/MQTT-3.3.1-5].
     /// Returns the message replaced, or null. The topic is a valid name of at most
@@ -42,17 +46,23 @@ public:
     /// Looks only at branches that the filter's levels lead into.
     template <class Visitor>
     void for_each_match(std::string_view filter, Visitor&& visit) const {
-        walk(filter, [](void* to, const message_ptr& found) {
-            (*static_cast<std::remove_reference_t<Visitor>*>(to))(found);
-        }, address_of(visit));
+        walk(
+            filter,
+            [](void* to, const message_ptr& found) {
+                (*static_cast<std::remove_reference_t<Visitor>*>(to))(found);
+            },
+            address_of(visit));
     }
 
     /// Calls `visit(const message_ptr&)` for every message, `$` topics included.
     template <class Visitor>
     void for_each(Visitor&& visit) const {
-        walk_all([](void* to, const message_ptr& found) {
-            (*static_cast<std::remove_reference_t<Visitor>*>(to))(found);
-        }, address_of(visit));
+        walk_subtree(
+            root_,
+            [](void* to, const message_ptr& found) {
+                (*static_cast<std::remove_reference_t<Visitor>*>(to))(found);
+            },
+            address_of(visit));
     }
 
     std::size_t size() const { return by_topic_.size(); }
@@ -79,28 +89,35 @@ private:
         message_ptr message;            // null in nodes that only lead on
     };
 
+    /// A filter taken apart, with what is to be called for each match.
+    struct search;
+
     template <class Visitor>
     static void* address_of(Visitor& visit) {
         return const_cast<void*>(static_cast<const void*>(std::addressof(visit)));
     }
 
+    node& node_at(std::uint32_t number) const { return *static_cast<node*>(nodes_.at(number)); }
     std::uint32_t find_node(std::uint64_t hash, std::string_view topic) const;
     std::uint64_t edge_hash(std::uint32_t parent, level_symbol symbol) const;
     std::uint32_t child(std::uint32_t parent, level_symbol symbol) const;
     std::uint32_t child_or_new(std::uint32_t parent, std::string_view level);
-    void prune(std::uint32_t at);
-    bool begins_with_dollar(std::uint32_t at) const;
+    std::uint32_t make_node(std::uint32_t parent, level_symbol symbol);
+    std::uint32_t make_path(std::string_view topic);
+    void prune(std::uint32_t number);
+    void unlink(const node& gone);
+    bool begins_with_dollar(std::uint32_t top_level) const;
     void walk(std::string_view filter, visitor visit, void* to) const;
-    void walk_all(visitor visit, void* to) const;
-    void walk_below(std::uint32_t top, visitor visit, void* to) const;
+    void walk_from(std::uint32_t number, std::size_t depth, const search& wanted) const;
+    void walk_subtree(std::uint32_t top, visitor visit, void* to) const;
 
     std::uint64_t seed_;
     std::size_t message_bytes_ = 0;
     handle_table by_topic_;
     level_table levels_;
     handle_table edges_;
-    std::vector<node> nodes_;  // the first is above all topics
-    std::vector<std::uint32_t> free_nodes_;
+    record_arena nodes_;
+    std::uint32_t root_;
 };
 
 }  // namespace fleetarium::broker

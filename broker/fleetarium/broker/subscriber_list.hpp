@@ -12,10 +12,10 @@ namespace fleetarium::broker {
 
 /// Subscriptions of many sessions to one filter, at most one a session.
 ///
-/// Order: that of insertion. Erasing keeps it while the list is short; in a list longer than
-/// `ordered_size_max` the last subscription takes the place of the one that leaves, so that a
-/// hundred thousand subscribers may come and go in constant time each. Either way the order
-/// depends on nothing but the calls made.
+/// Order: that of insertion. Erasing keeps it while the list is short; once a list has grown beyond
+/// `ordered_size_max`, and until it has shrunk to half of that, the last subscription takes the
+/// place of the one that leaves, so that a hundred thousand subscribers may come and go in constant
+/// time each. Either way the order depends on nothing but the calls made.
 class subscriber_list {
 public:
     static constexpr std::size_t ordered_size_max = 64;
@@ -32,11 +32,13 @@ public:
     /// Returns whether it replaced one.
     bool insert(const subscription& added);
 
-    /// Removes the session's subscription; returns the position it had, or `none`.
-    std::size_t erase(session_index session);
+    struct erasure {
+        std::size_t at = none;    ///< position that the subscription had; none if there was none
+        bool last_moved = false;  ///< the last subscription is now there; else all behind moved up
+    };
 
-    /// Forgets all and gives the memory back.
-    void reset();
+    /// Removes the session's subscription.
+    erasure erase(session_index session);
 
     std::size_t memory_bytes() const;
 

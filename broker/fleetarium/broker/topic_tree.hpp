@@ -129,16 +129,14 @@ private:
 
     record& at(filter_id filter) const { return *static_cast<record*>(arena_.at(filter)); }
     filter_id find_text(std::uint64_t hash, std::string_view text) const;
-    std::uint64_t hash_of(std::string_view text) const;
-    filter_id make_record(std::uint64_t hash, std::string_view text, bool shared);
-    filter_id find_or_make_plain(std::string_view filter);
+    filter_id make_record(std::string_view text);
     void drop_record(filter_id filter);
+    filter_id find_or_make_plain(std::string_view filter);
     void drop_if_unused(filter_id plain);
-    filter_id make_group(std::string_view share_name, std::string_view filter);
     bool add_to_plain(record& plain, const subscription& added);
     bool erase_from_plain(record& plain, session_index session);
-    void erase_group(filter_id filter);
-    std::uint32_t take_list();
+    filter_id find_or_make_group(std::string_view share_name, std::string_view filter);
+    void drop_group(filter_id filter);
     void append(filter_id plain, match_result& out) const;
 
     std::uint64_t seed_;
