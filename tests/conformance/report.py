@@ -132,8 +132,7 @@ class Report:
         return {version: len(found) for version, found in self.covered.items()}
 
     def print(self, with_open):
-        print(f"{'':10}  {'statements':>10}  {'covered':>14}  {'open':>14}  {'not testable':>14}",
-              )
+        print(f"{'':10}  {'statements':>10}  {'covered':>14}  {'open':>14}  {'not testable':>14}")
         for version, rows in self.statements.items():
             cells = [len(self.covered[version]), len(self.open(version)),
                      len(self.not_testable[version])]
