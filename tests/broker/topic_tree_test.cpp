@@ -1,0 +1,604 @@
+#include <fleetarium/broker/topic_tree.hpp>
+#include <fleetarium/codec/topic.hpp>
+#include <fleetarium/core/limits.hpp>
+#include <fleetarium/core/random.hpp>
+
+#include "support/topic_table.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <algorithm>
+#include <map>
+#include <string>
+#include <vector>
+
+using namespace fleetarium;
+using namespace fleetarium::broker;
+
+namespace {
+
+subscription of(session_index session, std::uint32_t identifier = 0) {
+    return {session, identifier, {.qos = qos::at_least_once}};
+}
+
+topic_tree::insertion add(topic_tree& tree, std::string_view filter, const subscription& added) {
+    if (const auto shared = parse_shared_filter(filter)) {
+        return tree.insert_shared(shared->share_name, shared->filter, added);
+    }
+    return tree.insert(filter, added);
+}
+
+/// Sessions of a match in its order, shared groups behind as one list of texts.
+struct seen {
+    std::vector<session_index> sessions;
+    std::vector<std::string> groups;
+};
+
+seen match(const topic_tree& tree, std::string_view topic) {
+    match_result found;
+    tree.match(topic, found);
+    seen out;
+    for (const auto list : found.plain) {
+        for (const subscription& one : list) {
+            out.sessions.push_back(one.session);
+        }
+    }
+    for (const shared_group* group : found.shared) {
+        out.groups.emplace_back(tree.text(group->filter()));
+    }
+    return out;
+}
+
+using sessions = std::vector<session_index>;
+using texts = std::vector<std::string>;
+
+/// What the tree must do, done the slow way: every filter is asked about every topic.
+class model {
+public:
+    bool insert(const std::string& filter, const subscription& added) {
+        for (subscription& one : filters_[filter]) {
+            if (one.session == added.session) {
+                one = added;
+                return true;
+            }
+        }
+        filters_[filter].push_back(added);
+        return false;
+    }
+
+    bool erase(const std::string& filter, session_index session) {
+        const auto found = filters_.find(filter);
+        if (found == filters_.end()) {
+            return false;
+        }
+        const auto gone = std::erase_if(
+            found->second, [&](const subscription& one) { return one.session == session; });
+        if (found->second.empty()) {
+            filters_.erase(found);
+        }
+        return gone != 0;
+    }
+
+    using lists = std::map<std::string, std::vector<subscription>>;
+
+    const lists& all() const { return filters_; }
+
+    lists match(std::string_view topic) const {
+        lists found;
+        for (const auto& [filter, list] : filters_) {
+            const auto shared = parse_shared_filter(filter);
+            if (topic_matches(shared ? shared->filter : std::string_view(filter), topic)) {
+                found[filter] = list;
+            }
+        }
+        return found;
+    }
+
+private:
+    lists filters_;
+};
+
+bool same(std::span<const subscription> a, std::span<const subscription> b) {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const auto& x, const auto& y) {
+        return x.session == y.session && x.identifier == y.identifier && x.options == y.options;
+    });
+}
+
+/// Texts of what matches, in the order of the result; plain filters are found again by the address
+/// of their list, which is how a list and a filter belong together.
+texts compare(const topic_tree& tree, const model& expected, std::string_view topic,
+              match_result& found) {
+    tree.match(topic, found);
+    auto wanted = expected.match(topic);
+    texts order;
+    const auto check_off = [&](std::string_view filter, std::span<const subscription> list) {
+        INFO("filter " << filter);
+        const auto entry = wanted.find(std::string(filter));
+        REQUIRE(entry != wanted.end());
+        CHECK(same(list, entry->second));
+        wanted.erase(entry);
+        order.emplace_back(filter);
+    };
+    std::size_t at = 0;
+    for (const filter_id filter : found.filters) {
+        if (!tree.subscribers(filter).empty()) {
+            REQUIRE(at < found.plain.size());
+            check_off(tree.text(filter), found.plain[at++]);
+        }
+    }
+    CHECK(at == found.plain.size());
+    for (const shared_group* group : found.shared) {
+        check_off(tree.text(group->filter()), group->members());
+    }
+    CHECK(wanted.empty());
+    return order;
+}
+
+std::string random_levels(random_stream& random, std::span<const std::string_view> choice) {
+    std::string text;
+    const std::uint64_t count = 1 + random.below(random.below(8) == 0 ? 9 : 4);
+    for (std::uint64_t level = 0; level < count; ++level) {
+        text += level == 0 ? "" : "/";
+        text += choice[random.below(choice.size())];
+    }
+    return text.empty() ? "/" : text;
+}
+
+constexpr std::string_view name_levels[] = {"a", "b", "c", "", "$x", "long_level_name", "$SYS"};
+constexpr std::string_view filter_levels[] = {"a", "b", "c", "", "$x", "long_level_name", "+", "+"};
+
+std::string random_filter(random_stream& random) {
+    std::string filter = random_levels(random, filter_levels);
+    if (random.below(4) == 0) {
+        filter = random.below(8) == 0 ? "#" : filter + "/#";
+    }
+    if (random.below(5) == 0) {
+        filter = (random.below(2) == 0 ? "$share/g/" : "$share/h/") + filter;
+    }
+    return filter;
+}
+
+}  // namespace
+
+TEST_CASE("a filter matches what section 4.7 says, alone and among all the others",
+          "[topic_tree]") {
+    topic_tree crowded;
+    session_index session = 0;
+    for (const auto& row : test::topic_table()) {
+        crowded.insert(row.filter, of(session++));
+    }
+    session = 0;
+    for (const auto& row : test::topic_table()) {
+        topic_tree tree;
+        tree.insert(row.filter, of(session));
+        for (const auto topic : row.matches) {
+            INFO("filter " << row.filter << ", topic " << topic);
+            CHECK(topic_matches(row.filter, topic));
+            CHECK(match(tree, topic).sessions == sessions{session});
+            const auto all = match(crowded, topic).sessions;
+            CHECK(std::count(all.begin(), all.end(), session) == 1);
+        }
+        for (const auto topic : row.does_not_match) {
+            INFO("filter " << row.filter << ", topic " << topic);
+            CHECK_FALSE(topic_matches(row.filter, topic));
+            CHECK(match(tree, topic).sessions.empty());
+            const auto all = match(crowded, topic).sessions;
+            CHECK(std::count(all.begin(), all.end(), session) == 0);
+        }
+        ++session;
+    }
+}
+
+TEST_CASE("the same filter again replaces options and identifier and keeps its place",
+          "[topic_tree]") {
+    const auto filter = GENERATE("a/b", "a/+", "$share/g/a/b");
+    topic_tree tree;
+    const auto first = add(tree, filter, of(1, 10));
+    add(tree, filter, of(2, 20));
+    CHECK_FALSE(first.replaced);
+    const auto before = tree.generation();
+
+    const auto again =
+        add(tree, filter, {1, 11, {.qos = qos::exactly_once, .retain_as_published = true}});
+
+    CHECK(again.replaced);
+    CHECK(again.filter == first.filter);
+    CHECK(tree.generation() != before);
+    CHECK(tree.subscription_count() == 2);
+    const auto list = tree.subscribers(first.filter);
+    REQUIRE(list.size() == 2);
+    CHECK(list[0].session == 1);
+    CHECK(list[0].identifier == 11);
+    CHECK(list[0].options.qos == qos::exactly_once);
+    CHECK(list[0].options.retain_as_published);
+    CHECK(list[1].identifier == 20);
+    CHECK(tree.find(first.filter, 1)->identifier == 11);
+}
+
+TEST_CASE("a stored filter is found by its exact bytes only", "[topic_tree]") {
+    topic_tree tree;
+    const texts filters = {"a/b", "a/+", "a/#",          "#",           "+",
+                           "/",   "//",  "$share/g/a/b", "$share/g/a/#"};
+    for (const auto& filter : filters) {
+        add(tree, filter, of(7));
+    }
+    for (const auto& filter : filters) {
+        INFO(filter);
+        const auto found = tree.find(filter);
+        REQUIRE(found);
+        CHECK(tree.text(*found) == filter);
+        CHECK(tree.is_shared(*found) == is_shared_filter(filter));
+        REQUIRE(tree.find(*found, 7) != nullptr);
+        CHECK(tree.find(*found, 7)->session == 7);
+        CHECK(tree.find(*found, 8) == nullptr);
+    }
+    for (const auto filter : {"a", "a/b/", "A/b", "+/b", "$share/h/a/b", "$share/g/a", "///"}) {
+        CHECK_FALSE(tree.find(filter));
+    }
+    CHECK(tree.filter_count() == filters.size());
+    CHECK(tree.group_count() == 2);
+}
+
+TEST_CASE("a plain filter that only shared groups use is not a subscription", "[topic_tree]") {
+    const auto plain = GENERATE(std::string("a/b"), std::string("a/+"));
+    topic_tree tree;
+    add(tree, "$share/g/" + plain, of(1));
+    CHECK_FALSE(tree.find(plain));
+    CHECK(tree.filter_count() == 1);
+    CHECK(match(tree, "a/b").sessions.empty());
+
+    const auto own = tree.insert(plain, of(1));
+    CHECK_FALSE(own.replaced);
+    CHECK(match(tree, "a/b").sessions == sessions{1});
+    CHECK(match(tree, "a/b").groups == texts{"$share/g/" + plain});
+
+    CHECK(tree.erase(*tree.find("$share/g/" + plain), 1));
+    CHECK(match(tree, "a/b").groups.empty());
+    CHECK(match(tree, "a/b").sessions == sessions{1});
+    CHECK(tree.erase(own.filter, 1));
+    CHECK(tree.filter_count() == 0);
+}
+
+TEST_CASE("a topic that reads like a stored shared filter does not match it", "[topic_tree]") {
+    topic_tree tree;
+    add(tree, "$share/g/a", of(1));
+    tree.insert("$share", of(2));
+    CHECK(match(tree, "$share/g/a").groups.empty());
+    CHECK(match(tree, "$share/g/a").sessions.empty());
+    CHECK(match(tree, "a").groups == texts{"$share/g/a"});
+}
+
+TEST_CASE("the `$` rule looks at the filter inside a shared subscription", "[topic_tree]") {
+    topic_tree tree;
+    add(tree, "$share/g/#", of(1));
+    add(tree, "$share/g/$SYS/#", of(2));
+    CHECK(match(tree, "a").groups == texts{"$share/g/#"});
+    CHECK(match(tree, "$SYS/a").groups == texts{"$share/g/$SYS/#"});
+}
+
+TEST_CASE("shared groups of one filter stand from the oldest to the newest", "[topic_tree]") {
+    const auto filter = GENERATE(std::string("a/b"), std::string("a/#"));
+    topic_tree tree;
+    for (const auto name : {"c", "a", "d", "b"}) {
+        tree.insert_shared(name, filter, of(1));
+    }
+    const auto named = [&](std::initializer_list<const char*> names) {
+        texts all;
+        for (const auto name : names) {
+            all.push_back(std::string("$share/") + name + "/" + filter);
+        }
+        return all;
+    };
+    const auto drop = [&](const char* name) {
+        CHECK(tree.erase(*tree.find(std::string("$share/") + name + "/" + filter), 1));
+    };
+    CHECK(match(tree, "a/b").groups == named({"c", "a", "d", "b"}));
+    drop("d");
+    CHECK(match(tree, "a/b").groups == named({"c", "a", "b"}));
+    drop("c");
+    CHECK(match(tree, "a/b").groups == named({"a", "b"}));
+    drop("b");
+    tree.insert_shared("z", filter, of(1));
+    CHECK(match(tree, "a/b").groups == named({"a", "z"}));
+    drop("a");
+    drop("z");
+    CHECK(match(tree, "a/b").groups.empty());
+    CHECK(tree.group_count() == 0);
+    CHECK(tree.filter_count() == 0);
+}
+
+TEST_CASE("members of a shared group take turns in join order", "[topic_tree]") {
+    topic_tree tree;
+    filter_id filter = no_filter;
+    for (const session_index session : {5U, 3U, 9U, 1U}) {
+        filter = tree.insert_shared("g", "a", of(session)).filter;
+    }
+    shared_group& group = tree.group(filter);
+    const auto any = [](const subscription&) { return true; };
+    const auto turns = [&](auto&& can_take, int count) {
+        sessions taken;
+        for (int turn = 0; turn < count; ++turn) {
+            const subscription* one = group.pick(can_take);
+            taken.push_back(one == nullptr ? 0 : one->session);
+        }
+        return taken;
+    };
+    CHECK(turns(any, 6) == sessions{5, 3, 9, 1, 5, 3});
+
+    SECTION("a member that cannot take is passed over, and its turn with it") {
+        const auto not_nine = [](const subscription& one) { return one.session != 9; };
+        CHECK(turns(not_nine, 4) == sessions{1, 5, 3, 1});
+    }
+    SECTION("nobody is picked and the turn stays if nobody can take") {
+        CHECK(turns([](const subscription&) { return false; }, 2) == sessions{0, 0});
+        CHECK(turns(any, 1) == sessions{9});
+    }
+    SECTION("who is next keeps the turn when somebody before leaves") {
+        CHECK(tree.erase(filter, 5));
+        CHECK(turns(any, 4) == sessions{9, 1, 3, 9});
+    }
+    SECTION("the turn goes to the one behind when the next one leaves") {
+        CHECK(tree.erase(filter, 9));
+        CHECK(turns(any, 4) == sessions{1, 5, 3, 1});
+    }
+    SECTION("the turn goes around when the last one leaves with the turn") {
+        group.advance();
+        CHECK(tree.erase(filter, 1));
+        CHECK(turns(any, 4) == sessions{5, 3, 9, 5});
+    }
+    SECTION("a new member waits behind the others") {
+        tree.insert_shared("g", "a", of(2));
+        CHECK(turns(any, 4) == sessions{9, 1, 2, 5});
+    }
+    SECTION("joining again changes no turn") {
+        CHECK(tree.insert_shared("g", "a", of(5, 8)).replaced);
+        CHECK(turns(any, 4) == sessions{9, 1, 5, 3});
+    }
+    SECTION("a group of one is left as it should be") {
+        CHECK(tree.erase(filter, 5));
+        CHECK(tree.erase(filter, 3));
+        CHECK(tree.erase(filter, 9));
+        CHECK(turns(any, 3) == sessions{1, 1, 1});
+        CHECK(tree.erase(filter, 1));
+        CHECK(tree.group_count() == 0);
+        CHECK_FALSE(tree.find("$share/g/a"));
+    }
+}
+
+TEST_CASE("a large shared group gives every member its turn while members come and go",
+          "[topic_tree]") {
+    topic_tree tree;
+    filter_id filter = no_filter;
+    for (session_index session = 0; session < 200; ++session) {
+        filter = tree.insert_shared("g", "a/+", of(session)).filter;
+    }
+    shared_group& group = tree.group(filter);
+    random_stream random(4, 0, "turns");
+    for (session_index left = 0; left < 199; ++left) {
+        for (std::uint64_t skip = random.below(5); skip != 0; --skip) {
+            group.advance();
+        }
+        const session_index next = group.members()[group.next()].session;
+        const auto gone = group.members()[random.below(group.members().size())].session;
+        CHECK(tree.erase(filter, gone));
+        if (gone != next) {
+            CHECK(group.members()[group.next()].session == next);
+        }
+        REQUIRE(group.next() < group.members().size());
+    }
+    CHECK(group.members().size() == 1);
+}
+
+TEST_CASE("a match of generated topics among generated filters is that of the plain model",
+          "[topic_tree]") {
+    const auto seed = GENERATE(range(0, 24));
+    INFO("seed " << seed);
+    random_stream random(static_cast<std::uint64_t>(seed), 0, "topic_tree_test");
+    topic_tree tree;
+    topic_tree other_hashes(0x5eed'0000 + static_cast<std::uint64_t>(seed));
+    model expected;
+    match_result found;
+    texts known;
+    for (int step = 0; step < 3000; ++step) {
+        // Growth, then decay, then a mix of both.
+        const std::uint64_t erases_of_ten = step < 1000 ? 2 : step < 2000 ? 8 : 5;
+        const auto session = static_cast<session_index>(random.below(12));
+        if (random.below(10) < erases_of_ten && !known.empty()) {
+            const std::string filter = known[random.below(known.size())];
+            const auto id = tree.find(filter);
+            CHECK(id.has_value() == expected.all().contains(filter));
+            if (id) {
+                const bool there = expected.erase(filter, session);
+                CHECK(tree.erase(*id, session) == there);
+                CHECK(other_hashes.erase(*other_hashes.find(filter), session) == there);
+            }
+        } else {
+            const std::string filter = random.below(2) == 0 || known.empty()
+                                           ? random_filter(random)
+                                           : known[random.below(known.size())];
+            REQUIRE((is_shared_filter(filter) ? parse_shared_filter(filter).has_value()
+                                              : is_valid_topic_filter(filter)));
+            known.push_back(filter);
+            const auto added = of(session, static_cast<std::uint32_t>(random.below(100)));
+            const bool replaced = expected.insert(filter, added);
+            CHECK(add(tree, filter, added).replaced == replaced);
+            CHECK(add(other_hashes, filter, added).replaced == replaced);
+        }
+        const std::string topic = random_levels(random, name_levels);
+        INFO("step " << step << ", topic " << topic);
+        const texts order = compare(tree, expected, topic, found);
+        CHECK(compare(other_hashes, expected, topic, found) == order);
+    }
+    CHECK(tree.filter_count() == expected.all().size());
+    const auto left = expected.all();
+    for (const auto& [filter, list] : left) {
+        for (const subscription& one : list) {
+            CHECK(tree.erase(*tree.find(filter), one.session));
+        }
+    }
+    CHECK(tree.filter_count() == 0);
+    CHECK(tree.subscription_count() == 0);
+    CHECK(tree.memory_bytes() == topic_tree().memory_bytes());
+}
+
+TEST_CASE("the order of matching filters is independent of the order of subscribing",
+          "[topic_tree]") {
+    texts filters = {"a/b/c", "#",       "+/b/c", "a/+/c", "a/b/+", "a/#",   "a/b/#",
+                     "+/+/+", "a/b/c/#", "+/b/#", "+/#",   "a/+/#", "+/+/#", "+/+/+/#"};
+    const auto order_of = [](const texts& all) {
+        topic_tree tree;
+        for (const auto& filter : all) {
+            tree.insert(filter, of(1));
+        }
+        match_result found;
+        tree.match("a/b/c", found);
+        texts order;
+        for (const filter_id filter : found.filters) {
+            order.emplace_back(tree.text(filter));
+        }
+        return order;
+    };
+    const texts expected = {"a/b/c", "#",   "a/#",   "a/b/#", "a/b/c/#", "a/b/+",   "a/+/#",
+                            "a/+/c", "+/#", "+/b/#", "+/b/c", "+/+/#",   "+/+/+/#", "+/+/+"};
+    CHECK(order_of(filters) == expected);
+    std::reverse(filters.begin(), filters.end());
+    CHECK(order_of(filters) == expected);
+}
+
+TEST_CASE("levels are matched up to the bound, and topics may be deeper", "[topic_tree]") {
+    const auto deep = [](std::string_view level, std::size_t levels) {
+        std::string text(level);
+        while (--levels != 0) {
+            text.append("/").append(level);
+        }
+        return text;
+    };
+    const std::size_t bound = limits::topic_levels_max;
+    topic_tree tree;
+    tree.insert(deep("a", bound), of(0));
+    tree.insert(deep("+", bound), of(1));
+    tree.insert(deep("a", bound - 1) + "/+", of(2));
+    tree.insert(deep("a", bound - 1) + "/#", of(3));
+    tree.insert(deep("+", bound - 1) + "/#", of(4));
+    tree.insert("#", of(5));
+    const auto sorted = [&](std::size_t levels) {
+        auto found = match(tree, deep("a", levels)).sessions;
+        std::sort(found.begin(), found.end());
+        return found;
+    };
+    CHECK(sorted(bound - 2) == sessions{5});
+    CHECK(sorted(bound - 1) == sessions{3, 4, 5});
+    CHECK(sorted(bound) == sessions{0, 1, 2, 3, 4, 5});
+    CHECK(sorted(bound + 1) == sessions{3, 4, 5});
+    CHECK(sorted(5000) == sessions{3, 4, 5});
+    CHECK(match(tree, std::string(65'535, '/')).sessions.size() == 2);
+}
+
+TEST_CASE("every mixture of literal levels and `+` is found in a full trie", "[topic_tree]") {
+    topic_tree tree;
+    constexpr session_index filters = 1U << 10;
+    for (session_index bits = 0; bits < filters; ++bits) {
+        std::string filter;
+        for (session_index level = 0; level < 10; ++level) {
+            filter += (bits >> level & 1) != 0 ? "+/" : "a/";
+        }
+        tree.insert(filter + "#", of(bits));
+    }
+    CHECK(match(tree, "a/a/a/a/a/a/a/a/a/a").sessions.size() == filters);
+    CHECK(match(tree, "a/a/a/a/a/a/a/a/a/b").sessions.size() == filters / 2);
+    CHECK(match(tree, "b/b/b/b/b/b/b/b/b/b").sessions == sessions{filters - 1});
+}
+
+TEST_CASE("filters of the longest size are stored whole", "[topic_tree]") {
+    topic_tree tree;
+    const std::string exact(limits::string_size_max, 'x');
+    const std::string wildcard = std::string(limits::string_size_max - 2, 'y') + "/+";
+    const std::string shared = "$share/g/" + std::string(limits::string_size_max - 9, 'z');
+    for (const auto& filter : {exact, wildcard, shared}) {
+        add(tree, filter, of(1));
+        CHECK(tree.text(*tree.find(filter)) == filter);
+    }
+    CHECK(match(tree, exact).sessions == sessions{1});
+    CHECK(match(tree, std::string(limits::string_size_max - 2, 'y') + "/").sessions == sessions{1});
+    CHECK(match(tree, shared.substr(9)).groups == texts{shared});
+    for (const auto& filter : {exact, wildcard, shared}) {
+        CHECK(tree.erase(*tree.find(filter), 1));
+    }
+    CHECK(tree.memory_bytes() == topic_tree().memory_bytes());
+}
+
+TEST_CASE("a hundred thousand sessions subscribe to one filter and leave again", "[topic_tree]") {
+    const auto filter = GENERATE("news", "news/#", "$share/g/news");
+    constexpr session_index count = 100'000;
+    topic_tree tree;
+    for (session_index session = 0; session < count; ++session) {
+        add(tree, filter, of(session));
+    }
+    const filter_id id = *tree.find(filter);
+    const auto list = tree.subscribers(id);
+    REQUIRE(list.size() == count);
+    for (session_index at = 0; at < count; ++at) {
+        REQUIRE(list[at].session == at);
+    }
+    const auto session_at = [&](session_index n) { return (n * 7919ULL + 3) % count; };
+    for (session_index n = 0; n < count; ++n) {
+        const auto session = static_cast<session_index>(session_at(n));
+        REQUIRE(tree.find(id, session) != nullptr);
+        REQUIRE(tree.erase(id, session));
+        if (n + 1 < count) {
+            REQUIRE(tree.find(id, session) == nullptr);
+        }
+    }
+    CHECK(tree.subscription_count() == 0);
+    CHECK(tree.memory_bytes() == topic_tree().memory_bytes());
+}
+
+TEST_CASE("a command topic for each device of a fleet costs at most 64 bytes and its text",
+          "[topic_tree]") {
+    constexpr session_index devices = 250'000;
+    const auto topic_of = [](session_index device) {
+        return "fleet/device_" + std::to_string(1'000'000 + device) + "/command";
+    };
+    const std::size_t text_size = topic_of(0).size();
+    topic_tree tree;
+    double worst = 0;
+    for (session_index device = 0; device < devices; ++device) {
+        tree.insert(topic_of(device), of(device));
+        if (device > 10'000) {
+            worst = std::max(worst, static_cast<double>(tree.memory_bytes()) / (device + 1.0));
+        }
+    }
+    CHECK(worst - static_cast<double>(text_size) <= 64);
+    CHECK(match(tree, topic_of(123'456)).sessions == sessions{123'456});
+
+    // A fleet that is replaced by one with longer names does not leave its memory behind.
+    const std::size_t before = tree.memory_bytes();
+    for (session_index device = 0; device < devices; ++device) {
+        CHECK(tree.erase(*tree.find(topic_of(device)), device));
+        tree.insert(topic_of(device) + "/immediately", of(device));
+    }
+    CHECK(tree.memory_bytes() < before + devices * (12 + 8));
+    CHECK(tree.filter_count() == devices);
+}
+
+TEST_CASE("a match used again allocates nothing", "[topic_tree]") {
+    topic_tree tree;
+    for (const auto filter : {"a/b", "a/+", "+/b", "#", "$share/g/a/b", "$share/h/a/#"}) {
+        add(tree, filter, of(1));
+        add(tree, filter, of(2));
+    }
+    match_result found;
+    tree.match("a/b", found);
+    const auto* plain = found.plain.data();
+    const auto* shared = found.shared.data();
+    const auto* filters = found.filters.data();
+    for (int turn = 0; turn < 10; ++turn) {
+        tree.prefetch("a/b");
+        tree.match(turn % 2 == 0 ? "a/c" : "a/b", found);
+    }
+    CHECK(found.plain.size() == 4);
+    CHECK(found.shared.size() == 2);
+    CHECK(found.plain.data() == plain);
+    CHECK(found.shared.data() == shared);
+    CHECK(found.filters.data() == filters);
+}
