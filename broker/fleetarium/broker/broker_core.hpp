@@ -126,12 +126,11 @@ private:
         session_index session = no_session;
         bool listed : 1 = false;      // in outputs_
         bool refused : 1 = false;     // over connections_max
-        bool gone_clean : 1 = false;  // DISCONNECT took the will away
-        std::unique_ptr<struct pending_connect> pending;  // CONNECT waiting for AUTH
-        std::string user_name;
+        std::unique_ptr<std::vector<std::uint8_t>> pending;  // CONNECT while AUTH goes on
+        std::unique_ptr<std::string> user_name;
     };
 
-    enum class deadline_kind : std::uint8_t { connection, session, will, retained, sys };
+    enum class deadline_kind : std::uint8_t { connection, session, retained, sys };
     struct deadline {
         instant time;
         std::uint32_t index;
@@ -144,13 +143,12 @@ private:
     };
 
     // broker_core.cpp: connections and time
+    void start(instant now);
     void handle_event(connection_id from, server_event& event, instant now);
-    void after_input(connection_id touched);
     void list_output(connection_id id);
     void arm_connection(connection_id id);
     void arm_session(session_index index);
     void fire(const deadline& due, instant now);
-    connection& connection_of(const session& owner) { return connections_[owner.connection]; }
     client_info info_of(connection_id id) const;
     session_info describe_session(session_index index) const;
     void emit(const broker_event& event) {
@@ -166,12 +164,15 @@ private:
                           const authentication_step& step, instant now);
     void accept_connect(connection_id from, const connect& request, std::string_view client_id,
                         std::string_view authentication_data, instant now);
-    reason_code check_connect(connection_id from, const connect& request, bool enhanced);
-    void refuse_connect(connection_id from, reason_code code, instant now,
-                        violation broken = violation::none);
-    connack make_connack(const connect& request) const;
+    reason_code check_connect(const client_info& client, const connect& request);
+    void refuse_connect(connection_id from, reason_code code, instant now);
+    connack make_connack(const connect& request, std::uint32_t expiry_interval) const;
+    std::uint32_t expiry_interval_for(const connect& request) const;
+    std::unique_ptr<stored_will> make_will(const connect& request, std::string_view client_id,
+                                           instant now) const;
     void take_over(session_index index, instant now);
-    void handle_disconnect(connection_id from, const disconnect& farewell, instant now);
+    void handle_disconnect(connection_id from, const fleetarium::disconnect& farewell, instant now);
+    void fail(connection_id id, violation broken, instant now);
     void detach(connection_id id, reason_code code, violation broken, instant now);
     void end_session(session_index index, instant now);
     void publish_will(session_index index, instant now);
@@ -180,10 +181,10 @@ private:
     // broker_subscribe.cpp
     void handle_subscribe(connection_id from, const subscribe& request, instant now);
     void handle_unsubscribe(connection_id from, const unsubscribe& request, instant now);
+    violation check_against_features(connection_id from, const subscribe& request) const;
     reason_code subscribe_one(connection_id from, const subscription_request& one,
-                              std::uint32_t identifier, bool& send_retained, instant now);
-    void send_retained(session_index to, std::string_view filter, const subscription& by,
-                       instant now);
+                              std::uint32_t identifier, bool& is_new);
+    void send_retained(const subscription_request& one, const subscription& by, instant now);
 
     // router.cpp: from one message to its deliveries
     struct outgoing;
@@ -195,13 +196,15 @@ private:
     void retain(outgoing& out, instant now);
     std::uint32_t deliver_to_all(outgoing& out, instant now);
     std::uint32_t deliver_merged(outgoing& out, instant now);
-    std::uint32_t deliver_shared(outgoing& out, shared_group& group, session_index except,
-                                 instant now);
+    void deliver_by(outgoing& out, const subscription& by, instant now);
+    bool deliver_shared(outgoing& out, shared_group& group, session_index except, instant now);
     void deliver(outgoing& out, session_index to, enum qos granted, bool retain,
                  std::span<const std::uint32_t> identifiers, bool shared, instant now);
     void enqueue(session_index to, delivery added, instant now);
+    bool make_room(session_index to, const delivery& added, instant now);
     void send_deliveries(session_index to, instant now);
-    void report_drop(const delivery& dropped, session_index to, drop_reason why, instant now);
+    void report_drop(const message_identity& identity, std::string_view topic, enum qos qos,
+                     session_index to, drop_reason why, instant now);
     void hand_over_shared(session_index from, instant now);
 
     // sys_topics.cpp
@@ -232,6 +235,7 @@ private:
     std::vector<merged_delivery> merged_;
     std::vector<std::uint32_t> identifiers_;
     std::vector<reason_code> codes_;
+    std::vector<char> new_subscriptions_;
 };
 
 }  // namespace fleetarium::broker

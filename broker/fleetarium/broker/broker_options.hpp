@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
 
 namespace fleetarium::broker {
 
@@ -64,6 +65,9 @@ struct broker_options {
     bool shared_subscriptions_in_v3_1_1 = true;      ///< an extension, as common brokers offer it
     bool report_no_matching_subscribers = true;      ///< 0x10 in PUBACK and PUBREC
     bool allow_dollar_topics = true;  ///< publishing to `$...` other than `$SYS` and `$share`
+
+    /// What clients that ask for Response Information get; empty is none.
+    std::string response_information;
 
     /// Between updates of the `$SYS` topics; 0 is none.
     duration sys_interval{};

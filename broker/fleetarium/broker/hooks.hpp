@@ -30,11 +30,12 @@ enum class drop_reason : std::uint8_t {
     session_ended,       ///< the session ended before the message was acknowledged
     not_authorized,      ///< the publisher may not publish to the topic
     topic_name_invalid,  ///< the topic is reserved or has too many levels
+    retained_full,       ///< not retained: the store is at its bound; deliveries are made
 };
 
 /// "queue_full" and so on.
 std::string_view name_of(drop_reason reason);
-inline constexpr std::size_t drop_reason_count = 9;
+inline constexpr std::size_t drop_reason_count = 10;
 
 /// One decision of the broker. Views are valid during the call.
 struct broker_event {
@@ -61,9 +62,9 @@ struct broker_event {
     instant at{};
     connection_id connection = no_connection;
     session_index session = no_session;
-    std::string_view client_id;
-    std::string_view topic;
-    message_identity identity;  ///< of the message
+    std::string_view client_id{};
+    std::string_view topic{};
+    message_identity identity{};  ///< of the message
     std::uint32_t count = 0;
     enum qos qos = qos::at_most_once;  ///< of the delivery, where there is one
     reason_code code = reason_code::success;

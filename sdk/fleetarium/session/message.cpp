@@ -102,7 +102,7 @@ std::optional<std::uint32_t> message::remaining_expiry(instant now) const noexce
     if (expires_at_ == never) {
         return std::nullopt;
     }
-    const auto left = std::chrono::floor<std::chrono::seconds>(expires_at_ - now).count();
+    const auto left = std::chrono::ceil<std::chrono::seconds>(expires_at_ - now).count();
     return left <= 0 ? 0 : static_cast<std::uint32_t>(left);
 }
 

@@ -90,8 +90,7 @@ public:
 
     bool expired(instant now) const noexcept { return now >= expires_at_; }
 
-    /// Whole seconds left of the Message Expiry Interval at `now` [v5/MQTT-3.3.2-6]; none without
-    /// one.
+    /// The Message Expiry Interval less the whole seconds waited [v5/MQTT-3.3.2-6]; none without one.
     std::optional<std::uint32_t> remaining_expiry(instant now) const noexcept;
 
     /// Bytes of memory the message takes, its payload included.

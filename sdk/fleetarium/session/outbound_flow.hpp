@@ -24,6 +24,7 @@ struct delivery {
     delivery_state state = delivery_state::pending;
     enum qos qos : 2 = qos::at_most_once;  ///< of this delivery, not of the message
     bool retain : 1 = false;
+    bool shared : 1 = false;  ///< came by a shared subscription (server only)
 };
 
 static_assert(sizeof(delivery) == 16);

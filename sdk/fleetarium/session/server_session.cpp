@@ -22,18 +22,22 @@ void server_session::open(const connection_limits& own, std::uint16_t window_max
 
 // Verbs
 
-void server_session::accept(const connack& answer, const connection_limits& own,
+bool server_session::accept(const connack& answer, const connection_limits& own,
                             std::uint16_t keep_alive, session_state& state, instant now) {
     FLEETARIUM_ASSERT(phase_ == phase::connecting);
-    state_ = &state;
-    keep_alive_ = keep_alive;
-    endpoint_.set_own_limits(own);
-    phase_ = phase::connected;
     connack out = answer;
     if (authentication_method_) {
         out.authentication_method = *authentication_method_;  // v5/MQTT-4.12.0-5
     }
-    endpoint_.send(out, now);
+    if (!endpoint_.send(out, now)) {
+        phase_ = phase::closing;
+        return false;
+    }
+    state_ = &state;
+    keep_alive_ = keep_alive;
+    endpoint_.set_own_limits(own);
+    phase_ = phase::connected;
+    return true;
 }
 
 void server_session::refuse(const connack& answer, instant now) {

@@ -61,8 +61,9 @@ public:
 
     /// Answers CONNECT or the last AUTH: sends CONNACK with success. `own` are the limits that it
     /// announces; `keep_alive` in seconds is the one in force; in-flight deliveries of `state` are
-    /// resent by the following calls of `send_next`.
-    void accept(const connack& answer, const connection_limits& own, std::uint16_t keep_alive,
+    /// resent by the following calls of `send_next`. False, and nothing is accepted, if CONNACK is
+    /// over the client's Maximum Packet Size.
+    bool accept(const connack& answer, const connection_limits& own, std::uint16_t keep_alive,
                 session_state& state, instant now);
 
     /// Answers CONNECT or the last AUTH with a failure; in 3.1.1 a code that has no counterpart

@@ -1,0 +1,335 @@
+#include <fleetarium/broker/broker_core.hpp>
+
+#include <fleetarium/codec/topic.hpp>
+#include <fleetarium/core/assert.hpp>
+
+#include <algorithm>
+#include <stdexcept>
+#include <type_traits>
+
+namespace fleetarium::broker {
+
+namespace {
+
+broker_hooks& default_hooks() {
+    static broker_hooks hooks;  // has no state
+    return hooks;
+}
+
+void require(bool fine, const char* what) {
+    if (!fine) {
+        throw std::invalid_argument(what);
+    }
+}
+
+}  // namespace
+
+broker_core::broker_core(const broker_options& options, broker_hooks* hooks)
+    : options_(options),
+      hooks_(hooks == nullptr ? &default_hooks() : hooks),
+      observed_(hooks_->wants_events()) {
+    require(options.receive_maximum >= 1, "receive_maximum must be 1 or more");
+    require(options.maximum_packet_size >= 1, "maximum_packet_size must be 1 or more");
+    require(options.inflight_messages_max >= 1, "inflight_messages_max must be 1 or more");
+    require(options.connect_packet_size_max >= 64, "connect_packet_size_max must be 64 or more");
+    require(options.connect_timeout > duration{}, "connect_timeout must be positive");
+    require(options.sys_interval >= duration{}, "sys_interval must not be negative");
+}
+
+broker_core::~broker_core() = default;
+
+// Input
+
+void broker_core::start(instant now) {
+    if (started_) {
+        return;
+    }
+    started_ = now;
+    if (options_.sys_interval > duration{}) {
+        deadlines_.push({now, 0, deadline_kind::sys});
+    }
+}
+
+connection_id broker_core::handle_open(instant now) {
+    start(now);
+    const connection_id id = connections_.emplace();
+    connection& made = connections_[id];
+    connection_limits own;
+    own.maximum_packet_size =
+        std::min(options_.connect_packet_size_max, options_.maximum_packet_size);
+    made.protocol.open(own, options_.inflight_messages_max, options_.connect_timeout, now);
+    made.refused = connections_.size() > options_.connections_max;
+    arm_connection(id);
+    ++metrics_.connections_opened;
+    return id;
+}
+
+void broker_core::handle_bytes(connection_id from, bytes_view bytes, instant now) {
+    connection& source = connections_[from];
+    metrics_.bytes_received += bytes.size();
+    for (;;) {
+        server_event event = source.protocol.handle_bytes(bytes, now);
+        if (!std::holds_alternative<std::monostate>(event)) {
+            handle_event(from, event, now);
+        } else if (bytes.empty()) {
+            break;
+        }
+    }
+    if (source.protocol.has_output() || source.protocol.should_close()) {
+        list_output(from);
+    }
+}
+
+void broker_core::handle_event(connection_id from, server_event& event, instant now) {
+    std::visit(
+        [&](auto& what) {
+            using event_type = std::remove_cvref_t<decltype(what)>;
+            if constexpr (std::is_same_v<event_type, fleetarium::publish>) {
+                handle_publish(from, what, now);
+            } else if constexpr (std::is_same_v<event_type, delivery_acknowledged>) {
+                const session_index owner = connections_[from].session;
+                ++metrics_.acknowledged[static_cast<std::size_t>(what.done.qos)];
+                emit({.what = broker_event::kind::acknowledged,
+                      .at = now,
+                      .connection = from,
+                      .session = owner,
+                      .topic = what.done.message->topic(),
+                      .identity = what.done.message->identity(),
+                      .qos = what.done.qos,
+                      .code = what.code});
+                send_deliveries(owner, now);
+            } else if constexpr (std::is_same_v<event_type, publish_repeated>) {
+                emit({.what = broker_event::kind::repeated,
+                      .at = now,
+                      .connection = from,
+                      .session = connections_[from].session});
+            } else if constexpr (std::is_same_v<event_type, connect>) {
+                handle_connect(from, what, now);
+            } else if constexpr (std::is_same_v<event_type, subscribe>) {
+                handle_subscribe(from, what, now);
+            } else if constexpr (std::is_same_v<event_type, unsubscribe>) {
+                handle_unsubscribe(from, what, now);
+            } else if constexpr (std::is_same_v<event_type, auth>) {
+                handle_auth(from, what, now);
+            } else if constexpr (std::is_same_v<event_type, fleetarium::disconnect>) {
+                handle_disconnect(from, what, now);
+            } else if constexpr (std::is_same_v<event_type, protocol_violation>) {
+                detach(from, describe(what.broken).code, what.broken, now);
+            }
+        },
+        event);
+}
+
+void broker_core::handle_closed(connection_id gone, instant now) {
+    connections_[gone].protocol.detach();
+    detach(gone, reason_code::unspecified_error, violation::none, now);
+    connections_.erase(gone);
+    ++metrics_.connections_closed;
+}
+
+void broker_core::fail(connection_id id, violation broken, instant now) {
+    connections_[id].protocol.fail(broken, now);
+    detach(id, describe(broken).code, broken, now);
+}
+
+// Time
+
+void broker_core::handle_timeout(instant now) {
+    start(now);
+    while (deadlines_.next_time() <= now) {
+        fire(deadlines_.pop(), now);
+    }
+}
+
+instant broker_core::poll_timeout() const { return deadlines_.next_time(); }
+
+// A deadline that moves later is not taken out of the wheel: its entry fires, finds that nothing is
+// due, and goes back in. So a message costs no timer work.
+void broker_core::arm_connection(connection_id id) {
+    connection& armed = connections_[id];
+    const instant due = armed.protocol.poll_timeout();
+    if (due < armed.armed) {
+        armed.armed = due;
+        deadlines_.push({due, id, deadline_kind::connection});
+    }
+}
+
+void broker_core::arm_session(session_index index) {
+    session& armed = sessions_[index];
+    const instant due = std::min(armed.expires_at, armed.will ? armed.will->due : never);
+    if (due < armed.armed) {
+        armed.armed = due;
+        deadlines_.push({due, index, deadline_kind::session});
+    }
+}
+
+void broker_core::fire(const deadline& due, instant now) {
+    switch (due.kind) {
+        case deadline_kind::connection: {
+            if (!connections_.contains(due.index) || connections_[due.index].armed != due.time) {
+                return;  // of a connection that is gone, or not its newest entry
+            }
+            connection& late = connections_[due.index];
+            late.armed = never;
+            server_event event = late.protocol.handle_timeout(now);
+            if (const auto* broken = std::get_if<protocol_violation>(&event)) {
+                metrics_.keep_alive_timeouts += broken->broken == violation::keep_alive_timeout;
+                handle_event(due.index, event, now);
+                list_output(due.index);
+            }
+            arm_connection(due.index);
+            return;
+        }
+        case deadline_kind::session: {
+            if (!sessions_.slots().contains(due.index) ||
+                sessions_[due.index].armed != due.time) {
+                return;
+            }
+            session& late = sessions_[due.index];
+            late.armed = never;
+            if (late.expires_at <= now) {
+                ++metrics_.sessions_expired;
+                end_session(due.index, now);
+                return;
+            }
+            if (late.will && late.will->due <= now) {
+                publish_will(due.index, now);
+            }
+            arm_session(due.index);
+            return;
+        }
+        case deadline_kind::retained: {
+            const message_ptr expired = expiring_retained_[due.index];
+            expiring_retained_.erase(due.index);
+            const message_ptr* const kept = retained_.find(expired->topic());
+            if (kept != nullptr && *kept == expired) {
+                retained_.erase(expired->topic());
+                emit({.what = broker_event::kind::retained_removed,
+                      .at = now,
+                      .topic = expired->topic(),
+                      .identity = expired->identity(),
+                      .why = drop_reason::expired});
+            }
+            return;
+        }
+        case deadline_kind::sys:
+            publish_sys_topics(now);
+            deadlines_.push({now + options_.sys_interval, 0, deadline_kind::sys});
+            return;
+    }
+}
+
+// Output
+
+void broker_core::list_output(connection_id id) {
+    connection& listed = connections_[id];
+    if (!listed.listed) {
+        listed.listed = true;
+        outputs_.push_back(id);
+    }
+}
+
+std::optional<broker_output> broker_core::poll_output() {
+    while (outputs_begin_ < outputs_.size()) {
+        const connection_id id = outputs_[outputs_begin_++];
+        if (!connections_.contains(id) || !connections_[id].listed) {
+            continue;  // closed since it was listed
+        }
+        connection& ready = connections_[id];
+        ready.listed = false;
+        broker_output out{id, ready.protocol.poll_transmit(), ready.protocol.should_close()};
+        metrics_.bytes_sent += out.bytes.size();
+        return out;
+    }
+    outputs_.clear();
+    outputs_begin_ = 0;
+    return std::nullopt;
+}
+
+// Verbs
+
+result<void> broker_core::publish(const fleetarium::publish& message, instant now) {
+    start(now);
+    if (!is_valid_topic_name(message.topic) ||
+        topic_level_count(message.topic) > limits::topic_levels_max) {
+        return error::invalid_topic_name;
+    }
+    if (message.qos > qos::exactly_once ||
+        message.payload.size() > limits::remaining_length_max - limits::string_size_max) {
+        return error::invalid_argument;
+    }
+    take_on(message, no_session, no_connection, now);
+    return {};
+}
+
+bool broker_core::disconnect(std::string_view client_id, reason_code code, instant now) {
+    const session_index index = sessions_.find(client_id);
+    if (index == no_session || sessions_[index].connection == no_connection) {
+        return false;
+    }
+    const connection_id id = sessions_[index].connection;
+    fleetarium::disconnect farewell;
+    farewell.code = code;
+    connections_[id].protocol.disconnect(farewell, now);
+    detach(id, code, violation::none, now);
+    return true;
+}
+
+void broker_core::shut_down(instant now) {
+    for (connection_id id = 0; id < connections_.end(); ++id) {
+        if (connections_.contains(id) && !connections_[id].protocol.is_closing()) {
+            fleetarium::disconnect farewell;
+            farewell.code = reason_code::server_shutting_down;
+            connections_[id].protocol.disconnect(farewell, now);
+            detach(id, farewell.code, violation::none, now);
+        }
+    }
+}
+
+// Getters
+
+client_info broker_core::info_of(connection_id id) const {
+    const connection& known = connections_[id];
+    client_info out;
+    out.connection = id;
+    out.version = known.protocol.version();
+    if (known.session != no_session) {
+        out.client_id = sessions_[known.session].client_id();
+    }
+    if (known.user_name) {
+        out.user_name = *known.user_name;
+    }
+    return out;
+}
+
+session_info broker_core::describe_session(session_index index) const {
+    const session& known = sessions_[index];
+    return {index,
+            known.client_id(),
+            known.connection,
+            known.filters.size(),
+            known.state.outbound.pending(),
+            known.state.outbound.in_flight()};
+}
+
+std::optional<session_info> broker_core::find_session(std::string_view client_id) const {
+    const session_index index = sessions_.find(client_id);
+    if (index == no_session) {
+        return std::nullopt;
+    }
+    return describe_session(index);
+}
+
+std::size_t broker_core::deliveries_waiting() const {
+    std::size_t total = 0;
+    for_each_session([&](const session_info& one) { total += one.queued + one.in_flight; });
+    return total;
+}
+
+std::size_t broker_core::memory_bytes() const {
+    return sessions_.memory_bytes() + connections_.memory_bytes() + tree_.memory_bytes() +
+           retained_.memory_bytes() + retained_.message_bytes() + deadlines_.memory_bytes() +
+           outputs_.capacity() * sizeof(connection_id);
+}
+
+}  // namespace fleetarium::broker

@@ -1,0 +1,169 @@
+// SUBSCRIBE and UNSUBSCRIBE: sections 3.8 to 3.11 and 4.8 of MQTT 5.
+
+#include <fleetarium/broker/broker_core.hpp>
+#include <fleetarium/broker/outgoing.hpp>
+
+#include <fleetarium/codec/topic.hpp>
+
+#include <algorithm>
+
+namespace fleetarium::broker {
+
+namespace {
+
+bool is_valid_filter(std::string_view filter) {
+    const auto within_bound = [](std::string_view plain) {
+        return topic_level_count(plain) <= limits::topic_levels_max;
+    };
+    if (is_shared_filter(filter)) {
+        const auto parts = parse_shared_filter(filter);
+        return parts && within_bound(parts->filter);
+    }
+    return is_valid_topic_filter(filter) && within_bound(filter);
+}
+
+}  // namespace
+
+/// In 5.0, to use what CONNACK said is not available is a protocol error (sections 3.2.2.3.11 to
+/// 3.2.2.3.13); in 3.1.1, where nothing was said, the filter is refused.
+violation broker_core::check_against_features(connection_id from,
+                                              const subscribe& request) const {
+    if (connections_[from].protocol.version() == protocol_version::v3_1_1) {
+        return violation::none;
+    }
+    if (request.subscription_identifier && !options_.subscription_identifier_available) {
+        return violation::subscription_identifier_not_supported;
+    }
+    violation broken = violation::none;
+    request.requests.for_each([&](const subscription_request& one) {
+        if (is_shared_filter(one.filter) && !options_.shared_subscription_available) {
+            broken = violation::shared_subscription_not_supported;
+        } else if (has_wildcard(one.filter) && !options_.wildcard_subscription_available) {
+            broken = violation::wildcard_subscription_not_supported;
+        }
+    });
+    return broken;
+}
+
+void broker_core::handle_subscribe(connection_id from, const subscribe& request, instant now) {
+    const violation broken = check_against_features(from, request);
+    if (broken != violation::none) {
+        fail(from, broken, now);
+        return;
+    }
+    const std::uint32_t identifier = request.subscription_identifier.value_or(0);
+    const session_index owner = connections_[from].session;
+    codes_.clear();
+    new_subscriptions_.clear();
+    request.requests.for_each([&](const subscription_request& one) {
+        bool is_new = false;
+        const reason_code code = subscribe_one(from, one, identifier, is_new);
+        codes_.push_back(code);
+        new_subscriptions_.push_back(is_new ? 1 : 0);
+        emit({.what = broker_event::kind::subscribed,
+              .at = now,
+              .connection = from,
+              .session = owner,
+              .topic = one.filter,
+              .code = code});
+    });
+    suback answer;
+    answer.packet_id = request.packet_id;
+    answer.codes = codes_;
+    connections_[from].protocol.send(answer, now);
+
+    // After SUBACK, as if each filter had come in a SUBSCRIBE of its own [v5/MQTT-3.8.4-5].
+    std::size_t place = 0;
+    request.requests.for_each([&](const subscription_request& one) {
+        const bool granted = !is_failure(codes_[place]);
+        const bool is_new = new_subscriptions_[place++] != 0;
+        const bool wanted = one.options.retain_handling == retain_handling::send ||
+                            (one.options.retain_handling == retain_handling::send_if_new && is_new);
+        if (granted && wanted && !is_shared_filter(one.filter)) {
+            send_retained(one, {owner, identifier, one.options}, now);
+        }
+    });
+}
+
+reason_code broker_core::subscribe_one(connection_id from, const subscription_request& one,
+                                       std::uint32_t identifier, bool& is_new) {
+    const bool v5 = connections_[from].protocol.version() == protocol_version::v5;
+    const bool shared = is_shared_filter(one.filter) &&
+                        (v5 || options_.shared_subscriptions_in_v3_1_1);
+    if (!is_valid_filter(one.filter) ||
+        (has_wildcard(one.filter) && !options_.wildcard_subscription_available) ||
+        (is_shared_filter(one.filter) && (!shared || !options_.shared_subscription_available))) {
+        return v5 ? reason_code::topic_filter_invalid : reason_code::unspecified_error;
+    }
+    if (!hooks_->authorize_subscribe(info_of(from), one.filter, one.options)) {
+        return reason_code::not_authorized;
+    }
+    const session_index owner = connections_[from].session;
+    const bool full = sessions_[owner].filters.size() >= options_.subscriptions_per_session_max;
+    if (full) {
+        const auto known = tree_.find(one.filter);
+        if (!known || tree_.find(*known, owner) == nullptr) {
+            return reason_code::quota_exceeded;
+        }
+    }
+    subscription added{owner, identifier, one.options};
+    added.options.qos = std::min(one.options.qos, options_.maximum_qos);  // v5/MQTT-3.2.2-10
+    topic_tree::insertion made;
+    if (shared) {
+        const auto parts = parse_shared_filter(one.filter);
+        made = tree_.insert_shared(parts->share_name, parts->filter, added);
+    } else {
+        made = tree_.insert(one.filter, added);
+    }
+    is_new = !made.replaced;
+    if (is_new) {
+        sessions_[owner].filters.push_back(made.filter);
+        ++metrics_.subscriptions_made;
+    }
+    return static_cast<reason_code>(added.options.qos);
+}
+
+void broker_core::send_retained(const subscription_request& one, const subscription& by,
+                                instant now) {
+    const std::uint64_t self = sessions_[by.session].client_id_hash;
+    retained_.for_each_match(one.filter, [&](const message_ptr& kept) {
+        if (kept->expired(now) || (by.options.no_local && kept->publisher() == self)) {
+            return;
+        }
+        outgoing out(kept);
+        ++metrics_.retained_sent;
+        // v5/MQTT-3.3.1-9, v3/MQTT-3.3.1-8: with RETAIN, since the subscription asked for it.
+        deliver(out, by.session, std::min(by.options.qos, options_.maximum_qos), true,
+                by.identifier == 0 ? std::span<const std::uint32_t>()
+                                   : std::span<const std::uint32_t>(&by.identifier, 1),
+                false, now);
+    });
+}
+
+void broker_core::handle_unsubscribe(connection_id from, const unsubscribe& request, instant now) {
+    const session_index owner = connections_[from].session;
+    codes_.clear();
+    request.filters.for_each([&](std::string_view filter) {
+        reason_code code = reason_code::no_subscription_existed;
+        const auto known = tree_.find(filter);  // v5/MQTT-3.10.4-1: byte by byte
+        if (known && tree_.erase(*known, owner)) {
+            sessions_[owner].filters.erase(*known);
+            code = reason_code::success;
+        } else if (!is_valid_filter(filter)) {
+            code = reason_code::topic_filter_invalid;
+        }
+        codes_.push_back(code);
+        emit({.what = broker_event::kind::unsubscribed,
+              .at = now,
+              .connection = from,
+              .session = owner,
+              .topic = filter,
+              .code = code});
+    });
+    unsuback answer;
+    answer.packet_id = request.packet_id;
+    answer.codes = codes_;
+    connections_[from].protocol.send(answer, now);
+}
+
+}  // namespace fleetarium::broker

@@ -1,0 +1,418 @@
+// From one message to its deliveries: sections 3.3.4, 4.3, 4.5, 4.6 and 4.8 of MQTT 5.
+
+#include <fleetarium/broker/broker_core.hpp>
+#include <fleetarium/broker/outgoing.hpp>
+#include <fleetarium/codec/topic.hpp>
+
+#include <algorithm>
+
+namespace fleetarium::broker {
+
+// PUBLISH from a client
+
+void broker_core::handle_publish(connection_id from, const fleetarium::publish& message,
+                                 instant now) {
+    if (message.qos > options_.maximum_qos) {
+        fail(from, violation::qos_not_supported, now);
+        return;
+    }
+    if (message.retain && !options_.retain_available) {
+        fail(from, violation::retain_not_supported, now);
+        return;
+    }
+    drop_reason why = drop_reason::none;
+    reason_code code = check_publish(from, message, why);
+    if (code != reason_code::success) {
+        report_drop({}, message.topic, message.qos, no_session, why, now);
+    } else {
+        const std::uint32_t deliveries = take_on(message, connections_[from].session, from, now);
+        if (deliveries == 0 && options_.report_no_matching_subscribers) {
+            code = reason_code::no_matching_subscribers;
+        }
+    }
+    if (message.qos != qos::at_most_once) {
+        connections_[from].protocol.acknowledge(message, code, now);
+    }
+}
+
+reason_code broker_core::check_publish(connection_id from, const fleetarium::publish& message,
+                                       drop_reason& why) {
+    const std::string_view topic = message.topic;
+    if (topic.front() == '$') {
+        if (topic.starts_with("$share/")) {
+            why = drop_reason::topic_name_invalid;
+            return reason_code::topic_name_invalid;
+        }
+        if (topic == "$SYS" || topic.starts_with("$SYS/") || !options_.allow_dollar_topics) {
+            why = drop_reason::not_authorized;
+            return reason_code::not_authorized;
+        }
+    }
+    if (topic.size() > limits::topic_levels_max &&
+        topic_level_count(topic) > limits::topic_levels_max) {
+        why = drop_reason::topic_name_invalid;
+        return reason_code::topic_name_invalid;
+    }
+    if (!hooks_->authorize_publish(info_of(from), message)) {
+        why = drop_reason::not_authorized;
+        return reason_code::not_authorized;
+    }
+    return reason_code::success;
+}
+
+std::uint32_t broker_core::take_on(const fleetarium::publish& message, session_index publisher,
+                                   connection_id from, instant now) {
+    ++messages_taken_on_;
+    ++metrics_.publish_received[static_cast<std::size_t>(message.qos)];
+    message_origin origin;
+    origin.identity = observed_ ? hooks_->identify(from, messages_taken_on_, message, now)
+                                : message_identity{messages_taken_on_, now};
+    origin.publisher = publisher == no_session ? 0 : sessions_[publisher].client_id_hash;
+    if (message.message_expiry_interval) {
+        origin.expires_at = now + std::chrono::seconds{*message.message_expiry_interval};
+    }
+    emit({.what = broker_event::kind::received,
+          .at = now,
+          .connection = from,
+          .session = publisher,
+          .topic = message.topic,
+          .identity = origin.identity,
+          .qos = message.qos,
+          .flag = message.retain});
+    outgoing out(message, origin);
+    if (message.retain) {
+        retain(out, now);
+    }
+    const std::uint32_t deliveries = deliver_to_all(out, now);
+    emit({.what = broker_event::kind::routed,
+          .at = now,
+          .connection = from,
+          .session = publisher,
+          .topic = out.topic(),
+          .identity = origin.identity,
+          .count = deliveries,
+          .qos = message.qos});
+    if (deliveries == 0) {
+        report_drop(origin.identity, out.topic(), out.qos(), no_session,
+                    drop_reason::no_subscriber, now);
+    } else {
+        ++metrics_.publish_routed;
+    }
+    return deliveries;
+}
+
+void broker_core::retain(outgoing& out, instant now) {
+    if (out.empty_payload()) {  // v5/MQTT-3.3.1-6, v3/MQTT-3.3.1-10
+        if (retained_.erase(out.topic())) {
+            emit({.what = broker_event::kind::retained_removed,
+                  .at = now,
+                  .topic = out.topic(),
+                  .identity = out.origin.identity});
+        }
+        return;
+    }
+    const bool replaces = retained_.find(out.topic()) != nullptr;
+    const message_ptr& kept = out.hold();
+    if ((!replaces && retained_.size() >= options_.retained_messages_max) ||
+        retained_.message_bytes() + kept->memory_bytes() > options_.retained_bytes_max) {
+        report_drop(out.origin.identity, out.topic(), out.qos(), no_session,
+                    drop_reason::retained_full, now);
+        return;
+    }
+    retained_.set(kept);
+    if (kept->expires_at() != never) {
+        const std::uint32_t slot = expiring_retained_.emplace();
+        expiring_retained_[slot] = kept;
+        deadlines_.push({kept->expires_at(), slot, deadline_kind::retained});
+    }
+    emit({.what = broker_event::kind::retained,
+          .at = now,
+          .topic = out.topic(),
+          .identity = out.origin.identity,
+          .qos = out.qos()});
+}
+
+// Who gets it
+
+std::uint32_t broker_core::deliver_to_all(outgoing& out, instant now) {
+    tree_.match(out.topic(), match_);
+    if (match_.empty()) {
+        return 0;
+    }
+    std::uint32_t deliveries = 0;
+    const bool separate = match_.plain.size() == 1 ||  // a session is in one filter once
+                          options_.overlapping_subscriptions ==
+                              overlapping_subscriptions::copy_per_subscription;
+    if (!separate) {
+        deliveries = deliver_merged(out, now);
+    } else {
+        for (const auto& subscribers : match_.plain) {
+            for (const subscription& by : subscribers) {
+                if (by.options.no_local &&
+                    sessions_[by.session].client_id_hash == out.origin.publisher) {
+                    continue;  // v5/MQTT-3.8.3-3
+                }
+                deliver_by(out, by, now);
+                ++deliveries;
+            }
+        }
+    }
+    for (shared_group* const group : match_.shared) {
+        deliveries += deliver_shared(out, *group, no_session, now) ? 1 : 0;
+    }
+    return deliveries;
+}
+
+void broker_core::deliver_by(outgoing& out, const subscription& by, instant now) {
+    // v5/MQTT-3.3.1-12, v5/MQTT-3.3.1-13, v3/MQTT-3.3.1-9
+    const bool flag = out.retain && by.options.retain_as_published;
+    deliver(out, by.session, by.options.qos, flag,
+            {&by.identifier, by.identifier == 0 ? 0u : 1u}, false, now);
+}
+
+/// One copy for each session, however many of its subscriptions match: at the highest QoS, with all
+/// identifiers [v5/MQTT-3.3.4-2, v5/MQTT-3.3.4-4], with RETAIN if one of them wants it kept.
+std::uint32_t broker_core::deliver_merged(outgoing& out, instant now) {
+    merged_.clear();
+    std::uint32_t order = 0;
+    for (const auto& subscribers : match_.plain) {
+        for (const subscription& by : subscribers) {
+            if (!by.options.no_local ||
+                sessions_[by.session].client_id_hash != out.origin.publisher) {
+                merged_.push_back({by.session, order++, &by});
+            }
+        }
+    }
+    std::sort(merged_.begin(), merged_.end(),
+              [](const merged_delivery& a, const merged_delivery& b) {
+                  return a.session != b.session ? a.session < b.session : a.order < b.order;
+              });
+    std::uint32_t deliveries = 0;
+    for (std::size_t first = 0; first < merged_.size();) {
+        const session_index to = merged_[first].session;
+        enum qos granted = qos::at_most_once;
+        bool flag = false;
+        identifiers_.clear();
+        for (; first < merged_.size() && merged_[first].session == to; ++first) {
+            const subscription& by = *merged_[first].by;
+            granted = std::max(granted, by.options.qos);
+            flag = flag || (out.retain && by.options.retain_as_published);
+            if (by.identifier != 0) {
+                identifiers_.push_back(by.identifier);
+            }
+        }
+        deliver(out, to, granted, flag, identifiers_, false, now);
+        ++deliveries;
+    }
+    return deliveries;
+}
+
+bool broker_core::deliver_shared(outgoing& out, shared_group& group, session_index except,
+                                 instant now) {
+    const auto is_connected = [&](const subscription& member) {
+        return member.session != except && sessions_[member.session].connection != no_connection;
+    };
+    const subscription* by = group.pick(is_connected);
+    if (by == nullptr) {
+        by = group.pick([&](const subscription& member) { return member.session != except; });
+    }
+    if (by == nullptr) {
+        return false;
+    }
+    deliver(out, by->session, by->options.qos, out.retain && by->options.retain_as_published,
+            {&by->identifier, by->identifier == 0 ? 0u : 1u}, true, now);  // v5/MQTT-4.8.2-3
+    return true;
+}
+
+// How it gets there
+
+void broker_core::deliver(outgoing& out, session_index to, enum qos granted, bool retain,
+                          std::span<const std::uint32_t> identifiers, bool shared, instant now) {
+    const enum qos delivered_qos = std::min(out.qos(), granted);  // v5/MQTT-3.8.4-8
+    session& receiver = sessions_[to];
+    ++metrics_.deliveries[static_cast<std::size_t>(delivered_qos)];
+    const bool connected = receiver.connection != no_connection;
+    if (delivered_qos == qos::at_most_once && connected) {
+        if (out.expired(now)) {
+            report_drop(out.origin.identity, out.topic(), delivered_qos, to, drop_reason::expired,
+                        now);
+            return;
+        }
+        encoded_publish wire = out.wire;
+        wire.qos = qos::at_most_once;
+        wire.retain = retain;
+        wire.message_expiry_interval = out.remaining_expiry(now);
+        wire.subscription_identifiers = identifiers;
+        connection& target = connections_[receiver.connection];
+        if (!target.protocol.send_qos_0(wire, now)) {
+            report_drop(out.origin.identity, out.topic(), delivered_qos, to,
+                        drop_reason::packet_too_large, now);
+            return;
+        }
+        ++metrics_.publish_sent[0];
+        list_output(receiver.connection);
+        emit({.what = broker_event::kind::sent,
+              .at = now,
+              .connection = receiver.connection,
+              .session = to,
+              .topic = out.topic(),
+              .identity = out.origin.identity,
+              .qos = delivered_qos});
+        return;
+    }
+    if (delivered_qos == qos::at_most_once && !options_.queue_qos_0_offline) {
+        report_drop(out.origin.identity, out.topic(), delivered_qos, to, drop_reason::offline, now);
+        return;
+    }
+    delivery added;
+    added.message = identifiers.size() > 1 ? out.hold()->with_subscription_identifiers(identifiers)
+                                           : out.hold();
+    added.subscription_identifier = identifiers.size() == 1 ? identifiers[0] : 0;
+    added.qos = delivered_qos;
+    added.retain = retain;
+    added.shared = shared;
+    enqueue(to, std::move(added), now);
+}
+
+void broker_core::enqueue(session_index to, delivery added, instant now) {
+    session& receiver = sessions_[to];
+    const bool waits = receiver.connection == no_connection ||
+                       receiver.state.outbound.pending() != 0 ||
+                       connections_[receiver.connection].protocol.send_quota() == 0;
+    if (waits) {
+        if (!make_room(to, added, now)) {
+            report_drop(added.message->identity(), added.message->topic(), added.qos, to,
+                        drop_reason::queue_full, now);
+            return;
+        }
+        emit({.what = broker_event::kind::queued,
+              .at = now,
+              .connection = receiver.connection,
+              .session = to,
+              .topic = added.message->topic(),
+              .identity = added.message->identity(),
+              .qos = added.qos});
+    }
+    receiver.queued_bytes += added.message->memory_bytes();
+    receiver.state.outbound.push(std::move(added));
+    send_deliveries(to, now);
+}
+
+bool broker_core::make_room(session_index to, const delivery& added, instant now) {
+    session& receiver = sessions_[to];
+    const std::size_t bytes = added.message->memory_bytes();
+    const auto fits = [&] {
+        return receiver.state.outbound.pending() < options_.queue_messages_max &&
+               receiver.queued_bytes + bytes <= options_.queue_bytes_max;
+    };
+    while (!fits()) {
+        if (options_.queue_policy == queue_policy::drop_new) {
+            return false;
+        }
+        const delivery oldest = receiver.state.outbound.remove_oldest_pending();
+        if (!oldest.message) {
+            return false;
+        }
+        receiver.queued_bytes -= oldest.message->memory_bytes();
+        report_drop(oldest.message->identity(), oldest.message->topic(), oldest.qos, to,
+                    drop_reason::queue_full, now);
+    }
+    return true;
+}
+
+void broker_core::send_deliveries(session_index to, instant now) {
+    session& receiver = sessions_[to];
+    if (receiver.connection == no_connection) {
+        return;
+    }
+    connection& target = connections_[receiver.connection];
+    delivery affected;
+    for (;;) {
+        const send_step step = target.protocol.send_next(now, affected);
+        if (step == send_step::idle || step == send_step::window_full) {
+            return;
+        }
+        list_output(receiver.connection);
+        const message& about = *affected.message;
+        if (step == send_step::resent) {
+            ++metrics_.publish_resent[static_cast<std::size_t>(affected.qos)];
+        } else {
+            receiver.queued_bytes -= about.memory_bytes();
+        }
+        if (step == send_step::expired || step == send_step::too_large) {
+            report_drop(about.identity(), about.topic(), affected.qos, to,
+                        step == send_step::expired ? drop_reason::expired
+                                                   : drop_reason::packet_too_large,
+                        now);
+            continue;
+        }
+        metrics_.publish_sent[static_cast<std::size_t>(affected.qos)] += step == send_step::sent;
+        if (affected.state != delivery_state::wait_pubcomp) {  // a PUBREL resent is no PUBLISH
+            emit({.what = broker_event::kind::sent,
+                  .at = now,
+                  .connection = receiver.connection,
+                  .session = to,
+                  .topic = about.topic(),
+                  .identity = about.identity(),
+                  .qos = affected.qos,
+                  .flag = step == send_step::resent});
+        }
+    }
+}
+
+void broker_core::report_drop(const message_identity& identity, std::string_view topic,
+                              enum qos qos, session_index to, drop_reason why, instant now) {
+    ++metrics_.dropped[static_cast<std::size_t>(why)];
+    emit({.what = broker_event::kind::dropped,
+          .at = now,
+          .session = to,
+          .topic = topic,
+          .identity = identity,
+          .qos = qos,
+          .why = why});
+}
+
+/// A session ends with shared deliveries that its client has not taken on: another member gets
+/// them, but for QoS 2 deliveries begun [v5/MQTT-4.8.2-5].
+void broker_core::hand_over_shared(session_index from, instant now) {
+    std::vector<message_ptr> orphans;
+    session& ending = sessions_[from];
+    outbound_flow kept;
+    bool any = false;
+    ending.state.outbound.for_each(
+        [&](const delivery& one) { any = any || one.shared; });
+    if (!any) {
+        return;
+    }
+    ending.state.outbound.for_each([&](const delivery& one) {
+        const bool begun_qos_2 = one.qos == qos::exactly_once && one.packet_id != 0;
+        if (one.shared && !begun_qos_2) {
+            orphans.push_back(one.message);
+        } else {
+            delivery lost = one;
+            lost.state = delivery_state::pending;
+            kept.push(std::move(lost));
+        }
+    });
+    ending.state.outbound = std::move(kept);
+    for (const message_ptr& orphan : orphans) {
+        tree_.match(orphan->topic(), match_);
+        bool handed_over = false;
+        for (shared_group* const group : match_.shared) {
+            if (!handed_over && tree_.find(group->filter(), from) != nullptr) {
+                outgoing out(orphan);
+                handed_over = deliver_shared(out, *group, from, now);
+                // The same delivery under another name: it is not counted twice.
+                const subscription* const lost = tree_.find(group->filter(), from);
+                metrics_.deliveries[static_cast<std::size_t>(
+                    std::min(orphan->qos(), lost->options.qos))] -= handed_over ? 1 : 0;
+            }
+        }
+        if (!handed_over) {
+            report_drop(orphan->identity(), orphan->topic(), orphan->qos(), from,
+                        drop_reason::session_ended, now);
+        }
+    }
+}
+
+}  // namespace fleetarium::broker
