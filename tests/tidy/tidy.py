@@ -25,6 +25,7 @@ ASIO_FOLDERS = {"net", "client", "server"}
 SOURCE_ROOTS = ("sdk", "broker", "sim", "dashboard")
 
 LINES_WARN, LINES_FAIL = 600, 900
+README_LINES_MAX = 200
 COLUMNS_MAX = 100
 
 HEAVY_HEADERS = re.compile(r"^(nlohmann/(?!json_fwd\.hpp$)|CLI/|fmt/|spdlog/|boost/asio|boost/beast)")
@@ -173,15 +174,44 @@ def source_files(root):
                     yield os.path.relpath(os.path.join(folder, name), root).replace(os.sep, "/")
 
 
+def code_lines(text):
+    return [line.strip() for line in text.split("\n") if line.strip()]
+
+
+def check_readmes(root, sources, findings):
+    """Each C++ block of a README stands, line for line, in a file that is compiled."""
+    joined = ["\n".join(["", *code_lines(text), ""]) for text in sources]
+    for folder, folders, files in os.walk(root):
+        folders[:] = [name for name in sorted(folders) if name != "build" and name[0] != "."]
+        for name in files:
+            if name != "README.md":
+                continue
+            path = os.path.relpath(os.path.join(folder, name), root)
+            with open(os.path.join(folder, name), encoding="utf-8") as file:
+                text = file.read()
+            if text.count("\n") > README_LINES_MAX:
+                findings.error(path, 1, "length", f"at most {README_LINES_MAX} lines")
+            for block in re.finditer(r"^```cpp\n(.*?)^```$", text, re.M | re.S):
+                lines = code_lines(block.group(1))
+                head = [x for x in lines if x.startswith(("#include ", "using namespace "))]
+                heads = [f"\n{x}\n" for x in head]
+                body = "\n".join(["", *(x for x in lines if x not in head), ""])
+                if not any(body in source and all(x in source for x in heads)
+                           for source in joined):
+                    findings.error(path, text.count("\n", 0, block.start()) + 1, "readme code",
+                                   "no compiled file has it so; keep it in tests/readme")
+
+
 def check_tree(root):
     findings = Findings()
     findings.root = root
-    count = 0
+    sources = []
     for path in source_files(root):
         with open(os.path.join(root, path), encoding="utf-8") as file:
-            check_text(path, file.read(), findings)
-        count += 1
-    return findings, count
+            sources.append(file.read())
+        check_text(path, sources[-1], findings)
+    check_readmes(root, sources, findings)
+    return findings, len(sources)
 
 
 def main():

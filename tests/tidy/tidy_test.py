@@ -89,6 +89,16 @@ class TidyTest(unittest.TestCase):
                          ["co_await"])
         self.assertEqual(self.rules(tests__net__x_cpp="co_await run([] { use(); });\n"), [])
 
+    def test_code_of_readmes_is_compiled_somewhere(self):
+        readme = "Text.\n```cpp\n#include <a.hpp>\n\nf(1,\n  2);\n```\n"
+        self.assertEqual(self.rules(sdk__README_md=readme), ["readme code"])
+        self.assertEqual(self.rules(
+            sdk__README_md=readme,
+            tests__x_cpp="#include <a.hpp>\nint main() {\n    f(1,\n      2);\n}\n"), [])
+        self.assertEqual(self.rules(
+            sdk__README_md=readme, tests__x_cpp="#include <a.hpp>\nvoid g() { f(1, 3); }\n"),
+            ["readme code"])
+
 
 if __name__ == "__main__":
     unittest.main()
