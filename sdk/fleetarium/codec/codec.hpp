@@ -18,7 +18,7 @@ namespace fleetarium {
 /// One whole packet as it came: the first byte, and what the Remaining Length counts.
 struct frame {
     std::uint8_t first_byte = 0;
-    bytes_view body;
+    bytes_view body{};
 
     packet_type type() const { return static_cast<packet_type>(first_byte >> 4); }
     std::uint8_t flags() const { return first_byte & 0x0F; }
@@ -63,17 +63,20 @@ violation decode(const frame& in, protocol_version version, pingresp& out);
 violation decode(const frame& in, protocol_version version, disconnect& out);
 violation decode(const frame& in, protocol_version version, auth& out);
 
-/// Decodes a packet of any type, a CONNECT of either version; for tools and tests that look at both directions.
+/// Decodes a packet of any type, a CONNECT of either version; for tools and tests that look at both
+/// directions.
 violation decode(const frame& in, protocol_version version, packet& out);
 
 // Encoding. Each function appends the packet in one contiguous piece. It returns false and
 // appends nothing if the packet would be larger than `packet_size_maximum`. Where the standard
 // allows it the Reason String is left out to make a packet fit, and if that is not enough the User
 // Properties too [v5/MQTT-3.4.2-2, v5/MQTT-3.4.2-3 and the like]: all acknowledgements, CONNACK,
-// DISCONNECT and AUTH. The caller answers for the meaning: well-formed strings, ranges, legal combinations.
+// DISCONNECT and AUTH. The caller answers for the meaning: well-formed strings, ranges, legal
+// combinations.
 // The shortest form is written: acknowledgements, DISCONNECT and AUTH leave out what they can.
 
-bool encode(const connect& in, wire_buffer& out, std::uint32_t packet_size_maximum = limits::packet_size_max);
+bool encode(const connect& in, wire_buffer& out,
+            std::uint32_t packet_size_maximum = limits::packet_size_max);
 
 /// In 3.1.1 also false for a code that no CONNACK code of 3.1.1 stands for: then the connection is
 /// closed without one [v3/MQTT-3.2.2-6].
@@ -85,10 +88,10 @@ bool encode(const publish& in, protocol_version version, wire_buffer& out,
 /// A PUBLISH whose forwardable properties are bytes already: what a server holds of a message that
 /// it sends to many receivers.
 struct encoded_publish {
-    std::string_view topic;
+    std::string_view topic{};
     /// As write_forwardable_properties made them; not looked at in 3.1.1.
-    bytes_view forwardable_properties;
-    bytes_view payload;
+    bytes_view forwardable_properties{};
+    bytes_view payload{};
     /// If not null, this is the payload instead of `payload`, and it is referred to, not copied.
     const shared_bytes* shared_payload = nullptr;
     std::uint16_t packet_id = 0;  ///< not looked at if qos is at_most_once
@@ -96,8 +99,8 @@ struct encoded_publish {
     bool dup = false;
     bool retain = false;
     std::uint16_t topic_alias = 0;  ///< 0 is none
-    std::optional<std::uint32_t> message_expiry_interval;  ///< seconds
-    std::span<const std::uint32_t> subscription_identifiers;
+    std::optional<std::uint32_t> message_expiry_interval{};  ///< seconds
+    std::span<const std::uint32_t> subscription_identifiers{};
 };
 
 /// As encode of a publish, but for a shared payload, which follows the rest as a part of its own.

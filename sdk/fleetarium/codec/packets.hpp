@@ -46,7 +46,8 @@ std::string_view name_of(packet_type type);
 
 // One struct per packet type serves both versions; what 3.1.1 does not have is absent after
 // decoding and left out when encoding. All strings and binary fields are views: after decoding,
-// into the bytes decoded.
+// into the bytes decoded. Every member has an initializer, so that a designated initializer may
+// leave out any of them without a warning.
 
 /// A name and a value that only the application understands (MQTT 5 section 1.5.7).
 using user_property = std::pair<std::string_view, std::string_view>;
@@ -122,75 +123,75 @@ private:
 
 /// The will of a CONNECT.
 struct will {
-    std::string_view topic;
-    bytes_view payload;  ///< at most 65,535 bytes
+    std::string_view topic{};
+    bytes_view payload{};  ///< at most 65,535 bytes
     enum qos qos = qos::at_most_once;
     bool retain = false;
     std::uint32_t delay_interval = 0;  ///< seconds
-    std::optional<std::uint8_t> payload_format_indicator;
-    std::optional<std::uint32_t> message_expiry_interval;  ///< seconds
-    std::optional<std::string_view> content_type;
-    std::optional<std::string_view> response_topic;
-    std::optional<bytes_view> correlation_data;
-    fleetarium::user_properties user_properties;
+    std::optional<std::uint8_t> payload_format_indicator{};
+    std::optional<std::uint32_t> message_expiry_interval{};  ///< seconds
+    std::optional<std::string_view> content_type{};
+    std::optional<std::string_view> response_topic{};
+    std::optional<bytes_view> correlation_data{};
+    fleetarium::user_properties user_properties{};
 };
 
 struct connect {
     protocol_version version = protocol_version::v5;
     bool clean_start = true;  ///< Clean Session in 3.1.1
     std::uint16_t keep_alive = 0;  ///< seconds, 0 is off
-    std::string_view client_id;
-    std::optional<fleetarium::will> will;
-    std::optional<std::string_view> user_name;
-    std::optional<bytes_view> password;
-    std::optional<std::uint32_t> session_expiry_interval;  ///< seconds, 0xFFFFFFFF is for ever
-    std::optional<std::uint16_t> receive_maximum;
-    std::optional<std::uint32_t> maximum_packet_size;
-    std::optional<std::uint16_t> topic_alias_maximum;
-    std::optional<bool> request_response_information;
-    std::optional<bool> request_problem_information;
-    std::optional<std::string_view> authentication_method;
-    std::optional<bytes_view> authentication_data;
-    fleetarium::user_properties user_properties;
+    std::string_view client_id{};
+    std::optional<fleetarium::will> will{};
+    std::optional<std::string_view> user_name{};
+    std::optional<bytes_view> password{};
+    std::optional<std::uint32_t> session_expiry_interval{};  ///< seconds, 0xFFFFFFFF is for ever
+    std::optional<std::uint16_t> receive_maximum{};
+    std::optional<std::uint32_t> maximum_packet_size{};
+    std::optional<std::uint16_t> topic_alias_maximum{};
+    std::optional<bool> request_response_information{};
+    std::optional<bool> request_problem_information{};
+    std::optional<std::string_view> authentication_method{};
+    std::optional<bytes_view> authentication_data{};
+    fleetarium::user_properties user_properties{};
 };
 
 struct connack {
     bool session_present = false;
     reason_code code = reason_code::success;  ///< 3.1.1 codes are mapped to and from those of 5.0
-    std::optional<std::uint32_t> session_expiry_interval;
-    std::optional<std::uint16_t> receive_maximum;
-    std::optional<enum qos> maximum_qos;  ///< 0 or 1; absent is 2
-    std::optional<bool> retain_available;
-    std::optional<std::uint32_t> maximum_packet_size;
-    std::optional<std::string_view> assigned_client_identifier;
-    std::optional<std::uint16_t> topic_alias_maximum;
-    std::optional<std::string_view> reason_string;
-    std::optional<bool> wildcard_subscription_available;
-    std::optional<bool> subscription_identifier_available;
-    std::optional<bool> shared_subscription_available;
-    std::optional<std::uint16_t> server_keep_alive;
-    std::optional<std::string_view> response_information;
-    std::optional<std::string_view> server_reference;
-    std::optional<std::string_view> authentication_method;
-    std::optional<bytes_view> authentication_data;
-    fleetarium::user_properties user_properties;
+    std::optional<std::uint32_t> session_expiry_interval{};
+    std::optional<std::uint16_t> receive_maximum{};
+    std::optional<enum qos> maximum_qos{};  ///< 0 or 1; absent is 2
+    std::optional<bool> retain_available{};
+    std::optional<std::uint32_t> maximum_packet_size{};
+    std::optional<std::string_view> assigned_client_identifier{};
+    std::optional<std::uint16_t> topic_alias_maximum{};
+    std::optional<std::string_view> reason_string{};
+    std::optional<bool> wildcard_subscription_available{};
+    std::optional<bool> subscription_identifier_available{};
+    std::optional<bool> shared_subscription_available{};
+    std::optional<std::uint16_t> server_keep_alive{};
+    std::optional<std::string_view> response_information{};
+    std::optional<std::string_view> server_reference{};
+    std::optional<std::string_view> authentication_method{};
+    std::optional<bytes_view> authentication_data{};
+    fleetarium::user_properties user_properties{};
 };
 
 struct publish {
-    std::string_view topic;
-    bytes_view payload;
+    std::string_view topic{};
+    bytes_view payload{};
     std::uint16_t packet_id = 0;  ///< 0 exactly when qos is at_most_once
     enum qos qos = qos::at_most_once;
     bool dup = false;
     bool retain = false;
-    std::optional<std::uint8_t> payload_format_indicator;
-    std::optional<std::uint32_t> message_expiry_interval;  ///< seconds
-    std::optional<std::uint16_t> topic_alias;
-    std::optional<std::string_view> content_type;
-    std::optional<std::string_view> response_topic;
-    std::optional<bytes_view> correlation_data;
-    fleetarium::subscription_identifiers subscription_identifiers;
-    fleetarium::user_properties user_properties;
+    std::optional<std::uint8_t> payload_format_indicator{};
+    std::optional<std::uint32_t> message_expiry_interval{};  ///< seconds
+    std::optional<std::uint16_t> topic_alias{};
+    std::optional<std::string_view> content_type{};
+    std::optional<std::string_view> response_topic{};
+    std::optional<bytes_view> correlation_data{};
+    fleetarium::subscription_identifiers subscription_identifiers{};
+    fleetarium::user_properties user_properties{};
 };
 
 /// PUBACK, PUBREC, PUBREL and PUBCOMP.
@@ -199,8 +200,8 @@ struct basic_acknowledgement {
     static constexpr packet_type type = Type;
     std::uint16_t packet_id = 0;
     reason_code code = reason_code::success;
-    std::optional<std::string_view> reason_string;
-    fleetarium::user_properties user_properties;
+    std::optional<std::string_view> reason_string{};
+    fleetarium::user_properties user_properties{};
 };
 
 using puback = basic_acknowledgement<packet_type::puback>;
@@ -219,8 +220,8 @@ struct subscription_options {
 
 /// A filter with its options, as SUBSCRIBE lists them.
 struct subscription_request {
-    std::string_view filter;
-    subscription_options options;
+    std::string_view filter{};
+    subscription_options options{};
 };
 
 /// The list of filters of SUBSCRIBE: given as a span, or found in a decoded payload.
@@ -259,16 +260,16 @@ private:
 
 struct subscribe {
     std::uint16_t packet_id = 0;
-    std::optional<std::uint32_t> subscription_identifier;
-    fleetarium::user_properties user_properties;
-    subscription_requests requests;
+    std::optional<std::uint32_t> subscription_identifier{};
+    fleetarium::user_properties user_properties{};
+    subscription_requests requests{};
 };
 
 struct suback {
     std::uint16_t packet_id = 0;
-    std::optional<std::string_view> reason_string;
-    fleetarium::user_properties user_properties;
-    std::span<const reason_code> codes;
+    std::optional<std::string_view> reason_string{};
+    fleetarium::user_properties user_properties{};
+    std::span<const reason_code> codes{};
 };
 
 /// The list of filters of UNSUBSCRIBE: given as a span, or found in a decoded payload.
@@ -304,16 +305,16 @@ private:
 
 struct unsubscribe {
     std::uint16_t packet_id = 0;
-    fleetarium::user_properties user_properties;
-    topic_filters filters;
+    fleetarium::user_properties user_properties{};
+    topic_filters filters{};
 };
 
 /// In 3.1.1 UNSUBACK has no codes.
 struct unsuback {
     std::uint16_t packet_id = 0;
-    std::optional<std::string_view> reason_string;
-    fleetarium::user_properties user_properties;
-    std::span<const reason_code> codes;
+    std::optional<std::string_view> reason_string{};
+    fleetarium::user_properties user_properties{};
+    std::span<const reason_code> codes{};
 };
 
 struct pingreq {};
@@ -321,18 +322,18 @@ struct pingresp {};
 
 struct disconnect {
     reason_code code = reason_code::normal_disconnection;
-    std::optional<std::uint32_t> session_expiry_interval;
-    std::optional<std::string_view> reason_string;
-    std::optional<std::string_view> server_reference;
-    fleetarium::user_properties user_properties;
+    std::optional<std::uint32_t> session_expiry_interval{};
+    std::optional<std::string_view> reason_string{};
+    std::optional<std::string_view> server_reference{};
+    fleetarium::user_properties user_properties{};
 };
 
 struct auth {
     reason_code code = reason_code::success;
-    std::optional<std::string_view> authentication_method;
-    std::optional<bytes_view> authentication_data;
-    std::optional<std::string_view> reason_string;
-    fleetarium::user_properties user_properties;
+    std::optional<std::string_view> authentication_method{};
+    std::optional<bytes_view> authentication_data{};
+    std::optional<std::string_view> reason_string{};
+    fleetarium::user_properties user_properties{};
 };
 
 using packet = std::variant<connect, connack, publish, puback, pubrec, pubrel, pubcomp, subscribe,

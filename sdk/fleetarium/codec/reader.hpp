@@ -79,9 +79,10 @@ public:
         if (left() < 4) {
             return violation::packet_truncated;
         }
-        value = static_cast<std::uint32_t>(at_[0]) << 24 | static_cast<std::uint32_t>(at_[1]) << 16 |
-                static_cast<std::uint32_t>(at_[2]) << 8 | at_[3];
-        at_ += 4;
+        value = 0;
+        for (int byte = 0; byte < 4; ++byte) {
+            value = value << 8 | *at_++;
+        }
         return violation::none;
     }
 

@@ -5,8 +5,8 @@
 
 namespace fleetarium {
 
-/// Reason codes of MQTT 5 (section 2.4). One value has several names where the standard has: 0x00 is
-/// Success, Normal disconnection and Granted QoS 0.
+/// Reason codes of MQTT 5 (section 2.4). One value has several names where the standard has: 0x00
+/// is Success, Normal disconnection and Granted QoS 0.
 enum class reason_code : std::uint8_t {
     success = 0x00,
     normal_disconnection = 0x00,
