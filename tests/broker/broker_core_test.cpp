@@ -1,0 +1,46 @@
+#include <support/broker_bench.hpp>
+
+#include <catch2/catch.hpp>
+
+using namespace fleetarium;
+using namespace fleetarium::test;
+
+TEST_CASE("a message reaches a subscriber at each QoS", "[broker]") {
+    broker_bench bench;
+    peer& publisher = bench.connected({.client_id = "p"});
+    peer& subscriber = bench.connected({.client_id = "s"});
+    bench.subscribe(subscriber, "a/#", qos::exactly_once);
+
+    bench.publish(publisher, "a/b", "hi");
+    CHECK(subscriber.take_hex() == "30 08 00 03 61 2F 62 00 68 69");
+
+    bench.publish(publisher, "a/b", "hi", qos::at_least_once, 7);
+    CHECK(publisher.take_hex() == "40 02 00 07");
+    CHECK(subscriber.take_hex() == "32 0A 00 03 61 2F 62 00 01 00 68 69");
+    subscriber.send_hex("40 02 00 01");
+
+    bench.publish(publisher, "a/b", "hi", qos::exactly_once, 8);
+    CHECK(publisher.take_hex() == "50 02 00 08");
+    CHECK(subscriber.take_hex() == "34 0A 00 03 61 2F 62 00 02 00 68 69");
+    publisher.send_hex("62 02 00 08");
+    CHECK(publisher.take_hex() == "70 02 00 08");
+    subscriber.send_hex("50 02 00 02");
+    CHECK(subscriber.take_hex() == "62 02 00 02");
+    subscriber.send_hex("70 02 00 02");
+    CHECK(subscriber.waiting() == 0);
+    CHECK(bench.core().deliveries_waiting() == 0);
+    CHECK(bench.core().metrics().acknowledged[1] == 1);
+    CHECK(bench.core().metrics().acknowledged[2] == 1);
+}
+
+TEST_CASE("a session that ends gives its memory back", "[broker]") {
+    broker_bench bench;
+    for (int i = 0; i < 3; ++i) {
+        peer& one = bench.connected({.client_id = "c" + std::to_string(i)});
+        bench.subscribe(one, "t/" + std::to_string(i), qos::at_least_once);
+        one.cut();
+    }
+    CHECK(bench.core().session_count() == 0);
+    CHECK(bench.core().connection_count() == 0);
+    CHECK(bench.core().subscription_count() == 0);
+}
