@@ -24,7 +24,7 @@ chunk_pool::chunk_pool(std::size_t chunk_size) : chunk_size_(chunk_size) {
 
 chunk_pool::~chunk_pool() {
     for (std::byte* const each : slabs_) {
-        ::operator delete(each, std::align_val_t{chunk_size_});
+        ::operator delete (each, std::align_val_t{chunk_size_});
     }
 }
 
@@ -39,7 +39,7 @@ void* chunk_pool::take_from_slab() {
         const std::size_t size =
             std::clamp(std::bit_floor(slab_bytes_ / 4), slab_size_min, slab_size_max);
         slabs_.reserve(slabs_.size() + 1);
-        unused_ = static_cast<std::byte*>(::operator new(size, std::align_val_t{chunk_size_}));
+        unused_ = static_cast<std::byte*>(::operator new (size, std::align_val_t{chunk_size_}));
         unused_end_ = unused_ + size;
         slabs_.push_back(unused_);
         slab_bytes_ += size;

@@ -21,8 +21,8 @@ __extension__ using uint128 = unsigned __int128;
 inline constexpr std::uint64_t golden_ratio_64 = 0x9e37'79b9'7f4a'7c15;
 
 /// Digits of pi (the fractional part), as numbers with nothing up their sleeve.
-inline constexpr std::uint64_t hash_secret[4] = {
-    0x243f'6a88'85a3'08d3, 0x1319'8a2e'0370'7344, 0xa409'3822'299f'31d0, 0x082e'fa98'ec4e'6c89};
+inline constexpr std::uint64_t hash_secret[4] = {0x243f'6a88'85a3'08d3, 0x1319'8a2e'0370'7344,
+                                                 0xa409'3822'299f'31d0, 0x082e'fa98'ec4e'6c89};
 
 /// Both halves of the 128-bit product, folded: one multiplication that mixes 16 bytes.
 constexpr std::uint64_t multiply_fold(std::uint64_t a, std::uint64_t b) noexcept {

@@ -34,8 +34,7 @@ constexpr random_key make_random_key(std::uint64_t seed, std::uint64_t who,
 /// enumeration changes the run.
 template <class Purpose>
     requires std::is_enum_v<Purpose>
-constexpr random_key make_random_key(std::uint64_t seed, std::uint64_t who,
-                                     Purpose what) noexcept {
+constexpr random_key make_random_key(std::uint64_t seed, std::uint64_t who, Purpose what) noexcept {
     using number = std::underlying_type_t<Purpose>;
     return make_random_key(seed, who, static_cast<std::uint64_t>(static_cast<number>(what)));
 }
