@@ -22,7 +22,7 @@ std::size_t latency_histogram::bucket_of(duration value) noexcept {
     if (nanoseconds < parts) {
         return static_cast<std::size_t>(nanoseconds);
     }
-    const int shift = std::bit_width(nanoseconds) - 1 - part_bits;
+    const int shift = 63 - std::countl_zero(nanoseconds) - part_bits;
     return static_cast<std::size_t>((static_cast<std::uint64_t>(shift) << part_bits) +
                                     (nanoseconds >> shift));
 }
