@@ -407,7 +407,7 @@ void broker_core::end_session(session_index index, instant now) {
     hand_over_shared(index, now);
     ending.state.outbound.for_each([&](const delivery& lost) {
         report_drop(lost.message->identity(), lost.message->topic(), lost.qos, index,
-                    drop_reason::session_ended, now);
+                    drop_reason::session_ended, now, true);
     });
     for (const filter_id filter : ending.filters.view()) {
         tree_.erase(filter, index);

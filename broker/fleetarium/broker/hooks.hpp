@@ -71,6 +71,7 @@ struct broker_event {
     violation broken = violation::none;
     drop_reason why = drop_reason::none;
     bool flag = false;
+    bool known = false;  ///< of sent and dropped: an event told of this delivery before
 };
 
 /// A client as it is known when a decision about it is due.

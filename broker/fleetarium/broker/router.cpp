@@ -285,6 +285,7 @@ void broker_core::enqueue(session_index to, delivery added, instant now) {
                         drop_reason::queue_full, now);
             return;
         }
+        added.waited = true;
         emit({.what = broker_event::kind::queued,
               .at = now,
               .connection = receiver.connection,
@@ -315,7 +316,7 @@ bool broker_core::make_room(session_index to, const delivery& added, instant now
         }
         receiver.queued_bytes -= oldest.message->memory_bytes();
         report_drop(oldest.message->identity(), oldest.message->topic(), oldest.qos, to,
-                    drop_reason::queue_full, now);
+                    drop_reason::queue_full, now, oldest.waited);
     }
     return true;
 }
@@ -343,7 +344,7 @@ void broker_core::send_deliveries(session_index to, instant now) {
             report_drop(about.identity(), about.topic(), affected.qos, to,
                         step == send_step::expired ? drop_reason::expired
                                                    : drop_reason::packet_too_large,
-                        now);
+                        now, affected.waited);
             continue;
         }
         metrics_.publish_sent[static_cast<std::size_t>(affected.qos)] += step == send_step::sent;
@@ -355,13 +356,15 @@ void broker_core::send_deliveries(session_index to, instant now) {
                   .topic = about.topic(),
                   .identity = about.identity(),
                   .qos = affected.qos,
-                  .flag = step == send_step::resent});
+                  .flag = step == send_step::resent,
+                  .known = step == send_step::resent || affected.waited});
         }
     }
 }
 
 void broker_core::report_drop(const message_identity& identity, std::string_view topic,
-                              enum qos qos, session_index to, drop_reason why, instant now) {
+                              enum qos qos, session_index to, drop_reason why, instant now,
+                              bool known) {
     ++metrics_.dropped[static_cast<std::size_t>(why)];
     emit({.what = broker_event::kind::dropped,
           .at = now,
@@ -369,7 +372,8 @@ void broker_core::report_drop(const message_identity& identity, std::string_view
           .topic = topic,
           .identity = identity,
           .qos = qos,
-          .why = why});
+          .why = why,
+          .known = known});
 }
 
 /// A session ends with shared deliveries that its client has not taken on: another member gets
@@ -410,7 +414,7 @@ void broker_core::hand_over_shared(session_index from, instant now) {
         }
         if (!handed_over) {
             report_drop(orphan->identity(), orphan->topic(), orphan->qos(), from,
-                        drop_reason::session_ended, now);
+                        drop_reason::session_ended, now, true);
         }
     }
 }

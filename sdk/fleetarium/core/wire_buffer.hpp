@@ -58,6 +58,17 @@ public:
 
     void clear() noexcept;
 
+    /// Gives the chain away as a bare pointer, for queues that hold plain values: `adopt` it
+    /// exactly once, on the same thread. Null if empty.
+    void* release() noexcept { return std::exchange(head_, nullptr); }
+
+    /// The buffer whose chain `release` gave away.
+    static wire_buffer adopt(void* released) noexcept {
+        wire_buffer taken;
+        taken.head_ = static_cast<chunk*>(released);
+        return taken;
+    }
+
     /// Calls `visit(bytes_view)` for each contiguous part, first to last.
     template <class Visitor>
     void for_each_part(Visitor&& visit) const {

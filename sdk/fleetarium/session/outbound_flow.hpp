@@ -25,6 +25,7 @@ struct delivery {
     enum qos qos : 2 = qos::at_most_once;  ///< of this delivery, not of the message
     bool retain : 1 = false;
     bool shared : 1 = false;  ///< came by a shared subscription (server only)
+    bool waited : 1 = false;  ///< was reported as queued (server only)
 };
 
 static_assert(sizeof(delivery) == 16);
