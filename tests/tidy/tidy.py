@@ -174,6 +174,25 @@ def source_files(root):
                     yield os.path.relpath(os.path.join(folder, name), root).replace(os.sep, "/")
 
 
+def statement_ids(root):
+    """The ids that the tables of statements hold, as `v5/MQTT-3.3.1-1`; none without tables."""
+    ids = set()
+    for version, name in (("v3", "mqtt311.tsv"), ("v5", "mqtt5.tsv")):
+        path = os.path.join(root, "tests", "conformance", name)
+        if os.path.exists(path):
+            with open(path, encoding="utf-8") as file:
+                ids.update(f"{version}/{line.split(chr(9))[0]}" for line in file)
+    return ids
+
+
+def check_citations(path, text, ids, findings):
+    """Comments cite statements that exist."""
+    for number, line in enumerate(text.split("\n"), 1):
+        for cited in re.findall(r"\bv\d+/MQTT-\d+(?:\.\d+)*-\d+", line):
+            if cited not in ids:
+                findings.error(path, number, "citation", f"no statement {cited}")
+
+
 def code_lines(text):
     return [line.strip() for line in text.split("\n") if line.strip()]
 
@@ -206,10 +225,13 @@ def check_tree(root):
     findings = Findings()
     findings.root = root
     sources = []
+    ids = statement_ids(root)
     for path in source_files(root):
         with open(os.path.join(root, path), encoding="utf-8") as file:
             sources.append(file.read())
         check_text(path, sources[-1], findings)
+        if ids:
+            check_citations(path, sources[-1], ids, findings)
     check_readmes(root, sources, findings)
     return findings, len(sources)
 

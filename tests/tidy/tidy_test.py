@@ -82,6 +82,13 @@ class TidyTest(unittest.TestCase):
         self.assertEqual(self.findings(sim__x_cpp="\n" * 900), ([], 1))
         self.assertEqual(self.rules(sim__x_cpp="\n" * 901), ["length"])
 
+    def test_statements_cited_exist(self):
+        table = "id\tsection\nMQTT-1.2.3-4\t1\n"
+        self.assertEqual(self.rules(
+            tests__conformance__mqtt5_tsv=table,
+            sim__x_cpp="// v5/MQTT-1.2.3-4, v3/MQTT-1.2.3-4, [v5/MQTT-1.2.3-5]\n"),
+            ["citation", "citation"])
+
     def test_temporaries_in_co_await(self):
         self.assertEqual(self.rules(tests__net__x_cpp="co_await publish({.topic = t});\n"),
                          ["co_await"])
