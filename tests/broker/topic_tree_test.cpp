@@ -438,7 +438,7 @@ TEST_CASE("a match of generated topics among generated filters is that of the pl
     }
     CHECK(tree.filter_count() == 0);
     CHECK(tree.subscription_count() == 0);
-    CHECK(tree.memory_bytes() == topic_tree().memory_bytes());
+    CHECK(tree.memory_bytes() == 0);
 }
 
 TEST_CASE("the order of matching filters is independent of the order of subscribing",
@@ -524,7 +524,7 @@ TEST_CASE("filters of the longest size are stored whole", "[topic_tree]") {
     for (const auto& filter : {exact, wildcard, shared}) {
         CHECK(tree.erase(*tree.find(filter), 1));
     }
-    CHECK(tree.memory_bytes() == topic_tree().memory_bytes());
+    CHECK(tree.memory_bytes() == 0);
 }
 
 TEST_CASE("a hundred thousand sessions subscribe to one filter and leave again", "[topic_tree]") {
@@ -550,7 +550,7 @@ TEST_CASE("a hundred thousand sessions subscribe to one filter and leave again",
         }
     }
     CHECK(tree.subscription_count() == 0);
-    CHECK(tree.memory_bytes() == topic_tree().memory_bytes());
+    CHECK(tree.memory_bytes() == 0);
 }
 
 TEST_CASE("a command topic for each device of a fleet costs at most 64 bytes and its text",

@@ -5,19 +5,42 @@
 #include <fleetarium/core/hash.hpp>
 #include <fleetarium/core/limits.hpp>
 
+#include <algorithm>
 #include <array>
+#include <cstring>
 #include <new>
+#include <utility>
 
 // A trie whose children are linked in order, beside a hash table of whole topics: the table serves
 // messages that replace one another, the trie serves filters. Every leaf holds a message.
 
 namespace fleetarium::broker {
 
+/// Followed by the text of its level, which begins in what would be padding.
+struct retained_store::node {
+    static constexpr std::size_t text_offset = 30;
+
+    message_ptr message;  // null in nodes that only lead on
+    std::uint32_t parent = none;
+    std::uint32_t first_child = none;
+    std::uint32_t last_child = none;
+    std::uint32_t next = none;      // sibling
+    std::uint32_t previous = none;  // sibling
+    std::uint16_t text_size = 0;
+
+    char* text() { return reinterpret_cast<char*>(this) + text_offset; }
+    std::string_view level() { return {text(), text_size}; }
+    static std::size_t bytes(std::size_t text_size) {
+        return std::max(sizeof(node), text_offset + text_size);
+    }
+};
+
 struct retained_store::search {
     enum class step_kind : std::uint8_t { literal, plus, hash };
     struct step {
         step_kind kind = step_kind::literal;
-        level_symbol symbol = level_table::none;
+        std::string_view level;
+        std::uint64_t hash = 0;
     };
 
     visitor visit = nullptr;
@@ -26,17 +49,8 @@ struct retained_store::search {
     std::array<step, limits::topic_levels_max> steps{};
 };
 
-retained_store::retained_store(std::uint64_t hash_seed)
-    : seed_(mix64(hash_seed)), levels_(hash_seed), root_(make_node(none, level_table::none)) {}
-
 retained_store::~retained_store() {
-    walk_subtree(
-        root_,
-        [](void* to, const message_ptr& held) {
-            static_cast<void>(to);
-            const_cast<message_ptr&>(held) = {};
-        },
-        nullptr);
+    for_each([](const message_ptr& held) { const_cast<message_ptr&>(held) = {}; });
 }
 
 message_ptr retained_store::set(message_ptr message) {
@@ -64,6 +78,10 @@ message_ptr retained_store::erase(std::string_view topic) {
     message_ptr gone = std::exchange(node_at(number).message, {});
     message_bytes_ -= gone->memory_bytes();
     prune(number);
+    if (empty()) {
+        node_at(root_).~node();
+        nodes_.free(std::exchange(root_, none), node::bytes(0));
+    }
     return gone;
 }
 
@@ -73,8 +91,7 @@ const message_ptr* retained_store::find(std::string_view topic) const {
 }
 
 std::size_t retained_store::memory_bytes() const {
-    return by_topic_.memory_bytes() + levels_.memory_bytes() + edges_.memory_bytes() +
-           nodes_.memory_bytes();
+    return by_topic_.memory_bytes() + edges_.memory_bytes() + nodes_.memory_bytes();
 }
 
 void retained_store::walk(std::string_view filter, visitor visit, void* to) const {
@@ -93,29 +110,27 @@ void retained_store::walk(std::string_view filter, visitor visit, void* to) cons
         more = take_level(filter, level);
         FLEETARIUM_ASSERT(wanted.depth < limits::topic_levels_max);
         search::step& step = wanted.steps[wanted.depth++];
-        if (level == "#") {
-            step = {search::step_kind::hash, level_table::none};
-        } else if (level == "+") {
-            step = {search::step_kind::plus, level_table::none};
-        } else {
-            step = {search::step_kind::literal, levels_.find(level)};
-            if (step.symbol == level_table::none) {
-                return;  // no topic held has this level anywhere
-            }
-        }
+        step.kind = level == "#"   ? search::step_kind::hash
+                    : level == "+" ? search::step_kind::plus
+                                   : search::step_kind::literal;
+        step.level = level;
+        step.hash = hash_text(level, seed_);
     }
-    walk_from(root_, 0, wanted);
+    if (!empty()) {
+        walk_from(root_, path_hash(seed_), 0, wanted);
+    }
 }
 
 // Recursive in the wildcards of the filter, so bounded by limits::topic_levels_max.
-void retained_store::walk_from(std::uint32_t number, std::size_t depth,
+void retained_store::walk_from(std::uint32_t number, path_hash path, std::size_t depth,
                                const search& wanted) const {
-    while (depth < wanted.depth && wanted.steps[depth].kind == search::step_kind::literal) {
-        number = child(number, wanted.steps[depth].symbol);
+    for (; depth < wanted.depth && wanted.steps[depth].kind == search::step_kind::literal;
+         ++depth) {
+        path = path.below(wanted.steps[depth].hash);
+        number = child(number, path, wanted.steps[depth].level);
         if (number == none) {
             return;
         }
-        ++depth;
     }
     const node& here = node_at(number);
     if (depth == wanted.depth) {
@@ -130,15 +145,22 @@ void retained_store::walk_from(std::uint32_t number, std::size_t depth,
         return;
     }
     for (std::uint32_t below = here.first_child; below != none; below = node_at(below).next) {
+        const std::string_view level = node_at(below).level();
         // v5/MQTT-4.7.2-1: a wildcard in the first level does not see `$` topics.
-        if (depth == 0 && begins_with_dollar(below)) {
+        if (depth == 0 && level.starts_with('$')) {
             continue;
         }
         if (hash) {
             walk_subtree(below, wanted.visit, wanted.to);
         } else {
-            walk_from(below, depth + 1, wanted);
+            walk_from(below, path.below(hash_text(level, seed_)), depth + 1, wanted);
         }
+    }
+}
+
+void retained_store::walk_all(visitor visit, void* to) const {
+    if (!empty()) {
+        walk_subtree(root_, visit, to);
     }
 }
 
@@ -164,54 +186,37 @@ void retained_store::walk_subtree(std::uint32_t top, visitor visit, void* to) co
     }
 }
 
+retained_store::node& retained_store::node_at(std::uint32_t number) const {
+    return *static_cast<node*>(nodes_.at(number));
+}
+
 std::uint32_t retained_store::find_node(std::uint64_t hash, std::string_view topic) const {
-    return by_topic_.find(
-        hash, [&](std::uint32_t number) { return node_at(number).message->topic() == topic; });
-}
-
-std::uint64_t retained_store::edge_hash(std::uint32_t parent, level_symbol symbol) const {
-    return mix64((std::uint64_t{parent} << 32 | symbol) ^ seed_);
-}
-
-std::uint32_t retained_store::child(std::uint32_t parent, level_symbol symbol) const {
-    return edges_.find(edge_hash(parent, symbol), [&](std::uint32_t number) {
-        const node& found = node_at(number);
-        return found.parent == parent && found.symbol == symbol;
+    return by_topic_.find(hash, [&](std::uint32_t number) {
+        return same_text(node_at(number).message->topic(), topic);
     });
 }
 
-std::uint32_t retained_store::make_node(std::uint32_t parent, level_symbol symbol) {
-    const std::uint32_t number = nodes_.allocate(sizeof(node));
+std::uint32_t retained_store::child(std::uint32_t parent, path_hash path,
+                                    std::string_view level) const {
+    return edges_.find(path.value(), [&](std::uint32_t number) {
+        node& found = node_at(number);
+        return found.parent == parent && same_text(found.level(), level);
+    });
+}
+
+std::uint32_t retained_store::make_node(std::uint32_t parent, std::string_view level) {
+    const std::uint32_t number = nodes_.allocate(node::bytes(level.size()));
     auto* made = ::new (nodes_.at(number)) node;
     made->parent = parent;
-    made->symbol = symbol;
+    made->text_size = static_cast<std::uint16_t>(level.size());
+    std::memcpy(made->text(), level.data(), level.size());
     return number;
 }
 
-std::uint32_t retained_store::make_path(std::string_view topic) {
-    std::uint32_t number = root_;
-    std::string_view level;
-    std::size_t depth = 0;
-    bool more = true;
-    while (more) {
-        more = take_level(topic, level);
-        FLEETARIUM_ASSERT(++depth <= limits::topic_levels_max);
-        number = child_or_new(number, level);
-    }
-    return number;
-}
-
-std::uint32_t retained_store::child_or_new(std::uint32_t parent, std::string_view level) {
-    const level_symbol known = levels_.find(level);
-    if (known != level_table::none) {
-        const std::uint32_t found = child(parent, known);
-        if (found != none) {
-            return found;
-        }
-    }
-    const level_symbol symbol = levels_.acquire(level);
-    const std::uint32_t made = make_node(parent, symbol);
-    edges_.insert(edge_hash(parent, symbol), made);
+std::uint32_t retained_store::make_child(std::uint32_t parent, path_hash path,
+                                         std::string_view level) {
+    const std::uint32_t made = make_node(parent, level);
+    edges_.insert(path.value(), made);
     node& above = node_at(parent);
     node_at(made).previous = above.last_child;
     if (above.last_child == none) {
@@ -223,19 +228,47 @@ std::uint32_t retained_store::child_or_new(std::uint32_t parent, std::string_vie
     return made;
 }
 
+std::uint32_t retained_store::make_path(std::string_view topic) {
+    if (empty()) {
+        root_ = make_node(none, {});
+    }
+    std::uint32_t number = root_;
+    path_hash path(seed_);
+    std::string_view level;
+    std::size_t depth = 0;
+    for (bool more = true; more;) {
+        more = take_level(topic, level);
+        FLEETARIUM_ASSERT(++depth <= limits::topic_levels_max);
+        path = path.below(hash_text(level, seed_));
+        const std::uint32_t found = child(number, path, level);
+        number = found != none ? found : make_child(number, path, level);
+    }
+    return number;
+}
+
 void retained_store::prune(std::uint32_t number) {
-    while (number != root_) {
-        node& gone = node_at(number);
+    // The paths of all nodes on the way, from the root on.
+    std::array<std::uint32_t, limits::topic_levels_max + 1> way;
+    std::size_t depth = 0;
+    for (std::uint32_t above = number; above != root_; above = node_at(above).parent) {
+        way[depth++] = above;
+    }
+    std::array<path_hash, limits::topic_levels_max + 1> paths;
+    path_hash path(seed_);
+    for (std::size_t at = depth; at-- != 0;) {
+        path = path.below(hash_text(node_at(way[at]).level(), seed_));
+        paths[at] = path;
+    }
+    for (std::size_t at = 0; at < depth; ++at) {
+        node& gone = node_at(way[at]);
         if (gone.message || gone.first_child != none) {
             return;
         }
-        const std::uint32_t parent = gone.parent;
         unlink(gone);
-        edges_.erase(edge_hash(parent, gone.symbol), number);
-        levels_.release(gone.symbol);
+        edges_.erase(paths[at].value(), way[at]);
+        const std::size_t bytes = node::bytes(gone.text_size);
         gone.~node();
-        nodes_.free(number, sizeof(node));
-        number = parent;
+        nodes_.free(way[at], bytes);
     }
 }
 
@@ -250,10 +283,6 @@ void retained_store::unlink(const node& gone) {
     } else {
         node_at(gone.next).previous = gone.previous;
     }
-}
-
-bool retained_store::begins_with_dollar(std::uint32_t top_level) const {
-    return levels_.text(node_at(top_level).symbol).starts_with('$');
 }
 
 }  // namespace fleetarium::broker

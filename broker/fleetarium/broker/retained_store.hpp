@@ -1,8 +1,8 @@
 #pragma once
 
 #include <fleetarium/broker/handle_table.hpp>
-#include <fleetarium/broker/level_table.hpp>
 #include <fleetarium/broker/record_arena.hpp>
+#include <fleetarium/broker/topic_text.hpp>
 #include <fleetarium/session/message.hpp>
 
 #include <cstddef>
@@ -24,7 +24,7 @@ namespace fleetarium::broker {
 class retained_store {
 public:
     /// `hash_seed` as in topic_tree.
-    explicit retained_store(std::uint64_t hash_seed = 0);
+    explicit retained_store(std::uint64_t hash_seed = 0) : seed_(hash_seed) {}
     ~retained_store();
     retained_store(const retained_store&) = delete;
     retained_store& operator=(const retained_store&) = delete;
@@ -57,8 +57,7 @@ public:
     /// Calls `visit(const message_ptr&)` for every message, `$` topics included.
     template <class Visitor>
     void for_each(Visitor&& visit) const {
-        walk_subtree(
-            root_,
+        walk_all(
             [](void* to, const message_ptr& found) {
                 (*static_cast<std::remove_reference_t<Visitor>*>(to))(found);
             },
@@ -79,15 +78,7 @@ private:
 
     static constexpr std::uint32_t none = handle_table::none;
 
-    struct node {
-        std::uint32_t parent = none;
-        level_symbol symbol = none;
-        std::uint32_t first_child = none;
-        std::uint32_t last_child = none;
-        std::uint32_t next = none;      // sibling
-        std::uint32_t previous = none;  // sibling
-        message_ptr message;            // null in nodes that only lead on
-    };
+    struct node;
 
     /// A filter taken apart, with what is to be called for each match.
     struct search;
@@ -97,27 +88,26 @@ private:
         return const_cast<void*>(static_cast<const void*>(std::addressof(visit)));
     }
 
-    node& node_at(std::uint32_t number) const { return *static_cast<node*>(nodes_.at(number)); }
+    node& node_at(std::uint32_t number) const;
     std::uint32_t find_node(std::uint64_t hash, std::string_view topic) const;
-    std::uint64_t edge_hash(std::uint32_t parent, level_symbol symbol) const;
-    std::uint32_t child(std::uint32_t parent, level_symbol symbol) const;
-    std::uint32_t child_or_new(std::uint32_t parent, std::string_view level);
-    std::uint32_t make_node(std::uint32_t parent, level_symbol symbol);
+    std::uint32_t child(std::uint32_t parent, path_hash path, std::string_view level) const;
+    std::uint32_t make_node(std::uint32_t parent, std::string_view level);
+    std::uint32_t make_child(std::uint32_t parent, path_hash path, std::string_view level);
     std::uint32_t make_path(std::string_view topic);
     void prune(std::uint32_t number);
     void unlink(const node& gone);
-    bool begins_with_dollar(std::uint32_t top_level) const;
     void walk(std::string_view filter, visitor visit, void* to) const;
-    void walk_from(std::uint32_t number, std::size_t depth, const search& wanted) const;
+    void walk_from(std::uint32_t number, path_hash path, std::size_t depth,
+                   const search& wanted) const;
+    void walk_all(visitor visit, void* to) const;
     void walk_subtree(std::uint32_t top, visitor visit, void* to) const;
 
     std::uint64_t seed_;
     std::size_t message_bytes_ = 0;
     handle_table by_topic_;
-    level_table levels_;
     handle_table edges_;
     record_arena nodes_;
-    std::uint32_t root_;
+    std::uint32_t root_ = none;  // none while the store is empty
 };
 
 }  // namespace fleetarium::broker

@@ -162,12 +162,17 @@ shared_group& topic_tree::group(filter_id filter) const {
 
 void topic_tree::match(std::string_view topic, match_result& out) const {
     out.clear();
-    const filter_id exact = find_text(hash_text(topic, seed_), topic);
+    // First everything whose place is known is asked for, so that the fetches go on at once.
+    const std::uint64_t hash = hash_text(topic, seed_);
+    by_text_.prefetch(hash);
+    wildcard_trie::topic_levels levels;
+    wildcards_.read(topic, levels);
+    const filter_id exact = find_text(hash, topic);
     // A topic may read like a stored shared filter, which it does not match for that.
     if (exact != no_filter && at(exact).kind == filter_kind::exact) {
         out.filters.push_back(exact);
     }
-    wildcards_.match(topic, out.filters);
+    wildcards_.match(levels, out.filters);
     for (const filter_id found : out.filters) {
         __builtin_prefetch(&at(found));
     }
@@ -208,7 +213,8 @@ void topic_tree::append(filter_id plain, match_result& out) const {
 }
 
 filter_id topic_tree::find_text(std::uint64_t hash, std::string_view text_wanted) const {
-    return by_text_.find(hash, [&](filter_id filter) { return text(filter) == text_wanted; });
+    return by_text_.find(hash,
+                         [&](filter_id filter) { return same_text(text(filter), text_wanted); });
 }
 
 filter_id topic_tree::make_record(std::string_view text_held) {

@@ -1,205 +1,208 @@
 #include <fleetarium/broker/wildcard_trie.hpp>
 
 #include <fleetarium/core/assert.hpp>
-#include <fleetarium/core/hash.hpp>
-#include <fleetarium/core/limits.hpp>
 
-#include <array>
+#include <algorithm>
+#include <cstring>
 #include <new>
+#include <utility>
 
 // The trie holds only filters, so the depth of a walk is bounded by theirs, however many levels a
-// topic has. A node stands for the levels on the way to it; a filter `a/#` is a value of the node
-// `a`, because it matches `a` itself [v5/MQTT-4.7.1-1]; see `hash_value`.
+// topic has. A filter `a/#` is a value of the node `a`, because it matches `a` itself: hash_value.
 
 namespace fleetarium::broker {
 
 namespace {
 
-/// The levels of a topic as symbols, looked up when a walk first gets that far.
-class level_reader {
-public:
-    level_reader(const level_table& table, std::string_view topic) : table_(table), rest_(topic) {}
-
-    bool ends_at(std::size_t depth) const { return ended_ && depth == read_; }
-
-    /// The level below `depth`, which is at most one more than was asked for before.
-    level_symbol symbol_at(std::size_t depth) {
-        if (depth == read_) {
-            std::string_view level;
-            ended_ = !take_level(rest_, level);
-            symbols_[read_++] = table_.find(level);
-        }
-        return symbols_[depth];
-    }
-
-private:
-    const level_table& table_;
-    std::string_view rest_;
-    bool ended_ = false;
-    std::size_t read_ = 0;
-    std::array<level_symbol, limits::topic_levels_max> symbols_;
-};
+constexpr std::string_view plus_level = "+";
 
 }  // namespace
 
-wildcard_trie::wildcard_trie(std::uint64_t hash_seed)
-    : seed_(mix64(hash_seed)), levels_(hash_seed), root_(make_node(none, level_table::none)) {}
+/// Followed by the text of its level, which begins in what would be padding.
+struct wildcard_trie::node {
+    static constexpr std::size_t text_offset = 22;
+
+    std::uint32_t parent = none;
+    std::uint32_t plus = none;        // child by `+`
+    std::uint32_t value = none;       // of the filter that ends here
+    std::uint32_t hash_value = none;  // of the filter that goes on with `#`
+    std::uint32_t children = 0;       // by literal levels
+    std::uint16_t text_size = 0;
+
+    char* text() { return reinterpret_cast<char*>(this) + text_offset; }
+    std::string_view level() { return {text(), text_size}; }
+    static std::size_t bytes(std::size_t text_size) {
+        return std::max(sizeof(node), text_offset + text_size);
+    }
+};
+
+wildcard_trie::node& wildcard_trie::node_at(std::uint32_t number) const {
+    return *static_cast<node*>(nodes_.at(number));
+}
 
 void wildcard_trie::insert(std::string_view filter, std::uint32_t value) {
     FLEETARIUM_ASSERT(value != none);
-    std::uint32_t at = root_;
+    if (size_ == 0) {
+        root_ = make_node(none, {});
+    }
+    std::uint32_t number = root_;
+    path_hash path(seed_);
     std::string_view level;
     std::size_t depth = 0;
-    bool more = true;
-    while (more) {
+    for (bool more = true; more; ++depth) {
         more = take_level(filter, level);
-        FLEETARIUM_ASSERT(++depth <= limits::topic_levels_max);
+        FLEETARIUM_ASSERT(depth < limits::topic_levels_max);
         if (level == "#") {
-            FLEETARIUM_ASSERT(!more && node_at(at).hash_value == none);
-            node_at(at).hash_value = value;
-            ++size_;
-            return;
+            FLEETARIUM_ASSERT(!more);
+            break;
         }
-        at = child_or_new(at, level);
+        path = path.below(hash_text(level, seed_));
+        number = child_or_new(number, path, level);
     }
-    FLEETARIUM_ASSERT(node_at(at).value == none);
-    node_at(at).value = value;
+    std::uint32_t& place = level == "#" ? node_at(number).hash_value : node_at(number).value;
+    FLEETARIUM_ASSERT(place == none);
+    place = value;
+    depth_max_ = std::max(depth_max_, depth);
     ++size_;
 }
 
 void wildcard_trie::erase(std::string_view filter) {
-    std::uint32_t at = root_;
+    std::array<step, limits::topic_levels_max> way;
+    std::size_t depth = 0;
+    std::uint32_t number = root_;
+    path_hash path(seed_);
     std::string_view level;
-    bool more = true;
-    bool hash = false;
-    while (more) {
+    for (bool more = true; more;) {
         more = take_level(filter, level);
-        hash = level == "#";
-        if (!hash) {
-            at = level == "+" ? node_at(at).plus : child(at, levels_.find(level));
-            FLEETARIUM_ASSERT(at != none);
+        if (level != "#") {
+            path = path.below(hash_text(level, seed_));
+            number = level == plus_level ? node_at(number).plus : child(number, path, level);
+            FLEETARIUM_ASSERT(number != none);
+            way[depth++] = {number, path};
         }
     }
-    std::uint32_t& value = hash ? node_at(at).hash_value : node_at(at).value;
-    FLEETARIUM_ASSERT(value != none);
-    value = none;
+    std::uint32_t& place = level == "#" ? node_at(number).hash_value : node_at(number).value;
+    FLEETARIUM_ASSERT(place != none);
+    place = none;
+    prune({way.data(), depth});
     --size_;
-    prune(at);
+    if (size_ == 0) {
+        nodes_.free(std::exchange(root_, none), node::bytes(0));
+        depth_max_ = 0;
+    }
 }
 
-void wildcard_trie::match(std::string_view topic, std::vector<std::uint32_t>& out) const {
+void wildcard_trie::read(std::string_view topic, topic_levels& levels) const {
+    levels.system_ = topic.starts_with('$');
+    levels.ended_ = false;
+    levels.count_ = 0;
+    path_hash path(seed_);
+    std::string_view level;
+    while (!levels.ended_ && levels.count_ < depth_max_) {
+        levels.ended_ = !take_level(topic, level);
+        const std::uint64_t hash = hash_text(level, seed_);
+        path = path.below(hash);
+        edges_.prefetch(path.value());
+        levels.levels_[levels.count_++] = {level.data(), level.size(), hash};
+    }
+}
+
+void wildcard_trie::match(const topic_levels& levels, std::vector<std::uint32_t>& out) const {
+    struct branch {
+        std::uint32_t number;
+        std::uint32_t depth;
+        path_hash path;
+    };
     if (size_ == 0) {
         return;
     }
-    struct branch {
-        std::uint32_t at;
-        std::uint32_t depth;
-    };
-    // Each depth leaves at most one branch for later.
-    std::array<branch, limits::topic_levels_max> later;
+    std::array<branch, limits::topic_levels_max> later;  // each depth leaves at most one
     std::size_t later_count = 0;
-    level_reader levels(levels_, topic);
-    const bool system = topic.starts_with('$');
-    branch now{root_, 0};
+    branch now{root_, 0, path_hash(seed_)};
+    const std::uint64_t plus_hash = hash_text(plus_level, seed_);
     for (;;) {
-        const node& here = node_at(now.at);
+        node& here = node_at(now.number);
         // v5/MQTT-4.7.2-1: a wildcard in the first level does not see `$` topics.
-        const bool wildcards = now.depth != 0 || !system;
+        const bool wildcards = now.depth != 0 || !levels.system_;
         if (here.hash_value != none && wildcards) {
             out.push_back(here.hash_value);
         }
-        std::uint32_t literal = none;
-        std::uint32_t plus = none;
-        if (levels.ends_at(now.depth)) {
-            if (here.value != none) {
+        if (now.depth == levels.count_) {
+            if (here.value != none && levels.ended_) {
                 out.push_back(here.value);
             }
         } else {
-            plus = wildcards ? here.plus : none;
-            if (plus != none) {
-                __builtin_prefetch(&node_at(plus));
+            if (here.plus != none && wildcards) {
+                __builtin_prefetch(&node_at(here.plus));
+                later[later_count++] = {here.plus, now.depth + 1, now.path.below(plus_hash)};
             }
             if (here.children != 0) {
-                literal = child(now.at, levels.symbol_at(now.depth));
-            } else if (plus != none) {
-                levels.symbol_at(now.depth);
+                const auto& level = levels.levels_[now.depth];
+                const path_hash path = now.path.below(level.hash);
+                const std::uint32_t literal = child(now.number, path, {level.text, level.size});
+                if (literal != none) {
+                    now = {literal, now.depth + 1, path};
+                    continue;
+                }
             }
         }
-        if (literal != none) {
-            if (plus != none) {
-                later[later_count++] = {plus, now.depth + 1};
-            }
-            now = {literal, now.depth + 1};
-        } else if (plus != none) {
-            now = {plus, now.depth + 1};
-        } else if (later_count != 0) {
-            now = later[--later_count];
-        } else {
+        if (later_count == 0) {
             return;
         }
+        now = later[--later_count];
     }
 }
 
-std::size_t wildcard_trie::memory_bytes() const {
-    return levels_.memory_bytes() + edges_.memory_bytes() + nodes_.memory_bytes();
-}
-
-std::uint64_t wildcard_trie::edge_hash(std::uint32_t parent, level_symbol symbol) const {
-    return mix64((std::uint64_t{parent} << 32 | symbol) ^ seed_);
-}
-
-std::uint32_t wildcard_trie::child(std::uint32_t parent, level_symbol symbol) const {
-    if (symbol == level_table::none) {
-        return none;
-    }
-    return edges_.find(edge_hash(parent, symbol), [&](std::uint32_t number) {
-        const node& found = node_at(number);
-        return found.parent == parent && found.symbol == symbol;
+std::uint32_t wildcard_trie::child(std::uint32_t parent, path_hash path,
+                                   std::string_view level) const {
+    return edges_.find(path.value(), [&](std::uint32_t number) {
+        node& found = node_at(number);
+        return found.parent == parent && same_text(found.level(), level);
     });
 }
 
-std::uint32_t wildcard_trie::child_or_new(std::uint32_t parent, std::string_view level) {
-    if (level == "+") {
-        std::uint32_t plus = node_at(parent).plus;
-        if (plus == none) {
-            plus = make_node(parent, level_table::none);
-            node_at(parent).plus = plus;
-        }
-        return plus;
-    }
-    const std::uint32_t found = child(parent, levels_.find(level));
+std::uint32_t wildcard_trie::child_or_new(std::uint32_t parent, path_hash path,
+                                          std::string_view level) {
+    const bool plus = level == plus_level;
+    const std::uint32_t found = plus ? node_at(parent).plus : child(parent, path, level);
     if (found != none) {
         return found;
     }
-    const level_symbol symbol = levels_.acquire(level);
-    const std::uint32_t made = make_node(parent, symbol);
-    edges_.insert(edge_hash(parent, symbol), made);
-    ++node_at(parent).children;
+    const std::uint32_t made = make_node(parent, level);
+    if (plus) {
+        node_at(parent).plus = made;
+    } else {
+        edges_.insert(path.value(), made);
+        ++node_at(parent).children;
+    }
     return made;
 }
 
-std::uint32_t wildcard_trie::make_node(std::uint32_t parent, level_symbol symbol) {
-    const std::uint32_t number = nodes_.allocate(sizeof(node));
-    ::new (nodes_.at(number)) node{.parent = parent, .symbol = symbol};
+std::uint32_t wildcard_trie::make_node(std::uint32_t parent, std::string_view level) {
+    const std::uint32_t number = nodes_.allocate(node::bytes(level.size()));
+    auto* made = ::new (nodes_.at(number)) node;
+    made->parent = parent;
+    made->text_size = static_cast<std::uint16_t>(level.size());
+    std::memcpy(made->text(), level.data(), level.size());
     return number;
 }
 
-void wildcard_trie::prune(std::uint32_t at) {
-    while (at != root_) {
-        const node gone = node_at(at);
+void wildcard_trie::prune(std::span<const step> way) {
+    for (std::size_t at = way.size(); at-- != 0;) {
+        const std::uint32_t number = way[at].number;
+        node& gone = node_at(number);
         if (gone.plus != none || gone.value != none || gone.hash_value != none ||
             gone.children != 0) {
             return;
         }
-        if (gone.symbol == level_table::none) {
-            node_at(gone.parent).plus = none;
+        node& parent = node_at(gone.parent);
+        if (parent.plus == number) {
+            parent.plus = none;
         } else {
-            edges_.erase(edge_hash(gone.parent, gone.symbol), at);
-            levels_.release(gone.symbol);
-            --node_at(gone.parent).children;
+            edges_.erase(way[at].path.value(), number);
+            --parent.children;
         }
-        nodes_.free(at, sizeof(node));
-        at = gone.parent;
+        nodes_.free(number, node::bytes(gone.text_size));
     }
 }
 
