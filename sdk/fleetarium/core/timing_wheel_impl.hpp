@@ -50,7 +50,7 @@ instant timing_wheel<Event, Order>::next_time() const {
 template <class Event, event_order<Event> Order>
 Event timing_wheel<Event, Order>::pop() {
     FLEETARIUM_ASSERT(size_ != 0);
-    if (run_.size() - run_begin_ < lookahead && late_.empty()) {
+    if (run_.size() - run_begin_ <= lookahead && late_.empty()) {
         refill();
     }
     --size_;
