@@ -1,0 +1,155 @@
+#pragma once
+
+#include <fleetarium/broker/hooks.hpp>
+#include <fleetarium/broker/metrics.hpp>
+#include <fleetarium/codec/packets.hpp>
+#include <fleetarium/codec/reason_code.hpp>
+#include <fleetarium/core/clock.hpp>
+#include <fleetarium/core/latency_histogram.hpp>
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace fleetarium::sim {
+
+/// No source, no receiver.
+inline constexpr std::uint32_t no_index = 0xFFFF'FFFF;
+
+/// Who publishes messages for one purpose: a publication, a reply or the will of a fleet, a
+/// hand-written client, or a broker on its own account ($SYS).
+struct source_report {
+    enum class kind : std::uint8_t { publication, reply, will, client, broker };
+
+    kind what = kind::publication;
+    std::uint32_t fleet = no_index;  ///< in run_report::fleets; no_index of clients and brokers
+    std::string name{};              ///< of the publication, client or broker
+    std::string topic{};             ///< the template; empty if each message has its own
+};
+
+/// What became of the messages of one source on their way to the broker. Every message published
+/// is in exactly one of: lost_offline, queue_full, rejected, lost_on_link, expired, session_ended,
+/// received, or under way.
+struct publisher_counts {
+    std::uint32_t source = no_index;  ///< in run_report::sources
+    std::uint64_t published = 0;      ///< fell due, or were asked for
+    std::uint64_t lost_offline = 0;   ///< QoS 0 while not connected
+    std::uint64_t queue_full = 0;     ///< more unacknowledged than the device holds
+    std::uint64_t rejected = 0;       ///< the server allows no such QoS, RETAIN or size
+    std::uint64_t lost_on_link = 0;   ///< QoS 0, under way when the link broke
+    std::uint64_t expired = 0;        ///< in the device, waiting for a connection
+    std::uint64_t session_ended = 0;  ///< in flight when the server had lost the session
+    std::uint64_t received = 0;       ///< decoded at the broker, refused ones among them
+    std::uint64_t received_again = 0;  ///< resent copies that the broker decoded once more
+    std::uint64_t acknowledged = 0;   ///< QoS 1 and 2, complete at the publisher
+    std::uint64_t routed = 0;         ///< had at least one delivery
+    std::uint64_t deliveries = 0;     ///< made by routing
+    /// By drop_reason: messages that reached nobody or were refused.
+    std::array<std::uint64_t, broker::drop_reason_count> dropped{};
+
+    std::uint64_t requests = 0;          ///< messages that asked for a reply
+    std::uint64_t replies_in_time = 0;
+    std::uint64_t replies_missing = 0;   ///< the time for the reply is over
+    latency_histogram reply_latency{};   ///< request published to reply received
+};
+
+/// Deliveries of one source to one fleet at one QoS.
+struct flow_counts {
+    std::uint32_t source = no_index;    ///< in run_report::sources
+    std::uint32_t receiver = no_index;  ///< in run_report::fleets; no_index: hand-written clients
+    enum qos qos = qos::at_most_once;   ///< of the delivery
+    /// Deliveries the broker took on. Each ends delivered, dropped or lost, or is under way.
+    std::uint64_t due = 0;
+    std::uint64_t delivered = 0;        ///< decoded at the receiver, copies not counted
+    std::uint64_t lost_on_link = 0;     ///< QoS 0, under way when the link broke
+    std::uint64_t duplicates = 0;       ///< further copies of what was delivered
+    std::array<std::uint64_t, broker::drop_reason_count> dropped{};  ///< by drop_reason
+    /// Published to delivered, in virtual time; messages retained before the subscription was made
+    /// are not in it.
+    latency_histogram latency{};
+
+    std::uint64_t dropped_total() const;
+    std::uint64_t under_way() const { return due - delivered - lost_on_link - dropped_total(); }
+};
+
+/// The messages whose topic matches a filter; all messages if it is empty. Rows that would be all
+/// zero are left out; rows are in order of source, receiver and QoS.
+struct selection_report {
+    std::string topic_filter{};
+    std::vector<publisher_counts> publishers{};
+    std::vector<flow_counts> flows{};
+};
+
+/// Connections and sessions of a fleet, as its devices saw them.
+struct fleet_report {
+    std::string name{};
+    std::uint64_t devices = 0;
+    std::uint64_t connected = 0;             ///< at the end
+    std::uint64_t in_coverage = 0;           ///< at the end
+    std::uint64_t connect_attempts = 0;      ///< links opened
+    std::uint64_t connects_accepted = 0;
+    std::uint64_t sessions_resumed = 0;
+    std::map<reason_code, std::uint64_t> connects_refused{};
+    std::uint64_t disconnects = 0;           ///< said goodbye
+    std::uint64_t links_cut = 0;             ///< lost coverage
+    std::uint64_t closed_by_broker = 0;      ///< after CONNACK
+    std::map<reason_code, std::uint64_t> broker_disconnects{};  ///< DISCONNECT from the broker
+    std::map<violation, std::uint64_t> violations{};  ///< rules that the broker broke, timeouts too
+    std::uint64_t subscriptions_granted = 0;
+    std::uint64_t subscriptions_refused = 0;
+    std::uint64_t trace_hash = 0;            ///< of this fleet's devices alone
+};
+
+struct broker_report {
+    std::string name{};
+    broker::broker_metrics metrics{};
+    std::size_t connections = 0;
+    std::size_t sessions = 0;
+    std::size_t subscriptions = 0;
+    std::size_t retained = 0;
+    std::size_t deliveries_waiting = 0;      ///< in sessions, sent and unsent
+    std::size_t memory_bytes = 0;
+};
+
+/// Everything that a run has come to, as plain values. What is not here (wall time, memory of the
+/// process) the world cannot know.
+struct run_report {
+    std::string scenario{};
+    std::uint64_t seed = 0;
+    duration simulated{};                    ///< virtual time run
+    std::uint64_t events = 0;                ///< handled by all hosts
+    std::uint64_t trace_hash = 0;
+    std::string trace_hash_text{};
+
+    std::vector<fleet_report> fleets{};
+    std::vector<broker_report> brokers{};
+    std::vector<source_report> sources{};
+    /// The first is of all messages; then one for each topic filter that an expectation names.
+    std::vector<selection_report> selections{};
+
+    /// The selection of a filter; null if the world was not told of it before the run.
+    const selection_report* find_selection(std::string_view topic_filter) const;
+    /// The index of a fleet, or no_index.
+    std::uint32_t fleet_index(std::string_view name) const;
+};
+
+/// Which rows of a selection count; what is not set counts all.
+struct flow_query {
+    std::optional<std::uint32_t> fleet{};     ///< publishing fleet
+    std::optional<std::uint32_t> receiver{};  ///< receiving fleet
+    std::optional<enum qos> qos{};
+};
+
+/// The sum of the rows asked for, their histograms merged.
+flow_counts sum_flows(const run_report& report, const selection_report& from,
+                      const flow_query& which);
+
+/// As sum_flows; `which.receiver` and `which.qos` are not looked at.
+publisher_counts sum_publishers(const run_report& report, const selection_report& from,
+                                const flow_query& which);
+
+}  // namespace fleetarium::sim

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <fleetarium/broker/broker_core.hpp>
+#include <fleetarium/core/result.hpp>
+#include <fleetarium/sim/scenario.hpp>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace fleetarium::sim {
+
+namespace detail {
+class broker_host;
+}
+
+/// A broker in a world. Thread rule: the world's.
+class virtual_broker {
+public:
+    explicit virtual_broker(std::unique_ptr<detail::broker_host> host);
+    ~virtual_broker();
+    virtual_broker(const virtual_broker&) = delete;
+    virtual_broker& operator=(const virtual_broker&) = delete;
+
+    const broker_spec& spec() const;
+    const std::string& name() const { return spec().name; }
+
+    /// Everything that can be read of the broker itself.
+    const broker::broker_core& core() const;
+    const broker::broker_metrics& metrics() const { return core().metrics(); }
+
+    /// See broker_core.
+    result<void> publish(const fleetarium::publish& message);
+    result<void> publish(std::string_view topic, std::string_view payload,
+                         enum qos qos = qos::at_most_once, bool retain = false);
+    bool disconnect(std::string_view client_id, reason_code code);
+    void shut_down();
+
+    /// Called for each decision of the broker, from inside the world's run.
+    void on_event(std::function<void(const broker::broker_event&)> call);
+
+private:
+    friend class world;
+    friend class client;
+    friend class raw_peer;
+    std::unique_ptr<detail::broker_host> host_;
+};
+
+}  // namespace fleetarium::sim

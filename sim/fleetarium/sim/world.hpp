@@ -1,0 +1,107 @@
+#pragma once
+
+#include <fleetarium/core/clock.hpp>
+#include <fleetarium/sim/client.hpp>
+#include <fleetarium/sim/fleet.hpp>
+#include <fleetarium/sim/raw_peer.hpp>
+#include <fleetarium/sim/report.hpp>
+#include <fleetarium/sim/scenario.hpp>
+#include <fleetarium/sim/virtual_broker.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace fleetarium::sim {
+
+struct world_options {
+    std::uint64_t seed = 1;
+};
+
+/// A virtual universe: clock, network, brokers, devices. Nothing in it depends on anything
+/// outside: the same calls with the same seed give the same events to the bit.
+///
+///     world w({.seed = 7});
+///     auto& b = w.add_broker();
+///     auto& doors = w.add_fleet({.name = "doors", .count = 20, ...});
+///     auto& probe = w.add_client("probe");
+///     probe.connect(b);
+///     probe.subscribe("doors/#", qos::at_least_once);
+///     w.run_for(2h);
+///     CHECK(probe.messages().size() == 40);
+///
+/// What a member returns by reference lives as long as the world. Worlds share nothing: any
+/// number may run side by side.
+/// Thread rule: one thread at a time, the same one from making the world to destroying it.
+class world {
+public:
+    explicit world(const world_options& options = {});
+    world(world&&) noexcept;
+    world& operator=(world&&) noexcept;
+    ~world();
+
+    /// The world that a scenario describes, at its first instant. The scenario is assumed to have
+    /// passed check_scenario; throws std::invalid_argument for what cannot be run at all.
+    static world from(const scenario& described);
+
+    // Building; possible while the world runs, too. Times of a fleet count from its addition.
+    // All throw std::invalid_argument for values out of range and names already in use.
+
+    virtual_broker& add_broker(const broker_spec& spec = {});
+    /// The same with an embedder's hooks, which decide together with the spec's users and access
+    /// rules: both have to agree. The hooks must outlive the world.
+    virtual_broker& add_broker(const broker_spec& spec, broker::broker_hooks& embedder);
+
+    /// A network that fleets can name. The first one is what fleets without a network use;
+    /// without any they have no latency and no limits.
+    void add_network(const network_spec& spec);
+
+    /// Devices, known by their fleet's name. Broker and network named must exist; a publication's
+    /// target fleet may come later, before the world runs on.
+    fleet& add_fleet(const fleet_spec& spec);
+
+    client& add_client(std::string_view id);
+    raw_peer& add_raw_peer(std::string_view name);
+
+    /// Makes the report tell apart the messages that an expectation narrows by topic; before the
+    /// first event.
+    void expect(const expectation_spec& expected);
+
+    virtual_broker* find_broker(std::string_view name);
+    fleet* find_fleet(std::string_view name);
+
+    // Running
+
+    /// The present; the run begins at instant{}.
+    instant now() const;
+
+    /// Handles every event up to and including that instant, which is the present afterwards.
+    void run_until(instant until);
+    void run_for(duration span) { run_until(saturating_add(now(), span)); }
+
+    /// Handles the next event, if there is one; the present is its instant.
+    bool step();
+
+    /// Runs as long as bytes are under way on links, but not beyond `limit` from now: until what
+    /// has been said is answered. Returns whether the links are silent.
+    bool settle(duration limit = std::chrono::seconds{10});
+
+    /// The instant of the next event; `never` if there is none.
+    instant next_event() const;
+
+    // What came of it
+
+    std::uint64_t events_handled() const;
+
+    /// The history of all hosts in one number. Linear in the number of hosts.
+    std::uint64_t trace_hash() const;
+
+    /// Linear in devices and sessions.
+    run_report report() const;
+
+private:
+    std::unique_ptr<detail::world_state> state_;
+};
+
+}  // namespace fleetarium::sim
