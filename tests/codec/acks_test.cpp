@@ -21,7 +21,7 @@ template <class Packet>
 std::string first_byte_hex() {
     const auto byte = static_cast<std::uint8_t>(
         (static_cast<unsigned>(Packet::type) << 4) | (Packet::type == packet_type::pubrel ? 2 : 0));
-    return to_hex({&byte, 1});
+    return hex_digits({&byte, 1});
 }
 
 TEMPLATE_TEST_CASE("an acknowledgement is read in all its forms", "[acks]", puback, pubrec, pubrel,
@@ -31,7 +31,7 @@ TEMPLATE_TEST_CASE("an acknowledgement is read in all its forms", "[acks]", puba
         std::string text;
     };
     const auto failure = static_cast<std::uint8_t>(failure_of<TestType>);
-    const std::string code = to_hex({&failure, 1});
+    const std::string code = hex_digits({&failure, 1});
     const std::string name{name_of(TestType::type)};
     const form forms[] = {
         {"02 000A", " packet_id=10 code=00"},
@@ -43,13 +43,13 @@ TEMPLATE_TEST_CASE("an acknowledgement is read in all its forms", "[acks]", puba
          " packet_id=10 code=" + code + " reason_string=\"r\" user_property=\"k\":\"v\""},
     };
     for (const form& each : forms) {
-        const byte_vector bytes = from_hex(first_byte_hex<TestType>() + each.rest);
+        const byte_vector wire = from_hex(first_byte_hex<TestType>() + each.rest);
         // What was in the packet before must not show.
         TestType out{.packet_id = 99,
                      .code = failure_of<TestType>,
                      .reason_string = "old",
                      .user_properties = {}};
-        REQUIRE(decode(frame_of(bytes), v5, out) == violation::none);
+        REQUIRE(decode(frame_of(wire), v5, out) == violation::none);
         CHECK(packet_text::of(out) == name + each.text);
     }
 }
@@ -57,7 +57,7 @@ TEMPLATE_TEST_CASE("an acknowledgement is read in all its forms", "[acks]", puba
 TEMPLATE_TEST_CASE("an acknowledgement is written in its shortest form", "[acks]", puback, pubrec,
                    pubrel, pubcomp) {
     const auto failure = static_cast<std::uint8_t>(failure_of<TestType>);
-    const std::string code = to_hex({&failure, 1});
+    const std::string code = hex_digits({&failure, 1});
     TestType in;
     in.packet_id = 0x1234;
     CHECK(encoded_hex(in, v5) == first_byte_hex<TestType>() + "021234");
@@ -92,7 +92,7 @@ void check_diagnostics() {
     in.user_properties = user_properties(pairs);
     const auto failure = static_cast<std::uint8_t>(in.code);
     const std::string type = first_byte_hex<Packet>();
-    const std::string head = "0A0B" + to_hex({&failure, 1});
+    const std::string head = "0A0B" + hex_digits({&failure, 1});
     const std::string pair = "2600016B000176";
     CHECK(encoded_hex(in, v5, 19) == type + "11" + head + "0D" "1F0003776879" + pair);
     CHECK(encoded_hex(in, v5, 18) == type + "0B" + head + "07" + pair);

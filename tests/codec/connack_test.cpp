@@ -11,7 +11,7 @@ constexpr auto v5 = protocol_version::v5;
 TEST_CASE("bits 7 to 1 of the CONNACK flags are 0", "[connack][v5/MQTT-3.2.2-1]") {
     for (unsigned flags = 0; flags < 256; ++flags) {
         const auto byte = static_cast<std::uint8_t>(flags);
-        const std::string hex = to_hex({&byte, 1});
+        const std::string hex = hex_digits({&byte, 1});
         CAPTURE(hex);
         const violation expected =
             flags > 1 ? violation::connack_flags_reserved : violation::none;
@@ -33,11 +33,11 @@ TEST_CASE("the codes of a 3.1.1 CONNACK are read as those of 5.0", "[connack]") 
                                  reason_code::bad_user_name_or_password,
                                  reason_code::not_authorized};
     for (std::size_t value = 0; value < std::size(codes); ++value) {
-        const byte_vector bytes{0x20, 2, 0, static_cast<std::uint8_t>(value)};
+        const byte_vector wire{0x20, 2, 0, static_cast<std::uint8_t>(value)};
         connack out;
-        REQUIRE(decode(frame_of(bytes), v3, out) == violation::none);
+        REQUIRE(decode(frame_of(wire), v3, out) == violation::none);
         CHECK(out.code == codes[value]);
-        CHECK(encoded(out, v3) == bytes);
+        CHECK(encoded(out, v3) == wire);
     }
 }
 
@@ -61,7 +61,7 @@ TEST_CASE("a refusal that no code of 3.1.1 stands for is not written as CONNACK"
         if (row.v3_code < 0) {
             CHECK(out.empty());
         } else {
-            CHECK(contents(out) == byte_vector{0x20, 2, 0, static_cast<std::uint8_t>(row.v3_code)});
+            CHECK(to_bytes(out) == byte_vector{0x20, 2, 0, static_cast<std::uint8_t>(row.v3_code)});
         }
     }
 }

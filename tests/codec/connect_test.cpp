@@ -33,7 +33,7 @@ TEST_CASE("a protocol name that is not MQTT is told from a version that is not s
           violation::protocol_version_unsupported);
     for (unsigned level = 0; level < 256; ++level) {
         const auto byte = static_cast<std::uint8_t>(level);
-        const std::string hex = to_hex({&byte, 1});
+        const std::string hex = hex_digits({&byte, 1});
         CAPTURE(hex);
         const std::string body =
             "0004 4D515454" + hex + (level == 4 ? "02000A 000161" : "02000A 00 000161");
@@ -84,10 +84,10 @@ TEST_CASE("with the will flag the will fields are there",
           "[connect][v5/MQTT-3.1.2-9][v3/MQTT-3.1.2-9]") {
     const auto version = GENERATE(v3, v5);
     CHECK(broken_by_connect(head(version, "06") + "000161") == violation::packet_truncated);
-    const byte_vector bytes =
+    const byte_vector wire =
         with_fixed_header(0x10, from_hex(head(version, "2E") + "000161" + will_fields(version)));
     connect out;
-    REQUIRE(decode(frame_of(bytes), out) == violation::none);
+    REQUIRE(decode(frame_of(wire), out) == violation::none);
     REQUIRE(out.will);
     CHECK(out.will->topic == "w");
     CHECK(as_text(out.will->payload) == "x");

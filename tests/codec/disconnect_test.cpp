@@ -39,10 +39,10 @@ TEST_CASE("a DISCONNECT of 5.0 is read in all its forms", "[disconnect]") {
          "server_reference=\"h\" user_property=\"\":\"\""},
     };
     for (const form& each : forms) {
-        const byte_vector bytes = from_hex(each.hex);
+        const byte_vector wire = from_hex(each.hex);
         disconnect out{.code = reason_code::server_busy, .reason_string = "old"};
         CAPTURE(each.hex);
-        REQUIRE(decode(frame_of(bytes), v5, out) == violation::none);
+        REQUIRE(decode(frame_of(wire), v5, out) == violation::none);
         CHECK(packet_text::of(out) == each.text);
     }
 }
@@ -106,10 +106,10 @@ TEST_CASE("an AUTH is read and written in its forms", "[auth]") {
     const auth in{.code = reason_code::continue_authentication,
                   .authentication_method = "M",
                   .authentication_data = data};
-    const byte_vector bytes = encoded(in, v5);
-    CHECK(to_hex(bytes) == "F00B18091500014D16000200FF");
+    const byte_vector wire = encoded(in, v5);
+    CHECK(hex_digits(wire) == "F00B18091500014D16000200FF");
     auth out;
-    REQUIRE(decode(frame_of(bytes), v5, out) == violation::none);
+    REQUIRE(decode(frame_of(wire), v5, out) == violation::none);
     CHECK(packet_text::of(out) == packet_text::of(in));
     const byte_vector empty = from_hex("F0 00");
     REQUIRE(decode(frame_of(empty), v5, out) == violation::none);

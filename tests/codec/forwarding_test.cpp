@@ -27,10 +27,10 @@ const char* const full_hex =
     "26 0001 62 0001 32 26 0001 61 0001 31 78";
 
 TEST_CASE("the forwardable properties are those that a server must not change", "[forwarding]") {
-    const byte_vector bytes = from_hex(full_hex);
+    const byte_vector wire = from_hex(full_hex);
     publish in;
-    REQUIRE(decode(frame_of(bytes), v5, in) == violation::none);
-    CHECK(to_hex(forwardable(in)) == "0101" "03000174" "08000172" "090001FF"
+    REQUIRE(decode(frame_of(wire), v5, in) == violation::none);
+    CHECK(hex_digits(forwardable(in)) == "0101" "03000174" "08000172" "090001FF"
                                      "26000162000132" "26000161000131");
     CHECK(forwardable(publish{.topic = "a"}).empty());
     // These three belong to the hop, or change.
@@ -43,9 +43,9 @@ TEST_CASE("the forwardable properties are those that a server must not change", 
 }
 
 TEST_CASE("forwardable properties are read back as they were", "[forwarding]") {
-    const byte_vector bytes = from_hex(full_hex);
+    const byte_vector wire = from_hex(full_hex);
     publish in;
-    REQUIRE(decode(frame_of(bytes), v5, in) == violation::none);
+    REQUIRE(decode(frame_of(wire), v5, in) == violation::none);
     const byte_vector block = forwardable(in);
     publish out{.topic = "kept", .message_expiry_interval = 7};
     read_forwardable_properties(block, out);
@@ -106,17 +106,17 @@ TEST_CASE("an encoded PUBLISH has the same meaning as the PUBLISH with those pro
 
     wire_buffer out;
     REQUIRE(encode(in, version, out));
-    const byte_vector bytes = contents(out);
+    const byte_vector wire = to_bytes(out);
     const byte_vector expected = encoded(message, version);
-    CHECK(bytes.size() == expected.size());
+    CHECK(wire.size() == expected.size());
     publish from_bytes;
     publish from_expected;
-    REQUIRE(decode(frame_of(bytes), version, from_bytes) == violation::none);
+    REQUIRE(decode(frame_of(wire), version, from_bytes) == violation::none);
     REQUIRE(decode(frame_of(expected), version, from_expected) == violation::none);
     CHECK(packet_text::of(from_bytes) == packet_text::of(from_expected));
 
     wire_buffer small;
-    const auto size = static_cast<std::uint32_t>(bytes.size());
+    const auto size = static_cast<std::uint32_t>(wire.size());
     CHECK_FALSE(encode(in, version, small, size - 1));
     CHECK(small.empty());
     CHECK(encode(in, version, small, size));
@@ -133,11 +133,11 @@ TEST_CASE("a shared payload is referred to, not copied", "[forwarding]") {
     CHECK(parts[1].data() == held.view().data());
     // What is written next comes behind the payload.
     REQUIRE(encode(pingreq{}, v5, out));
-    const byte_vector bytes = contents(out);
-    bytes_view rest = bytes;
+    const byte_vector wire = to_bytes(out);
+    bytes_view rest = wire;
     frame in;
     REQUIRE(split_frame(rest, in).complete);
-    CHECK(to_hex(rest) == "C000");
+    CHECK(hex_digits(rest) == "C000");
 }
 
 }  // namespace

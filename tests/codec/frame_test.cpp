@@ -5,6 +5,11 @@
 namespace fleetarium::test {
 namespace {
 
+/// First byte and size of the body.
+std::string line_of(const frame& in) {
+    return hex_digits({&in.first_byte, 1}) + " " + std::to_string(in.body.size());
+}
+
 TEST_CASE("packets of a stream come out whole however its bytes are split", "[frame]") {
     // PUBLISH of 200 bytes payload (two bytes of Remaining Length), PINGREQ, PUBACK.
     byte_vector stream = from_hex("30 CE 01 00 03 61 2F 62 00");
@@ -16,13 +21,13 @@ TEST_CASE("packets of a stream come out whole however its bytes are split", "[fr
         bytes_view input{stream.data(), split};
         frame out;
         while (split_frame(input, out).complete) {
-            frames.push_back(to_hex({&out.first_byte, 1}) + " " + std::to_string(out.body.size()));
+            frames.push_back(line_of(out));
         }
         // A receiver keeps what was not taken and adds what comes.
         const auto taken = static_cast<std::size_t>(input.data() - stream.data());
         input = bytes_view{stream}.subspan(taken);
         while (split_frame(input, out).complete) {
-            frames.push_back(to_hex({&out.first_byte, 1}) + " " + std::to_string(out.body.size()));
+            frames.push_back(line_of(out));
         }
         CHECK(input.empty());
         CHECK(frames == std::vector<std::string>{"30 206", "C0 0", "40 2"});
@@ -30,9 +35,9 @@ TEST_CASE("packets of a stream come out whole however its bytes are split", "[fr
 }
 
 TEST_CASE("the size of a packet is known as soon as its Remaining Length is whole", "[frame]") {
-    const byte_vector bytes = from_hex("30 CE 01 00");
-    for (std::size_t size = 0; size <= bytes.size(); ++size) {
-        bytes_view input{bytes.data(), size};
+    const byte_vector wire = from_hex("30 CE 01 00");
+    for (std::size_t size = 0; size <= wire.size(); ++size) {
+        bytes_view input{wire.data(), size};
         frame out;
         const frame_result result = split_frame(input, out);
         CHECK(result.broken == violation::none);
@@ -43,9 +48,9 @@ TEST_CASE("the size of a packet is known as soon as its Remaining Length is whol
 }
 
 TEST_CASE("a packet above the maximum is refused before its body is there", "[frame]") {
-    const byte_vector bytes = from_hex("30 CE 01");
+    const byte_vector wire = from_hex("30 CE 01");
     frame out;
-    bytes_view input = bytes;
+    bytes_view input = wire;
     CHECK(split_frame(input, out, 209).broken == violation::none);
     CHECK(split_frame(input, out, 208).broken == violation::packet_too_large);
     const byte_vector largest = from_hex("30 FF FF FF 7F");
@@ -71,12 +76,12 @@ TEST_CASE("the Remaining Length takes the fewest bytes", "[frame][v5/MQTT-1.5.5-
     publish message;
     message.topic = "a";
     message.payload = payload;
-    const byte_vector bytes = encoded(message, protocol_version::v5);
+    const byte_vector wire = encoded(message, protocol_version::v5);
     const std::size_t length_size = row.hex.size() / 2;
-    REQUIRE(bytes.size() == 1 + length_size + row.remaining_length);
-    CHECK(to_hex({bytes.data() + 1, length_size}) == row.hex);
+    REQUIRE(wire.size() == 1 + length_size + row.remaining_length);
+    CHECK(hex_digits({wire.data() + 1, length_size}) == row.hex);
     publish again;
-    REQUIRE(decode(frame_of(bytes), protocol_version::v5, again) == violation::none);
+    REQUIRE(decode(frame_of(wire), protocol_version::v5, again) == violation::none);
     CHECK(again.payload.size() == payload.size());
 }
 
@@ -85,8 +90,8 @@ TEST_CASE("a Remaining Length that is longer than needed or than four bytes is m
     const auto* const hex =
         GENERATE("30 80 00", "30 C0 80 00", "30 FF 80 80 00", "30 80 80 80 80", "30 FF FF FF FF",
                  "30 80 80 80 80 01");
-    const byte_vector bytes = from_hex(hex);
-    bytes_view input = bytes;
+    const byte_vector wire = from_hex(hex);
+    bytes_view input = wire;
     frame out;
     const frame_result result = split_frame(input, out);
     CHECK(result.broken == violation::remaining_length_malformed);
@@ -95,8 +100,8 @@ TEST_CASE("a Remaining Length that is longer than needed or than four bytes is m
 
 TEST_CASE("a Remaining Length of which bytes are missing is awaited", "[frame]") {
     const auto* const hex = GENERATE("30", "30 80", "30 80 80", "30 80 80 80");
-    const byte_vector bytes = from_hex(hex);
-    bytes_view input = bytes;
+    const byte_vector wire = from_hex(hex);
+    bytes_view input = wire;
     frame out;
     const frame_result result = split_frame(input, out);
     CHECK(result.broken == violation::none);
@@ -104,8 +109,8 @@ TEST_CASE("a Remaining Length of which bytes are missing is awaited", "[frame]")
 }
 
 TEST_CASE("packet type 0 is refused at its first byte", "[frame]") {
-    const byte_vector bytes = from_hex(GENERATE("00", "0F", "00 00"));
-    bytes_view input = bytes;
+    const byte_vector wire = from_hex(GENERATE("00", "0F", "00 00"));
+    bytes_view input = wire;
     frame out;
     CHECK(split_frame(input, out).broken == violation::packet_type_reserved);
 }

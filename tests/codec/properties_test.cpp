@@ -83,15 +83,15 @@ const property_row* find_row(unsigned id) {
 
 std::string id_hex(unsigned id) {
     const auto byte = static_cast<std::uint8_t>(id);
-    return to_hex({&byte, 1});
+    return hex_digits({&byte, 1});
 }
 
 /// The packet at `at` with the property block `block`.
 byte_vector packet_with(const place& at, const std::string& block) {
-    const byte_vector bytes = from_hex(block);
-    REQUIRE(bytes.size() < 128);
+    const byte_vector wire = from_hex(block);
+    REQUIRE(wire.size() < 128);
     return with_fixed_header(
-        at.first_byte, from_hex(at.before + id_hex(static_cast<unsigned>(bytes.size())) + block +
+        at.first_byte, from_hex(at.before + id_hex(static_cast<unsigned>(wire.size())) + block +
                                 at.behind));
 }
 
@@ -133,13 +133,13 @@ TEST_CASE("each property is written as it was read", "[properties]") {
                 continue;
             }
             CAPTURE(at.letter, row.id);
-            const byte_vector bytes =
+            const byte_vector wire =
                 packet_with(at, companion(row, at) + id_hex(row.id) + row.value);
             packet out;
-            REQUIRE(decode(frame_of(bytes), protocol_version::v5, out) == violation::none);
+            REQUIRE(decode(frame_of(wire), protocol_version::v5, out) == violation::none);
             wire_buffer again;
             REQUIRE(encode(out, protocol_version::v5, again));
-            CHECK(to_hex(contents(again)) == to_hex(bytes));
+            CHECK(hex_digits(to_bytes(again)) == hex_digits(wire));
         }
     }
 }
@@ -279,10 +279,11 @@ TEST_CASE("binary properties may hold any bytes", "[properties]") {
 }
 
 TEST_CASE("User Properties are found in their order among other properties", "[properties]") {
-    const byte_vector bytes = packet_with(
-        places[3], "26 0001 61 0001 31 03 0001 74 26 0001 62 0001 32 0B 05 26 0001 61 0001 33 0B 06");
+    const byte_vector wire = packet_with(
+        places[3],
+        "26 0001 61 0001 31 03 0001 74 26 0001 62 0001 32 0B 05 26 0001 61 0001 33 0B 06");
     publish out;
-    REQUIRE(decode(frame_of(bytes), protocol_version::v5, out) == violation::none);
+    REQUIRE(decode(frame_of(wire), protocol_version::v5, out) == violation::none);
     std::string seen;
     out.user_properties.for_each([&seen](const user_property& pair) {
         seen += std::string(pair.first) + std::string(pair.second) + ' ';

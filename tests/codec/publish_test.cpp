@@ -25,8 +25,8 @@ TEST_CASE("a QoS 0 PUBLISH has no packet identifier",
     CHECK(encoded_hex(in, v5) == "3207000161000A0078");
     CHECK(encoded_hex(in, v3) == "3206000161000A78");
     publish out;
-    const byte_vector bytes = from_hex("30050001610078");
-    REQUIRE(decode(frame_of(bytes), v5, out) == violation::none);
+    const byte_vector wire = from_hex("30050001610078");
+    REQUIRE(decode(frame_of(wire), v5, out) == violation::none);
     CHECK(out.packet_id == 0);
     CHECK(as_text(out.payload) == "x");
 }
@@ -39,15 +39,15 @@ TEST_CASE("the flags of PUBLISH are DUP, QoS and RETAIN", "[publish]") {
             continue;
         }
         CAPTURE(flags);
-        const byte_vector bytes = with_fixed_header(static_cast<std::uint8_t>(0x30U | flags),
+        const byte_vector wire = with_fixed_header(static_cast<std::uint8_t>(0x30U | flags),
                                                     from_hex(publish_body(version, level)));
         publish out;
-        REQUIRE(decode(frame_of(bytes), version, out) == violation::none);
+        REQUIRE(decode(frame_of(wire), version, out) == violation::none);
         CHECK(out.dup == ((flags & 8U) != 0));
         CHECK(static_cast<unsigned>(out.qos) == level);
         CHECK(out.retain == ((flags & 1U) != 0));
         CHECK(out.packet_id == (level == 0 ? 0 : 10));
-        CHECK(encoded(out, version) == bytes);
+        CHECK(encoded(out, version) == wire);
     }
 }
 
@@ -166,9 +166,9 @@ TEST_CASE("topics of up to 65,535 bytes are written and read",
           "[publish][v5/MQTT-4.7.3-3][v3/MQTT-4.7.3-3]") {
     const auto version = GENERATE(v3, v5);
     const std::string topic(65'535, 'a');
-    const byte_vector bytes = encoded(publish{.topic = topic}, version);
+    const byte_vector wire = encoded(publish{.topic = topic}, version);
     publish out;
-    REQUIRE(decode(frame_of(bytes), version, out) == violation::none);
+    REQUIRE(decode(frame_of(wire), version, out) == violation::none);
     CHECK(out.topic == topic);
 }
 
@@ -182,11 +182,11 @@ TEST_CASE("fields of every size are copied whole", "[publish]") {
             topic += static_cast<char>('A' + index % 26);
         }
         topic += '/';
-        const byte_vector bytes = encoded(publish{.topic = topic, .payload = payload}, v5);
+        const byte_vector wire = encoded(publish{.topic = topic, .payload = payload}, v5);
         publish out;
-        REQUIRE(decode(frame_of(bytes), v5, out) == violation::none);
+        REQUIRE(decode(frame_of(wire), v5, out) == violation::none);
         CHECK(out.topic == topic);
-        CHECK(to_hex(out.payload) == to_hex(payload));
+        CHECK(hex_digits(out.payload) == hex_digits(payload));
     }
 }
 

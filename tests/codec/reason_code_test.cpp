@@ -14,7 +14,7 @@ void check_codes(std::uint8_t first_byte, const char* before, const char* behind
                  violation otherwise = violation::reason_code_invalid) {
     for (unsigned code = 0; code < 256; ++code) {
         const auto byte = static_cast<std::uint8_t>(code);
-        const std::string hex = to_hex({&byte, 1});
+        const std::string hex = hex_digits({&byte, 1});
         CAPTURE(hex);
         CHECK(broken_by_body(first_byte, before + hex + behind, version) ==
               (allowed.contains(hex) ? violation::none : otherwise));

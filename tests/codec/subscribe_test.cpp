@@ -50,7 +50,8 @@ TEST_CASE("the filters of UNSUBSCRIBE are UTF-8",
 
 TEST_CASE("a filter whose syntax is wrong is left to SUBACK and UNSUBACK", "[subscribe]") {
     const auto version = GENERATE(v3, v5);
-    for (const auto* const filter : {"0002 6123", "0005 612F232F62", "0000", "0009 247368617265 2F2F61"}) {
+    for (const auto* const filter :
+         {"0002 6123", "0005 612F232F62", "0000", "0009 247368617265 2F2F61"}) {
         CHECK(broken_by_body(0x82, head(version) + filter + "00", version) == violation::none);
         CHECK(broken_by_body(0xA2, head(version) + filter, version) == violation::none);
     }
@@ -61,7 +62,7 @@ TEST_CASE("the subscription options of 5.0 are QoS, No Local, Retain As Publishe
           "[subscribe][v5/MQTT-3.8.3-5]") {
     for (unsigned bits = 0; bits < 256; ++bits) {
         const auto byte = static_cast<std::uint8_t>(bits);
-        const std::string hex = to_hex({&byte, 1});
+        const std::string hex = hex_digits({&byte, 1});
         CAPTURE(hex);
         violation expected = violation::none;
         if (bits >= 0x40) {
@@ -77,23 +78,23 @@ TEST_CASE("the subscription options of 5.0 are QoS, No Local, Retain As Publishe
         if (expected != violation::none) {
             continue;
         }
-        const byte_vector bytes = with_fixed_header(0x82, from_hex(head(v5) + "000161" + hex));
+        const byte_vector wire = with_fixed_header(0x82, from_hex(head(v5) + "000161" + hex));
         subscribe out;
-        REQUIRE(decode(frame_of(bytes), v5, out) == violation::none);
+        REQUIRE(decode(frame_of(wire), v5, out) == violation::none);
         out.requests.for_each([bits](const subscription_request& request) {
             CHECK(static_cast<unsigned>(request.options.qos) == (bits & 3U));
             CHECK(request.options.no_local == ((bits & 4U) != 0));
             CHECK(request.options.retain_as_published == ((bits & 8U) != 0));
             CHECK(static_cast<unsigned>(request.options.retain_handling) == bits >> 4);
         });
-        CHECK(encoded(out, v5) == bytes);
+        CHECK(encoded(out, v5) == wire);
     }
 }
 
 TEST_CASE("the subscription options of 3.1.1 are QoS only", "[subscribe][v3/MQTT-3.8.3-4]") {
     for (unsigned bits = 0; bits < 256; ++bits) {
         const auto byte = static_cast<std::uint8_t>(bits);
-        const std::string hex = to_hex({&byte, 1});
+        const std::string hex = hex_digits({&byte, 1});
         CAPTURE(hex);
         violation expected = violation::none;
         if (bits >= 4) {
@@ -141,10 +142,10 @@ TEST_CASE("filters come out in the order in which they were given", "[subscribe]
     const auto version = GENERATE(v3, v5);
     const std::vector<subscription_request> requests{
         {"a/#", {qos::exactly_once}}, {"", {}}, {"b", {qos::at_least_once}}};
-    const byte_vector bytes =
+    const byte_vector wire =
         encoded(subscribe{.packet_id = 7, .requests = subscription_requests(requests)}, version);
     subscribe out;
-    REQUIRE(decode(frame_of(bytes), version, out) == violation::none);
+    REQUIRE(decode(frame_of(wire), version, out) == violation::none);
     CHECK(packet_text::of(out) ==
           "SUBSCRIBE packet_id=7 filter=\"a/#\" qos=2 retain_handling=0 filter=\"\" qos=0 "
           "retain_handling=0 filter=\"b\" qos=1 retain_handling=0");

@@ -135,8 +135,8 @@ TEST_CASE("a shared filter has a share name of at least one character",
 
 TEST_CASE("a share name holds no separator or wildcard and a valid filter follows it",
           "[topic][v5/MQTT-4.8.2-2]") {
-    for (const auto* const filter :
-         {"$share/g", "$share/g/", "$share/g+/a", "$share/#/a", "$share/g/a#", "$share/", "$share/g#"}) {
+    for (const auto* const filter : {"$share/g", "$share/g/", "$share/g+/a", "$share/#/a",
+                                     "$share/g/a#", "$share/", "$share/g#"}) {
         CAPTURE(filter);
         CHECK_FALSE(parse_shared_filter(filter));
     }

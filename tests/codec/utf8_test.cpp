@@ -65,7 +65,7 @@ TEST_CASE("a string is well-formed UTF-8 without U+0000, wherever in it the char
                 byte_vector text(before, 'a');
                 text.insert(text.end(), middle.begin(), middle.end());
                 text.insert(text.end(), behind, 'z');
-                CAPTURE(to_hex(text));
+                CAPTURE(hex_digits(text));
                 CHECK(detail::check_string(as_text(text)) == row.broken);
                 CHECK(detail::check_topic_name(as_text(text)) == row.broken);
                 CHECK(is_valid_string(as_text(text)) == (row.broken == violation::none));
@@ -91,7 +91,7 @@ TEST_CASE("each pair of bytes is judged as a decoder of one character at a time 
                 expected = violation::none;
             }
             if (detail::check_string(as_text(text)) != expected) {
-                FAIL_CHECK(to_hex(text));
+                FAIL_CHECK(hex_digits(text));
             }
         }
     }
@@ -118,9 +118,9 @@ TEST_CASE("U+FEFF is a character like any other and stays in a topic",
     const auto version = GENERATE(protocol_version::v3_1_1, protocol_version::v5);
     publish message;
     message.topic = "\xEF\xBB\xBF" "a/\xEF\xBB\xBF";
-    const byte_vector bytes = encoded(message, version);
+    const byte_vector wire = encoded(message, version);
     publish again;
-    REQUIRE(decode(frame_of(bytes), version, again) == violation::none);
+    REQUIRE(decode(frame_of(wire), version, again) == violation::none);
     CHECK(again.topic == message.topic);
     CHECK(again.topic.size() == 8);
 }

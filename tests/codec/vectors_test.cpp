@@ -8,8 +8,8 @@
 #include <set>
 
 // tests/vectors/vectors.tsv holds hand-made packets, checked against other implementations;
-// codec_outcomes.tsv says what each decodes to, or which rule it breaks. Invalid vectors that decode
-// break a rule that only the session can know.
+// codec_outcomes.tsv says what each decodes to, or which rule it breaks. Invalid vectors that
+// decode break a rule that only the session can know.
 
 namespace fleetarium::test {
 namespace {
@@ -18,7 +18,7 @@ struct vector_row {
     std::string id;
     protocol_version version;
     bool valid;
-    byte_vector bytes;
+    byte_vector wire;
     std::string expected;  // in words, with reason codes
     std::string outcome;
 };
@@ -40,9 +40,9 @@ std::vector<vector_row> read_vectors() {
 }
 
 /// What the bytes decode to as text, or the name of the rule that they break.
-std::string outcome_of(const byte_vector& bytes, protocol_version version, packet& out) {
+std::string outcome_of(const byte_vector& wire, protocol_version version, packet& out) {
     frame in;
-    bytes_view rest = bytes;
+    bytes_view rest = wire;
     const frame_result result = split_frame(rest, in);
     if (result.broken != violation::none) {
         return std::string(describe(result.broken).name);
@@ -59,9 +59,9 @@ TEST_CASE("each vector decodes to what its description says, or breaks the rule 
     const std::vector<vector_row> rows = read_vectors();
     CHECK(rows.size() == 80);
     for (const vector_row& row : rows) {
-        CAPTURE(row.id, to_hex(row.bytes));
+        CAPTURE(row.id, hex_digits(row.wire));
         packet out;
-        CHECK(outcome_of(row.bytes, row.version, out) == row.outcome);
+        CHECK(outcome_of(row.wire, row.version, out) == row.outcome);
     }
 }
 
@@ -73,16 +73,16 @@ TEST_CASE("each valid vector encodes back to its bytes, or to a shorter form of 
         if (!row.valid) {
             continue;
         }
-        CAPTURE(row.id, to_hex(row.bytes));
+        CAPTURE(row.id, hex_digits(row.wire));
         packet decoded;
-        REQUIRE(outcome_of(row.bytes, row.version, decoded) == row.outcome);
+        REQUIRE(outcome_of(row.wire, row.version, decoded) == row.outcome);
         wire_buffer out;
         REQUIRE(encode(decoded, row.version, out));
-        const byte_vector again = contents(out);
+        const byte_vector again = to_bytes(out);
         if (longer_than_needed.contains(row.id)) {
-            CHECK(again.size() + 1 == row.bytes.size());
+            CHECK(again.size() + 1 == row.wire.size());
         } else {
-            CHECK(to_hex(again) == to_hex(row.bytes));
+            CHECK(hex_digits(again) == hex_digits(row.wire));
         }
         packet decoded_again;
         CHECK(outcome_of(again, row.version, decoded_again) == row.outcome);
@@ -101,7 +101,7 @@ TEST_CASE("the rule that an invalid vector breaks has a reason code that the vec
             if (info.name == row.outcome) {
                 CAPTURE(row.id, row.expected, row.outcome);
                 const auto code = static_cast<std::uint8_t>(info.code);
-                CHECK(row.expected.find("0x" + to_hex({&code, 1})) != std::string::npos);
+                CHECK(row.expected.find("0x" + hex_digits({&code, 1})) != std::string::npos);
             }
         }
     }
@@ -113,9 +113,9 @@ TEST_CASE("a vector cut short anywhere decodes to nothing", "[vectors]") {
             continue;
         }
         CAPTURE(row.id);
-        for (std::size_t size = 0; size < row.bytes.size(); ++size) {
+        for (std::size_t size = 0; size < row.wire.size(); ++size) {
             frame in;
-            bytes_view part{row.bytes.data(), size};
+            bytes_view part{row.wire.data(), size};
             const frame_result result = split_frame(part, in);
             CHECK(result.broken == violation::none);
             CHECK_FALSE(result.complete);

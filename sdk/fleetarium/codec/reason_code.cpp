@@ -1,3 +1,5 @@
+#include <fleetarium/codec/reason_code.hpp>
+
 #include <fleetarium/codec/reason_code_table.hpp>
 
 #include <algorithm>

@@ -1,5 +1,5 @@
-#include <fleetarium/codec/codec.hpp>
 #include <fleetarium/codec/code_list.hpp>
+#include <fleetarium/codec/codec.hpp>
 #include <fleetarium/codec/properties.hpp>
 
 namespace fleetarium {

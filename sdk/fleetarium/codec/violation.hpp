@@ -33,7 +33,8 @@ namespace fleetarium {
     X(property_repeated, protocol_error, "", "", "a property that may occur once is repeated")     \
     X(property_value_invalid, protocol_error, "", "", "a property has a value outside its range")  \
     X(reason_code_invalid, protocol_error, "", "", "the packet may not hold this reason code")     \
-    X(packet_id_zero, protocol_error, "MQTT-2.3.1-1", "MQTT-2.2.1-3", "the packet identifier is 0") \
+    X(packet_id_zero, protocol_error, "MQTT-2.3.1-1", "MQTT-2.2.1-3",                              \
+      "the packet identifier is 0")                                                                \
     /* CONNECT and CONNACK */                                                                      \
     X(protocol_name_invalid, unsupported_protocol_version, "MQTT-3.1.2-1", "MQTT-3.1.2-1",         \
       "the protocol name is not MQTT")                                                             \
