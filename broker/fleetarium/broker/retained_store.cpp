@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <new>
 #include <utility>
 
@@ -209,7 +208,7 @@ std::uint32_t retained_store::make_node(std::uint32_t parent, std::string_view l
     auto* made = ::new (nodes_.at(number)) node;
     made->parent = parent;
     made->text_size = static_cast<std::uint16_t>(level.size());
-    std::memcpy(made->text(), level.data(), level.size());
+    level.copy(made->text(), level.size());
     return number;
 }
 

@@ -5,7 +5,6 @@
 #include <fleetarium/core/hash.hpp>
 #include <fleetarium/core/limits.hpp>
 
-#include <cstring>
 #include <new>
 
 // Each filter has a record; the record of a plain filter is also the place where the shared groups
@@ -222,7 +221,7 @@ filter_id topic_tree::make_record(std::string_view text_held) {
     const filter_id filter = arena_.allocate(sizeof(record) + text_held.size());
     auto* made = ::new (arena_.at(filter)) record;
     made->text_size = static_cast<std::uint16_t>(text_held.size());
-    std::memcpy(made->text(), text_held.data(), text_held.size());
+    text_held.copy(made->text(), text_held.size());
     by_text_.insert(hash_text(text_held, seed_), filter);
     return filter;
 }

@@ -3,7 +3,6 @@
 #include <fleetarium/core/assert.hpp>
 
 #include <algorithm>
-#include <cstring>
 #include <new>
 #include <utility>
 
@@ -183,7 +182,7 @@ std::uint32_t wildcard_trie::make_node(std::uint32_t parent, std::string_view le
     auto* made = ::new (nodes_.at(number)) node;
     made->parent = parent;
     made->text_size = static_cast<std::uint16_t>(level.size());
-    std::memcpy(made->text(), level.data(), level.size());
+    level.copy(made->text(), level.size());
     return number;
 }
 
