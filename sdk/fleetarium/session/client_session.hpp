@@ -23,7 +23,7 @@ struct client_options {
     /// Unacknowledged and waiting QoS 1 and 2 messages; `publish` fails above it. 1 or more.
     std::uint32_t queue_messages_max = 65'535;
     /// Whether to set topic aliases where the server allows them.
-    bool use_topic_aliases = true;
+    bool use_topic_aliases = false;
 };
 
 /// The peer broke a rule. DISCONNECT has been sent if the version and phase allow it; the connection
