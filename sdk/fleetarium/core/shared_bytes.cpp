@@ -26,17 +26,12 @@ bytes_view shared_bytes::view() const noexcept {
     return block_ == nullptr ? bytes_view{} : bytes_view{block_->data(), block_->size};
 }
 
-void shared_bytes::retain() noexcept {
-    if (block_ != nullptr) {
-        ++block_->references;
-    }
-}
+void shared_bytes::retain() noexcept { ++block_->references; }
 
 void shared_bytes::release() noexcept {
-    if (block_ != nullptr && --block_->references == 0) {
+    if (--block_->references == 0) {
         block_pool::deallocate(block_, sizeof(block) + block_->size);
     }
-    block_ = nullptr;
 }
 
 }  // namespace fleetarium

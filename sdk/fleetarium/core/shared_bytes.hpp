@@ -16,13 +16,21 @@ public:
     /// Copies `bytes`. Throws std::bad_alloc.
     explicit shared_bytes(bytes_view bytes);
 
-    shared_bytes(const shared_bytes& other) noexcept : block_(other.block_) { retain(); }
+    shared_bytes(const shared_bytes& other) noexcept : block_(other.block_) {
+        if (block_ != nullptr) {
+            retain();
+        }
+    }
     shared_bytes(shared_bytes&& other) noexcept : block_(std::exchange(other.block_, nullptr)) {}
     shared_bytes& operator=(shared_bytes other) noexcept {
         std::swap(block_, other.block_);
         return *this;
     }
-    ~shared_bytes() { release(); }
+    ~shared_bytes() {
+        if (block_ != nullptr) {
+            release();
+        }
+    }
 
     /// The bytes; valid while this value or a copy of it lives.
     bytes_view view() const noexcept;

@@ -9,6 +9,13 @@
 
 namespace fleetarium {
 
+namespace {
+
+// A chunk counts its bytes in 32 bits; a packet is an eighth of this at most.
+constexpr std::size_t extension_max = std::size_t{1} << 31;
+
+}  // namespace
+
 std::size_t wire_buffer::size() const noexcept {
     std::size_t total = 0;
     for (const chunk* at = head_; at != nullptr; at = at->next) {
@@ -19,8 +26,8 @@ std::size_t wire_buffer::size() const noexcept {
 
 wire_buffer::chunk* wire_buffer::make_chunk(std::size_t count) {
     const std::size_t bytes = block_pool::class_size(sizeof(chunk) + count);
-    auto* const made = ::new (block_pool::allocate(bytes)) chunk{
-        nullptr, nullptr, {}, static_cast<std::uint32_t>(bytes - sizeof(chunk)), 0};
+    auto* const made = ::new (block_pool::allocate(bytes))
+        chunk{nullptr, nullptr, {}, static_cast<std::uint32_t>(bytes - sizeof(chunk)), 0};
     made->last = made;
     return made;
 }
@@ -28,8 +35,11 @@ wire_buffer::chunk* wire_buffer::make_chunk(std::size_t count) {
 std::uint8_t* wire_buffer::extend_with_new_chunk(std::size_t count) {
     // Chunks of a chain double, up to a size that gathers well.
     constexpr std::size_t doubling_max = 32 * 1024;
-    const std::size_t wish =
-        head_ == nullptr ? 0 : std::min<std::size_t>(std::size_t{2} * head_->last->capacity, doubling_max);
+    FLEETARIUM_ASSERT(count != 0 && count <= extension_max);
+    std::size_t wish = 0;
+    if (head_ != nullptr) {
+        wish = std::min(std::size_t{2} * head_->last->capacity, doubling_max);
+    }
     chunk* const made = make_chunk(std::max(count, wish));
     made->size = static_cast<std::uint32_t>(count);
     link(made, made);
@@ -72,7 +82,11 @@ void wire_buffer::append(wire_buffer&& other) {
 
 void wire_buffer::shrink(std::size_t count) {
     FLEETARIUM_ASSERT(head_ != nullptr && head_->last->size >= count);
+    FLEETARIUM_ASSERT(head_->last->tail.empty());
     head_->last->size -= static_cast<std::uint32_t>(count);
+    if (head_->size == 0 && head_->next == nullptr) {
+        clear();  // an empty buffer holds nothing
+    }
 }
 
 void wire_buffer::clear() noexcept {

@@ -21,17 +21,23 @@ public:
     wire_buffer() = default;
     wire_buffer(wire_buffer&& other) noexcept : head_(std::exchange(other.head_, nullptr)) {}
     wire_buffer& operator=(wire_buffer&& other) noexcept {
-        std::swap(head_, other.head_);
+        wire_buffer taken(std::move(other));
+        std::swap(head_, taken.head_);
         return *this;
     }
-    ~wire_buffer() { clear(); }
+    ~wire_buffer() {
+        if (head_ != nullptr) {
+            clear();
+        }
+    }
 
     bool empty() const noexcept { return head_ == nullptr; }
 
     /// Bytes in all chunks. Linear in the number of chunks, which is one for small traffic.
     std::size_t size() const noexcept;
 
-    /// Appends `count` contiguous bytes and returns where to write them.
+    /// Appends `count` contiguous bytes and returns where to write them. At least one, and no
+    /// more than 2 GiB.
     std::uint8_t* extend(std::size_t count) {
         if (head_ != nullptr) {
             chunk* const last = head_->last;
@@ -53,7 +59,7 @@ public:
     /// Appends all of `other`, which is empty after.
     void append(wire_buffer&& other);
 
-    /// Takes back the last `count` bytes of the last `extend`, not yet written.
+    /// Takes back the last `count` bytes of the last `extend`, which is the last thing appended.
     void shrink(std::size_t count);
 
     void clear() noexcept;
@@ -84,9 +90,13 @@ public:
 
     /// The bytes, if they are one contiguous part or none; otherwise an empty view.
     bytes_view contiguous() const noexcept {
-        return head_ != nullptr && head_->next == nullptr && head_->tail.empty()
-                   ? bytes_view{head_->data(), head_->size}
-                   : bytes_view{};
+        if (head_ == nullptr || head_->next != nullptr) {
+            return {};
+        }
+        if (head_->tail.empty()) {
+            return {head_->data(), head_->size};
+        }
+        return head_->size == 0 ? head_->tail.view() : bytes_view{};
     }
 
 private:
