@@ -1,15 +1,13 @@
 #include <fleetarium/session/client_session.hpp>
 
 #include <fleetarium/codec/topic.hpp>
-#include <fleetarium/core/assert.hpp>
+#include <fleetarium/session/outgoing_checks.hpp>
 
 #include <algorithm>
 
 namespace fleetarium {
 
 namespace {
-
-constexpr std::uint32_t subscription_identifier_max = 268'435'455;
 
 instant expiry_of(const publish& message, instant now) {
     return message.message_expiry_interval
@@ -67,40 +65,39 @@ result<void> client_session::connect(const fleetarium::connect& request, instant
     if (is_open()) {
         return error::already_connected;
     }
+    if (const auto refused = detail::check_outgoing(request)) {
+        return refused;
+    }
     const bool v5 = request.version == protocol_version::v5;
-    const bool bad_client_id = request.client_id.size() > limits::string_size_max ||
-                               !is_valid_string(request.client_id) ||
-                               (!v5 && request.client_id.empty() && !request.clean_start);
-    if (bad_client_id || request.receive_maximum == 0 || request.maximum_packet_size == 0u ||
-        (request.authentication_data && !request.authentication_method) ||
-        (!v5 && request.password && !request.user_name) ||
-        (request.will && request.will->payload.size() > limits::string_size_max)) {
-        return error::invalid_argument;
-    }
-    if (request.will && !is_valid_topic_name(request.will->topic)) {
-        return error::invalid_topic_name;
-    }
-
     connection_limits own;
     if (v5) {
         own.receive_maximum = request.receive_maximum.value_or(65'535);
         own.topic_alias_maximum = request.topic_alias_maximum.value_or(0);
-        own.maximum_packet_size =
-            std::min(request.maximum_packet_size.value_or(limits::packet_size_max), limits::packet_size_max);
+        own.maximum_packet_size = std::min(
+            request.maximum_packet_size.value_or(limits::packet_size_max), limits::packet_size_max);
     }
     endpoint_.open(request.version, own, now);
-    endpoint_.send_connect(request);
+    if (!endpoint_.send_connect(request)) {
+        return error::packet_too_large;
+    }
     phase_ = phase::connecting;
     awaiting_since_ = now;
     keep_alive_ = request.keep_alive;
+    accepted_ = false;
+    refused_ = false;
     clean_start_requested_ = request.clean_start;
-    session_outlives_connection_ =
-        v5 ? request.session_expiry_interval.value_or(0) > 0 : !request.clean_start;
+    connect_expiry_was_zero_ = request.session_expiry_interval.value_or(0) == 0;
+    session_outlives_connection_ = v5 ? !connect_expiry_was_zero_ : !request.clean_start;
     authentication_method_ = v5 && request.authentication_method
                                  ? std::make_unique<std::string>(*request.authentication_method)
                                  : nullptr;
     re_authenticates_ = false;
     requests_.reset();
+    if (request.clean_start) {
+        // v5/MQTT-3.1.2-4, v3/MQTT-3.1.2-6. Not only when CONNACK comes: were it lost, the next
+        // connection would resume the new session of the server with the old state of the client.
+        discard_in_flight();
+    }
     return {};
 }
 
@@ -117,12 +114,8 @@ boost::system::error_code client_session::check_against_server(
 
 result<void> client_session::publish(const fleetarium::publish& message, instant now,
                                      std::uint64_t number) {
-    if (!is_valid_topic_name(message.topic)) {
-        return error::invalid_topic_name;
-    }
-    if (message.qos > qos::exactly_once ||
-        message.payload.size() > limits::remaining_length_max - limits::string_size_max) {
-        return error::invalid_argument;
+    if (const auto refused = detail::check_outgoing(message, version())) {
+        return refused;
     }
     if (is_connected()) {
         if (const auto refused = check_against_server(message)) {
@@ -153,7 +146,8 @@ result<void> client_session::publish_at_most_once(const fleetarium::publish& mes
         return error::not_connected;
     }
     bool sent = false;
-    if (endpoint_.version() == protocol_version::v3_1_1 || forwardable_properties_size(message) == 0) {
+    if (endpoint_.version() == protocol_version::v3_1_1 ||
+        forwardable_properties_size(message) == 0) {
         encoded_publish out;
         out.topic = message.topic;
         out.payload = message.payload;
@@ -161,7 +155,8 @@ result<void> client_session::publish_at_most_once(const fleetarium::publish& mes
         out.message_expiry_interval = message.message_expiry_interval;
         sent = endpoint_.send_qos_0(out, {number, now}, now);
     } else {
-        const message_ptr held = message::make(message, {{number, now}, 0, expiry_of(message, now)});
+        const message_ptr held =
+            message::make(message, {{number, now}, 0, expiry_of(message, now)});
         encoded_publish out;
         out.topic = held->topic();
         out.forwardable_properties = held->properties();
@@ -183,36 +178,21 @@ std::span<const std::uint16_t> client_session::requested_ids() const {
 }
 
 std::uint16_t client_session::take_packet_id() {
-    const auto used = requested_ids();
-    return state_.outbound.take_packet_id([&](std::uint16_t id) {
-        return std::find(used.begin(), used.end(), id) != used.end();
-    });
+    return state_.outbound.take_packet_id(requested_ids());
 }
 
 boost::system::error_code client_session::check_against_server(
     const fleetarium::subscribe& request) const {
     boost::system::error_code refused;
     request.requests.for_each([&](const subscription_request& one) {
-        const bool shared = is_shared_filter(one.filter);
-        if (shared ? !parse_shared_filter(one.filter) : !is_valid_topic_filter(one.filter)) {
-            refused = error::invalid_topic_filter;
-        } else if (one.options.qos > qos::exactly_once || (shared && one.options.no_local)) {
-            refused = error::invalid_argument;
-        } else if (shared && !server_shared_available_) {
+        if (is_shared_filter(one.filter) && !server_shared_available_) {
             refused = error::shared_subscriptions_not_supported;
         } else if (has_wildcard(one.filter) && !server_wildcards_available_) {
             refused = error::wildcard_subscriptions_not_supported;
         }
     });
-    if (request.subscription_identifier) {
-        const std::uint32_t identifier = *request.subscription_identifier;
-        if (version() == protocol_version::v3_1_1) {
-            refused = error::not_in_this_version;
-        } else if (identifier == 0 || identifier > subscription_identifier_max) {
-            refused = error::invalid_argument;
-        } else if (!server_identifiers_available_) {
-            refused = error::subscription_identifiers_not_supported;
-        }
+    if (request.subscription_identifier && !server_identifiers_available_) {
+        refused = error::subscription_identifiers_not_supported;
     }
     return refused;
 }
@@ -221,8 +201,8 @@ result<std::uint16_t> client_session::subscribe(const fleetarium::subscribe& req
     if (!is_connected()) {
         return error::not_connected;
     }
-    if (request.requests.empty()) {
-        return error::invalid_argument;
+    if (const auto refused = detail::check_outgoing(request, version())) {
+        return refused;
     }
     if (const auto refused = check_against_server(request)) {
         return refused;
@@ -246,17 +226,8 @@ result<std::uint16_t> client_session::unsubscribe(const fleetarium::unsubscribe&
     if (!is_connected()) {
         return error::not_connected;
     }
-    std::uint32_t filters = 0;
-    bool valid = true;
-    request.filters.for_each([&](std::string_view filter) {
-        ++filters;
-        valid = valid && is_valid_topic_filter(filter);
-    });
-    if (filters == 0) {
-        return error::invalid_argument;
-    }
-    if (!valid) {
-        return error::invalid_topic_filter;
+    if (const auto refused = detail::check_outgoing(request, version())) {
+        return refused;
     }
     fleetarium::unsubscribe out = request;
     out.packet_id = take_packet_id();
@@ -266,6 +237,8 @@ result<std::uint16_t> client_session::unsubscribe(const fleetarium::unsubscribe&
     if (!endpoint_.send(out, now)) {
         return error::packet_too_large;
     }
+    std::uint32_t filters = 0;
+    request.filters.for_each([&](std::string_view) { ++filters; });
     expect_answer(out.packet_id, packet_type::unsuback, filters);
     return out.packet_id;
 }
@@ -305,6 +278,9 @@ result<void> client_session::authenticate(const auth& exchange, instant now) {
     if (!fits) {
         return error::invalid_argument;
     }
+    if (const auto refused = detail::check_outgoing(exchange)) {
+        return refused;
+    }
     if (!endpoint_.send(exchange, now)) {
         return error::packet_too_large;
     }
@@ -316,8 +292,15 @@ result<void> client_session::disconnect(const fleetarium::disconnect& farewell, 
     if (phase_ != phase::connecting && phase_ != phase::connected) {
         return error::not_connected;
     }
+    if (const auto refused = detail::check_outgoing(farewell, version())) {
+        return refused;
+    }
+    const bool v5 = version() == protocol_version::v5;
+    if (v5 && connect_expiry_was_zero_ && farewell.session_expiry_interval.value_or(0) > 0) {
+        return error::invalid_argument;
+    }
     endpoint_.send(farewell, now);
-    if (farewell.session_expiry_interval) {
+    if (v5 && farewell.session_expiry_interval) {
         session_outlives_connection_ = *farewell.session_expiry_interval > 0;
     }
     phase_ = phase::closing;
@@ -336,16 +319,21 @@ client_event client_session::handle_bytes(bytes_view& input, instant now) {
     if (result.broken != violation::none) {
         return fail(result.broken, now);
     }
-    return result.complete ? handle_frame(in, now) : client_event{};
+    if (!result.complete) {
+        return {};
+    }
+    client_event event = handle_frame(in, now);
+    if (std::holds_alternative<std::monostate>(event)) {
+        endpoint_.release_frame();
+    }
+    return event;
 }
 
 client_event client_session::handle_frame(const frame& in, instant now) {
     const packet_type type = in.type();
-    if (phase_ == phase::connecting && type != packet_type::connack) {
-        const bool allowed = authentication_method_ && (type == packet_type::auth || type == packet_type::disconnect);
-        if (!allowed) {
-            return fail(violation::first_packet_not_connack, now);
-        }
+    const bool authentication = type == packet_type::auth && authentication_method_ != nullptr;
+    if (phase_ == phase::connecting && type != packet_type::connack && !authentication) {
+        return fail(violation::first_packet_not_connack, now);  // v5/MQTT-3.2.0-1, v3/MQTT-3.2.0-1
     }
     switch (type) {
         case packet_type::publish: return handle_publish(in, now);
@@ -385,7 +373,8 @@ client_event client_session::handle_connack(const frame& in, instant now) {
         return fail(broken, now);
     }
     if (answer.code != reason_code::success) {
-        phase_ = phase::closing;
+        phase_ = phase::closing;  // v5/MQTT-4.13.2-1
+        refused_ = true;
         return answer;
     }
     const bool v5 = version() == protocol_version::v5;
@@ -393,6 +382,13 @@ client_event client_session::handle_connack(const frame& in, instant now) {
     if (answer.session_present && v5 && (!session_exists_ || clean_start_requested_)) {
         return fail(violation::session_present_without_session, now);
     }
+    const bool same_method = authentication_method_
+                                 ? answer.authentication_method == *authentication_method_
+                                 : !answer.authentication_method;
+    if (v5 && !same_method) {
+        return fail(violation::authentication_method_changed, now);  // v5/MQTT-4.12.0-5
+    }
+    accepted_ = true;
     phase_ = phase::connected;
     awaiting_since_ = never;
     keep_alive_ = answer.server_keep_alive.value_or(keep_alive_);  // v5/MQTT-3.2.2-21
@@ -417,17 +413,23 @@ client_event client_session::handle_connack(const frame& in, instant now) {
 }
 
 client_event client_session::handle_publish(const frame& in, instant now) {
-    fleetarium::publish message;
-    violation broken = endpoint_.receive_publish(in, state_.inbound, message);
+    // Decoded in its place: an event is large, and this is the path of every message.
+    client_event event(std::in_place_type<fleetarium::publish>);
+    auto& message = *std::get_if<fleetarium::publish>(&event);
+    const violation broken = endpoint_.receive_publish(in, state_.inbound, message);
     if (broken != violation::none) {
-        return fail(broken, now);
+        event = fail(broken, now);
+        return event;
     }
-    const bool repeat = endpoint::is_repeat(message, state_.inbound);
     if (message.qos != qos::at_most_once) {
-        endpoint_.acknowledge(message.qos, message.packet_id, reason_code::success, state_.inbound,
-                              now);
+        const bool repeat = endpoint::is_repeat(message, state_.inbound);
+        const std::uint16_t packet_id = message.packet_id;
+        endpoint_.acknowledge(message.qos, packet_id, reason_code::success, state_.inbound, now);
+        if (repeat) {
+            event = publish_repeated{packet_id};
+        }
     }
-    return repeat ? client_event{publish_repeated{message.packet_id}} : client_event{message};
+    return event;
 }
 
 client_event client_session::handle_delivery_acknowledgement(const frame& in, instant now) {
@@ -450,7 +452,8 @@ client_event client_session::handle_request_answer(const frame& in, instant now)
     if (broken != violation::none) {
         return fail(broken, now);
     }
-    if (!requests_ || !requests_->take(answer.packet_id, in.type(), answer.codes.size(), version())) {
+    if (!requests_ ||
+        !requests_->take(answer.packet_id, in.type(), answer.codes.size(), version())) {
         return fail(violation::acknowledgement_unexpected, now);
     }
     if (requests_->ids.empty()) {
@@ -518,7 +521,8 @@ client_event client_session::handle_timeout(instant now) {
     if (now < poll_timeout()) {
         return {};
     }
-    if (awaiting_since_ != never && now >= saturating_add(awaiting_since_, options_->response_timeout)) {
+    if (awaiting_since_ != never &&
+        now >= saturating_add(awaiting_since_, options_->response_timeout)) {
         phase_ = phase::closing;
         return protocol_violation{violation::response_timeout};
     }
@@ -535,9 +539,14 @@ void client_session::handle_closed(instant) {
     endpoint_.close();
     requests_.reset();
     state_.outbound.rewind();
-    if (!session_outlives_connection_) {
-        session_exists_ = false;
-        discard_in_flight();
+    if (accepted_) {
+        session_exists_ = session_outlives_connection_;
+        if (!session_exists_) {
+            discard_in_flight();
+        }
+    } else if (!refused_ && session_outlives_connection_) {
+        // CONNECT may have reached the server, which then holds the session that it asked for.
+        session_exists_ = true;
     }
 }
 
@@ -550,10 +559,11 @@ instant client_session::poll_timeout() const {
     const instant response = awaiting_since_ == never
                                  ? never
                                  : saturating_add(awaiting_since_, options_->response_timeout);
-    if (phase_ == phase::connecting || keep_alive_ == 0 || awaiting_since_ != never) {
+    if (phase_ == phase::connecting || keep_alive_ == 0) {
         return response;
     }
-    return endpoint_.last_sent() + std::chrono::seconds{keep_alive_};
+    // A PINGREQ not answered does not end the duty to send the next one in time.
+    return std::min(response, endpoint_.last_sent() + std::chrono::seconds{keep_alive_});
 }
 
 std::vector<delivery_dropped> client_session::poll_dropped() {
@@ -571,6 +581,7 @@ void client_session::send_deliveries(instant now) {
     }
     delivery affected;
     for (;;) {
+        drop_what_the_server_refuses();
         switch (endpoint_.send_next(state_.outbound, requested_ids(), now, affected)) {
             case send_step::idle:
             case send_step::window_full: return;
@@ -579,6 +590,26 @@ void client_session::send_deliveries(instant now) {
             case send_step::expired: drop(affected, delivery_dropped::reason::expired); break;
             case send_step::too_large: drop(affected, delivery_dropped::reason::too_large); break;
         }
+    }
+}
+
+/// What was queued while the server's abilities were not known.
+void client_session::drop_what_the_server_refuses() {
+    if (server_maximum_qos_ == qos::exactly_once && server_retain_available_) {
+        return;
+    }
+    while (const delivery* const next = state_.outbound.at_cursor()) {
+        if (next->state == delivery_state::wait_pubcomp) {
+            return;
+        }
+        if (next->qos > server_maximum_qos_) {  // v5/MQTT-3.2.2-11
+            drop(*next, delivery_dropped::reason::qos_not_supported);
+        } else if (next->retain && !server_retain_available_) {  // v5/MQTT-3.2.2-14
+            drop(*next, delivery_dropped::reason::retain_not_supported);
+        } else {
+            return;
+        }
+        state_.outbound.remove_at_cursor();
     }
 }
 
@@ -591,6 +622,9 @@ void client_session::drop(delivery dropped, delivery_dropped::reason why) {
 
 void client_session::discard_in_flight() {
     state_.inbound.clear();
+    if (state_.outbound.in_flight() == 0) {
+        return;
+    }
     outbound_flow kept;
     state_.outbound.for_each([&](const delivery& one) {
         if (one.state == delivery_state::pending) {

@@ -26,8 +26,8 @@ struct client_options {
     bool use_topic_aliases = false;
 };
 
-/// The peer broke a rule. DISCONNECT has been sent if the version and phase allow it; the connection
-/// is to be closed.
+/// The peer broke a rule. DISCONNECT has been sent if the version and phase allow it; the
+/// connection is to be closed.
 struct protocol_violation {
     violation broken = violation::none;
 };
@@ -35,9 +35,12 @@ struct protocol_violation {
 /// A message that will not be sent, and why.
 struct delivery_dropped {
     enum class reason : std::uint8_t {
-        expired,
-        too_large,
-        session_ended,  ///< in flight when the server had lost the session [v5/MQTT-3.2.2-5]
+        expired,            ///< before it was sent
+        too_large,          ///< for the Maximum Packet Size that the server then announced
+        session_ended,      ///< in flight when the session ended or the server had lost it; `state`
+                            ///< tells whether PUBREC had come, so that the server has the message
+        qos_not_supported,  ///< above the Maximum QoS that the server then announced
+        retain_not_supported,  ///< the server then announced Retain Available 0
     };
     delivery dropped;
     reason why = reason::expired;
@@ -51,8 +54,7 @@ using client_event =
                  publish,                // a message; already answered by its QoS
                  publish_repeated,       // already answered
                  delivery_acknowledged,  // a QoS 1 or 2 message of ours is done
-                 suback, unsuback,
-                 pingresp,
+                 suback, unsuback, pingresp,
                  disconnect,  // from the server: the connection is to be closed
                  auth,        // to be answered by `authenticate`, or the end of re-authentication
                  protocol_violation>;
@@ -90,17 +92,20 @@ public:
     // Verbs
 
     /// Sends CONNECT on a fresh transport. Its fields are read now and not kept, but for those that
-    /// the connection's rules need.
+    /// the connection's rules need. With clean start, what is in flight is given up at once (see
+    /// poll_dropped); what waits and was never sent stays, and is sent on the new connection.
     /// Errors: already_connected; invalid_argument (an empty client id without clean start in
     /// 3.1.1 [v3/MQTT-3.1.3-7], a receive maximum or packet size of 0, authentication data without
-    /// a method); invalid_topic_name (will).
+    /// a method, a string that is too long or not UTF-8); invalid_topic_name (will);
+    /// packet_too_large.
     result<void> connect(const fleetarium::connect& request, instant now);
 
     /// Sends a message, or queues it until connection and window allow. QoS 0 needs a connection.
-    /// `number` comes back with delivery_acknowledged. `message.packet_id`, `dup`, `topic_alias` and
+    /// `number` comes back with delivery_acknowledged. `packet_id`, `dup`, `topic_alias` and
     /// `subscription_identifiers` are ignored.
-    /// Errors: invalid_topic_name, invalid_argument (payload too long, QoS out of range),
-    /// not_connected (QoS 0), queue_full, packet_too_large, qos_not_supported, retain_not_supported
+    /// Errors: invalid_topic_name, invalid_argument (payload too long, a value out of range, a
+    /// string that is not UTF-8, a response topic that is no topic name), not_connected (QoS 0),
+    /// queue_full, packet_too_large, qos_not_supported, retain_not_supported
     /// [v5/MQTT-3.2.2-11, v5/MQTT-3.2.2-14, v5/MQTT-3.2.2-15].
     result<void> publish(const fleetarium::publish& message, instant now, std::uint64_t number = 0);
 
@@ -118,11 +123,14 @@ public:
     result<void> ping(instant now);
 
     /// Continues an authentication that `connect` began, or, with code re_authenticate, begins
-    /// another one (MQTT 5 section 4.12). Errors: not_connected, invalid_argument, not_in_this_version.
+    /// another one (MQTT 5 section 4.12). The method is that of CONNECT.
+    /// Errors: not_connected, invalid_argument (no or another method, a code that does not fit),
+    /// not_in_this_version, packet_too_large.
     result<void> authenticate(const auth& exchange, instant now);
 
     /// Sends DISCONNECT, after which nothing more is sent [v5/MQTT-3.14.4-1]; then should_close.
-    /// Errors: not_connected.
+    /// Errors: not_connected, invalid_argument (a code for servers only, a server reference, a
+    /// session expiry where CONNECT had none).
     result<void> disconnect(const fleetarium::disconnect& farewell, instant now);
 
     // Input
@@ -135,7 +143,8 @@ public:
     client_event handle_timeout(instant now);
 
     /// The transport is closed, by whichever side. Messages in flight wait for the next connection
-    /// if the session outlives this one.
+    /// if the session outlives this one or CONNECT was not answered; else they are given up.
+    /// Messages never sent wait in any case.
     void handle_closed(instant now);
 
     // Output
@@ -174,6 +183,7 @@ private:
     void expect_answer(std::uint16_t packet_id, packet_type type, std::uint32_t codes);
     std::span<const std::uint16_t> requested_ids() const;
     void send_deliveries(instant now);
+    void drop_what_the_server_refuses();
     void drop(delivery dropped, delivery_dropped::reason why);
     void discard_in_flight();
 
@@ -183,7 +193,7 @@ private:
     std::unique_ptr<pending_requests> requests_;  // SUBSCRIBE and UNSUBSCRIBE not answered
     std::unique_ptr<std::vector<delivery_dropped>> dropped_;
     std::unique_ptr<std::string> authentication_method_;  // of CONNECT
-    instant awaiting_since_ = never;  // CONNACK or PINGRESP is owed since then
+    instant awaiting_since_ = never;                      // CONNACK or PINGRESP is owed since then
     std::uint16_t keep_alive_ = 0;
     phase phase_ = phase::idle;
     qos server_maximum_qos_ = qos::exactly_once;
@@ -192,8 +202,11 @@ private:
     bool server_shared_available_ : 1 = true;
     bool server_identifiers_available_ : 1 = true;
     bool session_outlives_connection_ : 1 = false;
-    bool session_exists_ : 1 = false;  // an accepted connection left state on both sides
+    bool session_exists_ : 1 = false;  // a connection has left, or may have, state on both sides
+    bool accepted_ : 1 = false;        // CONNACK with success came on this connection
+    bool refused_ : 1 = false;         // CONNACK with another code did
     bool clean_start_requested_ : 1 = false;
+    bool connect_expiry_was_zero_ : 1 = true;  // or CONNECT had none
     bool re_authenticates_ : 1 = false;
 };
 

@@ -19,7 +19,6 @@ std::size_t variable_byte_integer_size(std::size_t value) {
 
 void endpoint::open(protocol_version version, const connection_limits& own, instant now) {
     close();
-    aliases_.reset();
     version_ = version;
     last_received_ = now;
     last_sent_ = now;
@@ -44,6 +43,7 @@ void endpoint::set_peer_limits(const connection_limits& peer) {
 void endpoint::close() {
     output_.clear();
     reader_.reset();
+    aliases_.reset();  // v5/MQTT-3.3.2-7
 }
 
 frame_result endpoint::next_frame(bytes_view& input, frame& out, instant now) {
@@ -122,10 +122,9 @@ violation endpoint::receive_pubrel(const frame& in, inbound_flow& flow, instant 
         complete_inbound();
     }
     // v5/MQTT-4.3.3-11; an unknown id is answered too, for the PUBCOMP may have been lost.
-    send_acknowledgement<pubcomp>(released.packet_id,
-                                  known ? reason_code::success
-                                        : reason_code::packet_identifier_not_found,
-                                  now);
+    send_acknowledgement<pubcomp>(
+        released.packet_id, known ? reason_code::success : reason_code::packet_identifier_not_found,
+        now);
     return violation::none;
 }
 
@@ -136,11 +135,17 @@ void endpoint::complete_inbound() {
     }
 }
 
-void endpoint::restore_quota() {
-    // v5/MQTT-4.9.0-2: never above the value it started with.
-    if (send_quota_ < peer_receive_maximum_) {
+void endpoint::restore_quota(const delivery& done) {
+    // A PUBREL resent took no quota of this connection: giving one back would let more PUBLISHes
+    // be open than the peer allows (v5/MQTT-3.3.4-7, v5/MQTT-3.3.4-9).
+    if (done.holds_quota) {
+        FLEETARIUM_ASSERT(send_quota_ < peer_receive_maximum_);
         ++send_quota_;
     }
+}
+
+void endpoint::send_pubrel(const delivery& owed, instant now) {
+    send_acknowledgement<pubrel>(owed.packet_id, reason_code::success, now);
 }
 
 violation endpoint::receive_acknowledgement(const frame& in, outbound_flow& flow, instant now,
@@ -173,22 +178,22 @@ violation endpoint::receive_acknowledgement(const frame& in, outbound_flow& flow
         return violation::none;
     }
     const delivery_state state = found->state;
-    const bool fits =
-        (type == packet_type::puback && state == delivery_state::wait_puback) ||
-        (type == packet_type::pubrec && state == delivery_state::wait_pubrec) ||
-        (type == packet_type::pubrec && state == delivery_state::wait_pubcomp && !is_failure(code)) ||
-        (type == packet_type::pubcomp && state == delivery_state::wait_pubcomp);
+    const bool fits = (type == packet_type::puback && state == delivery_state::wait_puback) ||
+                      (type == packet_type::pubrec && state == delivery_state::wait_pubrec) ||
+                      (type == packet_type::pubrec && state == delivery_state::wait_pubcomp &&
+                       !is_failure(code)) ||
+                      (type == packet_type::pubcomp && state == delivery_state::wait_pubcomp);
     if (!fits) {
         return violation::acknowledgement_of_wrong_kind;
     }
     if (type == packet_type::pubrec && !is_failure(code)) {
         found->state = delivery_state::wait_pubcomp;
-        send_acknowledgement<pubrel>(packet_id, reason_code::success, now);  // v5/MQTT-4.3.3-4
+        send_pubrel(*found, now);  // v5/MQTT-4.3.3-4
         return violation::none;
     }
+    restore_quota(*found);
     done = delivery_acknowledged{*found, code};
     flow.complete(*found);
-    restore_quota();
     return violation::none;
 }
 
@@ -232,8 +237,7 @@ bool endpoint::fits(const delivery& out, instant now) const {
 }
 
 bool endpoint::send_qos_0(encoded_publish out, const message_identity& identity, instant now) {
-    last_sent_ = now;
-    const bool sent = encode_with_alias(out);
+    const bool sent = noted_if_sent(encode_with_alias(out), now);
     if (sent && sent_log_ != nullptr) {
         sent_log_->push_back(identity);
     }
@@ -255,12 +259,21 @@ bool endpoint::send_delivery(const delivery& out, std::uint16_t packet_id, bool 
     if (out.subscription_identifier != 0) {
         wire.subscription_identifiers = {&out.subscription_identifier, 1};
     }
-    last_sent_ = now;
-    const bool done = encode_with_alias(wire);
+    const bool done = noted_if_sent(encode_with_alias(wire), now);
     if (done && sent_log_ != nullptr) {
         sent_log_->push_back(sent.identity());
     }
     return done;
+}
+
+send_step endpoint::release_or_wait(outbound_flow& flow, instant now, delivery& affected) {
+    const delivery* const owed = flow.next_release();
+    if (owed == nullptr) {
+        return send_step::window_full;
+    }
+    send_pubrel(*owed, now);
+    affected = *owed;
+    return send_step::resent;
 }
 
 send_step endpoint::send_next(outbound_flow& flow, std::span<const std::uint16_t> also_used,
@@ -269,51 +282,47 @@ send_step endpoint::send_next(outbound_flow& flow, std::span<const std::uint16_t
     if (next == nullptr) {
         return send_step::idle;
     }
+    affected = *next;
     if (next->state == delivery_state::wait_pubcomp) {
-        send_acknowledgement<pubrel>(next->packet_id, reason_code::success, now);  // v5/MQTT-4.3.3-6
-        affected = *next;
-        flow.advance(next->packet_id);
+        send_pubrel(*next, now);  // v5/MQTT-4.3.3-6
+        flow.repeat_at_cursor();
         return send_step::resent;
     }
     const bool first = next->state == delivery_state::pending;
     if (first && next->message->expired(now)) {  // v5/MQTT-4.3.3-7: only before the first sending
-        affected = *next;
         flow.remove_at_cursor();
         return send_step::expired;
     }
-    std::uint16_t packet_id = next->packet_id;
-    if (next->qos != qos::at_most_once) {
-        if (send_quota_ == 0) {
-            return send_step::window_full;
-        }
-        if (first) {
-            packet_id = flow.take_packet_id([&](std::uint16_t id) {
-                return std::find(also_used.begin(), also_used.end(), id) != also_used.end();
-            });
-            if (packet_id == 0) {
-                return send_step::window_full;
-            }
-        }
+    if (next->qos == qos::at_most_once) {
+        const bool sent = send_delivery(*next, 0, false, now);
+        flow.remove_at_cursor();
+        return sent ? send_step::sent : send_step::too_large;
+    }
+    if (send_quota_ == 0) {
+        return release_or_wait(flow, now, affected);  // v5/MQTT-4.9.0-2
+    }
+    const std::uint16_t packet_id = first ? flow.take_packet_id(also_used) : next->packet_id;
+    if (packet_id == 0) {
+        return send_step::window_full;
     }
     if (!send_delivery(*next, packet_id, !first, now)) {
-        affected = *next;
         flow.remove_at_cursor();
         return send_step::too_large;
     }
-    if (next->qos == qos::at_most_once) {
-        affected = *next;
-        flow.remove_at_cursor();
-        return send_step::sent;
-    }
     --send_quota_;
-    next->packet_id = packet_id;
-    next->state = next->qos == qos::at_least_once ? delivery_state::wait_puback
-                                                  : delivery_state::wait_pubrec;
-    flow.advance(packet_id);
-    affected = *next;
+    next->holds_quota = true;
+    if (first) {
+        flow.begin_at_cursor(packet_id);
+    } else {
+        flow.repeat_at_cursor();
+    }
+    affected.packet_id = packet_id;
+    affected.state = next->state;
     return first ? send_step::sent : send_step::resent;
 }
 
-std::size_t endpoint::memory_bytes() const { return reader_.memory_bytes() + output_.size(); }
+std::size_t endpoint::memory_bytes() const {
+    return reader_.memory_bytes() + output_.size() + (aliases_ ? aliases_->memory_bytes() : 0);
+}
 
 }  // namespace fleetarium

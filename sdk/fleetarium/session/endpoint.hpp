@@ -70,7 +70,9 @@ public:
     /// See frame_reader::next. A complete packet is noted for keep alive.
     frame_result next_frame(bytes_view& input, frame& out, instant now);
 
-    /// Decodes a PUBLISH, puts the topic in for an alias and checks the receive maximum.
+    /// Decodes a PUBLISH, puts the topic in for an alias and checks the receive maximum. QoS 2
+    /// messages of an earlier connection do not count against it, so a peer is never accused
+    /// wrongly; one that resends them may get away with as many more.
     /// Spec: [v5/MQTT-3.3.2-7..12], [v5/MQTT-3.3.4-7], [v5/MQTT-3.3.4-9].
     violation receive_publish(const frame& in, const inbound_flow& flow, publish& out);
 
@@ -93,15 +95,15 @@ public:
 
     // Output
 
-    /// Encodes within the peer's Maximum Packet Size; false if that is not possible.
+    /// Encodes within the peer's Maximum Packet Size; false, and nothing is sent, if that is not
+    /// possible.
     template <class Packet>
     bool send(const Packet& out, instant now) {
-        last_sent_ = now;
-        return encode(out, version_, output_, peer_maximum_packet_size_);
+        return noted_if_sent(encode(out, version_, output_, peer_maximum_packet_size_), now);
     }
 
-    /// CONNECT says its own version.
-    void send_connect(const connect& out) { encode(out, output_); }
+    /// CONNECT says its own version. False, and nothing is sent, if it is too large for any packet.
+    bool send_connect(const connect& out) { return encode(out, output_); }
 
     /// Whether a message can be sent within the peer's Maximum Packet Size, without an alias.
     bool fits(const delivery& out, instant now) const;
@@ -114,23 +116,33 @@ public:
     /// ends that. The log must outlive the endpoint or the next call.
     void log_sent_to(std::vector<message_identity>* log) { sent_log_ = log; }
 
-    /// Sends the next delivery of `flow`, if there is one and the window is open. `affected` is the
-    /// delivery sent or taken out. `also_used` are packet ids in use besides those of the flow.
+    /// Sends the next delivery of `flow`, if there is one and the window is open; a PUBREL that is
+    /// owed passes by a closed window [v5/MQTT-3.3.4-8]. `affected` is the delivery sent or taken
+    /// out. `also_used` are packet ids in use besides those of the flow.
     send_step send_next(outbound_flow& flow, std::span<const std::uint16_t> also_used, instant now,
                         delivery& affected);
 
     bool has_output() const { return !output_.empty(); }
     wire_buffer take_output() { return std::move(output_); }
 
-    /// Nothing more is read or written; buffers are freed.
+    /// Nothing more is read or written; buffers and aliases are freed.
     void close();
+
+    /// The views that the last frame gave are no longer needed: its copy is freed if there was one.
+    void release_frame() noexcept { reader_.release(); }
 
     std::size_t memory_bytes() const;
 
 private:
+    bool noted_if_sent(bool sent, instant now) {
+        last_sent_ = sent ? now : last_sent_;
+        return sent;
+    }
     violation resolve_alias(publish& in);
     void complete_inbound();
-    void restore_quota();
+    void restore_quota(const delivery& done);
+    send_step release_or_wait(outbound_flow& flow, instant now, delivery& affected);
+    void send_pubrel(const delivery& owed, instant now);
     bool send_delivery(const delivery& out, std::uint16_t packet_id, bool dup, instant now);
     template <class Acknowledgement>
     void send_acknowledgement(std::uint16_t packet_id, reason_code code, instant now);

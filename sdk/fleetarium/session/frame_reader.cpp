@@ -25,7 +25,7 @@ frame_result frame_reader::next(bytes_view& input, frame& out, std::uint32_t pac
     }
     const frame_result result = split_frame(input, out, packet_size_maximum);
     if (result.broken == violation::none && !result.complete && !input.empty()) {
-        reserve(input.size());
+        reserve(input.size(), input.size());
         take(input, input.size());
     }
     return result;
@@ -44,20 +44,23 @@ frame_result frame_reader::next_of_partial(bytes_view& input, frame& out,
             return result;
         }
         // Byte by byte until the length is known, then as much as belongs to this packet.
-        const std::size_t missing =
-            result.packet_size == 0 ? 1 : result.packet_size - partial_->size;
+        const bool size_known = result.packet_size != 0;
+        const std::size_t missing = size_known ? result.packet_size - partial_->size : 1;
         const std::size_t taken = std::min(missing, input.size());
-        reserve(partial_->size + taken);
+        const std::size_t size = partial_->size + taken;
+        reserve(size, size_known ? result.packet_size : size);
         take(input, taken);
     }
 }
 
-void frame_reader::reserve(std::size_t size) {
+/// Makes room for `size` bytes in all; `size_max` bounds the growth by doubling.
+void frame_reader::reserve(std::size_t size, std::size_t size_max) {
     if (partial_ != nullptr && size <= partial_->capacity) {
         return;
     }
     const std::size_t doubled = partial_ == nullptr ? 0 : std::size_t{2} * partial_->capacity;
-    const std::size_t bytes = block_pool::class_size(sizeof(partial) + std::max(size, doubled));
+    const std::size_t wanted = std::max(size, std::min(doubled, size_max));
+    const std::size_t bytes = block_pool::class_size(sizeof(partial) + wanted);
     auto* const made = ::new (block_pool::allocate(bytes))
         partial{static_cast<std::uint32_t>(bytes - sizeof(partial)), 0, false};
     if (partial_ != nullptr) {
@@ -78,6 +81,12 @@ void frame_reader::reset() noexcept {
     if (partial_ != nullptr) {
         block_pool::deallocate(partial_, sizeof(partial) + partial_->capacity);
         partial_ = nullptr;
+    }
+}
+
+void frame_reader::release() noexcept {
+    if (partial_ != nullptr && partial_->handed_out) {
+        reset();
     }
 }
 

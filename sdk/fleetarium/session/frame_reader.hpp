@@ -14,7 +14,8 @@ namespace fleetarium {
 class frame_reader {
 public:
     frame_reader() = default;
-    frame_reader(frame_reader&& other) noexcept : partial_(std::exchange(other.partial_, nullptr)) {}
+    frame_reader(frame_reader&& other) noexcept
+        : partial_(std::exchange(other.partial_, nullptr)) {}
     frame_reader& operator=(frame_reader&& other) noexcept {
         std::swap(partial_, other.partial_);
         return *this;
@@ -30,11 +31,15 @@ public:
     /// Forgets an incomplete packet.
     void reset() noexcept;
 
+    /// Frees the copy of a packet that was returned, if there is one; its frame is invalid then.
+    /// The next call of `next` does so as well.
+    void release() noexcept;
+
     std::size_t memory_bytes() const noexcept;
 
 private:
     struct partial;
-    void reserve(std::size_t size);
+    void reserve(std::size_t size, std::size_t size_max);
     void take(bytes_view& input, std::size_t count);
     frame_result next_of_partial(bytes_view& input, frame& out, std::uint32_t packet_size_maximum);
 

@@ -35,7 +35,8 @@ struct inbound_flow::id_set {
 
 inbound_flow::id_set* inbound_flow::make_set(std::size_t capacity) {
     const std::size_t bytes = id_set::bytes_for(capacity);
-    auto* const made = ::new (block_pool::allocate(bytes)) id_set{static_cast<std::uint32_t>(capacity), 0};
+    auto* const made =
+        ::new (block_pool::allocate(bytes)) id_set{static_cast<std::uint32_t>(capacity), 0};
     if (made->is_map()) {
         std::memset(made->map(), 0, map_capacity / 8);
     }
@@ -62,7 +63,8 @@ void inbound_flow::insert(std::uint16_t packet_id) {
         set_ = make_set(list_capacity_first);
     }
     if (!set_->is_map() && set_->count == set_->capacity) {
-        id_set* const bigger = make_set(set_->capacity < list_capacity_max ? list_capacity_max : map_capacity);
+        id_set* const bigger =
+            make_set(set_->capacity < list_capacity_max ? list_capacity_max : map_capacity);
         for (std::uint32_t i = 0; i < set_->count; ++i) {
             if (bigger->is_map()) {
                 bigger->set_in_map(set_->list()[i]);

@@ -42,8 +42,8 @@ private:
 
 /// Which message it is, for those who follow messages through a system. Not sent to any peer.
 struct message_identity {
-    std::uint64_t number = 0;    ///< chosen by whoever makes the message
-    instant published_at{};      ///< when its publisher made it
+    std::uint64_t number = 0;  ///< chosen by whoever makes the message
+    instant published_at{};    ///< when its publisher made it
 };
 
 /// What goes with a message besides what the PUBLISH says.
@@ -90,7 +90,8 @@ public:
 
     bool expired(instant now) const noexcept { return now >= expires_at_; }
 
-    /// The Message Expiry Interval less the whole seconds waited [v5/MQTT-3.3.2-6]; none without one.
+    /// The Message Expiry Interval less the whole seconds waited [v5/MQTT-3.3.2-6]; none without
+    /// one.
     std::optional<std::uint32_t> remaining_expiry(instant now) const noexcept;
 
     /// Bytes of memory the message takes, its payload included.

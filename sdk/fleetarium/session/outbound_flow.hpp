@@ -4,6 +4,7 @@
 #include <fleetarium/session/message.hpp>
 
 #include <cstdint>
+#include <span>
 
 namespace fleetarium {
 
@@ -24,8 +25,9 @@ struct delivery {
     delivery_state state = delivery_state::pending;
     enum qos qos : 2 = qos::at_most_once;  ///< of this delivery, not of the message
     bool retain : 1 = false;
-    bool shared : 1 = false;  ///< came by a shared subscription (server only)
-    bool waited : 1 = false;  ///< was reported as queued (server only)
+    bool shared : 1 = false;       ///< came by a shared subscription (server only)
+    bool waited : 1 = false;       ///< could not be sent at once (server only)
+    bool holds_quota : 1 = false;  ///< its PUBLISH took a unit of the connection's send quota
 };
 
 static_assert(sizeof(delivery) == 16);
@@ -37,6 +39,7 @@ static_assert(sizeof(delivery) == 16);
 /// resent is resent in the order first sent [v5/MQTT-4.6.0-1] and before anything new.
 /// The cursor is the next delivery to send on the present connection; `rewind` puts it back to the
 /// first, so that after a reconnect the same loop resends and then goes on.
+/// Thread rule: one thread at a time.
 class outbound_flow {
 public:
     outbound_flow() = default;
@@ -46,64 +49,61 @@ public:
 
     bool empty() const noexcept { return ring_ == nullptr; }
     /// Deliveries not completed.
-    std::size_t size() const noexcept;
+    std::size_t size() const noexcept { return ring_ == nullptr ? 0 : ring_->live; }
     /// Deliveries that have a packet id and are not completed.
-    std::size_t in_flight() const noexcept;
+    std::size_t in_flight() const noexcept { return ring_ == nullptr ? 0 : ring_->flying; }
     /// Deliveries never sent.
-    std::size_t pending() const noexcept;
+    std::size_t pending() const noexcept { return size() - in_flight(); }
     /// Bytes of heap memory held, the messages' own not counted.
     std::size_t memory_bytes() const noexcept;
 
-    /// Appends a delivery to be sent.
+    /// Appends a delivery to be sent; its packet id and state are set here. Amortized constant.
     void push(delivery added);
 
     /// The delivery at the cursor, or null if all have been sent on this connection.
     delivery* at_cursor() noexcept;
-    /// The delivery at the cursor was sent under `packet_id` (again or for the first time): moves
-    /// the cursor behind it.
-    void advance(std::uint16_t packet_id) noexcept;
-    /// The delivery at the cursor goes out as QoS 0 or not at all: takes it out.
+    /// The pending delivery at the cursor, of QoS 1 or 2, is sent under `packet_id`, which
+    /// `take_packet_id` gave: it is in flight, and the cursor moves behind it.
+    void begin_at_cursor(std::uint16_t packet_id) noexcept;
+    /// The delivery in flight at the cursor is sent again: the cursor moves behind it.
+    void repeat_at_cursor() noexcept;
+    /// The delivery at the cursor went out as QoS 0 or not at all: takes it out.
     void remove_at_cursor() noexcept;
 
+    /// The next delivery behind the cursor for which PUBREL is owed on this connection, or null:
+    /// where the window keeps the cursor from moving, PUBREL need not wait [v5/MQTT-3.3.4-8]. Each
+    /// is named once, and the cursor passes over it then.
+    delivery* next_release() noexcept;
+
     /// The delivery in flight under `packet_id`, or null. Constant time where ids are acknowledged
-    /// about in their sending order; logarithmic otherwise.
+    /// about in their sending order, logarithmic otherwise; linear for the few that all the other
+    /// packet ids have overtaken.
     delivery* find(std::uint16_t packet_id) noexcept;
 
-    /// Takes out a delivery got from `find`.
+    /// Takes out a delivery got from `find`. Amortized constant.
     void complete(delivery& done) noexcept;
 
-    /// A packet id that is not in use here, or 0 if all are. `also_used(id)` names ids in use
-    /// elsewhere. Ids go up by one and wrap.
-    template <class AlsoUsed>
-    std::uint16_t take_packet_id(AlsoUsed&& also_used) {
-        for (std::uint32_t tries = 0; tries < 65'535; ++tries) {
-            last_packet_id_ = last_packet_id_ == 65'535 ? std::uint16_t{1}
-                                                        : static_cast<std::uint16_t>(last_packet_id_ + 1);
-            if (find(last_packet_id_) == nullptr && !also_used(last_packet_id_)) {
-                return last_packet_id_;
-            }
-        }
-        return 0;
-    }
-    std::uint16_t take_packet_id() {
-        return take_packet_id([](std::uint16_t) { return false; });
-    }
+    /// A packet id that is not in use here nor named in `also_used` (ids in use elsewhere, none of
+    /// them here), or 0 if all are. Ids go up by one and wrap.
+    std::uint16_t take_packet_id(std::span<const std::uint16_t> also_used = {}) noexcept;
 
     /// Takes packet ids from where `other` has come to.
     void continue_packet_ids_of(const outbound_flow& other) noexcept {
         last_packet_id_ = other.last_packet_id_;
     }
 
-    /// The connection is gone: everything in flight is to be resent on the next.
+    /// The connection is gone: everything in flight is to be resent on the next. Linear in what is
+    /// in flight.
     void rewind() noexcept;
 
     /// Takes out the oldest delivery that was never sent and returns it; null message if none.
+    /// Amortized constant.
     delivery remove_oldest_pending() noexcept;
 
     /// Takes out each delivery never sent for which `unwanted(const delivery&)` is true.
     template <class Unwanted>
     void remove_pending_if(Unwanted&& unwanted) {
-        for (std::uint32_t i = 0; ring_ != nullptr && i < ring_->count; ++i) {
+        for (std::uint32_t i = first_unassigned(); ring_ != nullptr && i < ring_->count; ++i) {
             delivery& candidate = at(i);
             if (candidate.state == delivery_state::pending && unwanted(std::as_const(candidate))) {
                 bury(candidate);
@@ -126,30 +126,36 @@ public:
     void clear() noexcept;
 
 private:
+    // Places are counted from the head, which is never a completed delivery.
     struct ring {
-        std::uint32_t capacity;  // a power of two
-        std::uint32_t head;      // index of the first delivery
-        std::uint32_t count;     // deliveries, completed ones among them
-        std::uint32_t cursor;    // offset from head of the next delivery to send
-        std::uint32_t assigned;  // the first so many have a packet id
-        std::uint32_t live;      // deliveries not completed
-        std::uint32_t flying;    // live deliveries with a packet id
-        // Ids go up (modulo 65,536) from the head unless one long unanswered has been overtaken by
-        // a full turn of the ids; only then must `find` look at each.
-        bool ids_in_order;
+        std::uint32_t head;         // index of the first delivery
+        std::uint32_t count;        // deliveries, completed ones among them
+        std::uint32_t live;         // deliveries not completed
+        std::uint32_t cursor;       // place of the next delivery to send
+        std::uint32_t released;     // before this place no PUBREL is owed on this connection
+        std::uint32_t assigned;     // the first so many have a packet id
+        std::uint32_t sorted_from;  // from here to `assigned` ids go up (modulo 65,536)
+        std::uint16_t flying;       // live deliveries with a packet id
+        std::uint8_t capacity_log2;
 
+        std::uint32_t capacity() const { return std::uint32_t{1} << capacity_log2; }
         delivery* entries() { return reinterpret_cast<delivery*>(this + 1); }
+        std::size_t bytes() const { return sizeof(ring) + capacity() * sizeof(delivery); }
     };
+    static_assert(sizeof(ring) == 32);
 
-    delivery& at(std::uint32_t offset) const noexcept {
-        return ring_->entries()[(ring_->head + offset) & (ring_->capacity - 1)];
+    delivery& at(std::uint32_t place) const noexcept {
+        return ring_->entries()[(ring_->head + place) & (ring_->capacity() - 1)];
     }
-    std::uint16_t distance_from_first(std::uint16_t packet_id) const noexcept {
-        return static_cast<std::uint16_t>(packet_id - at(0).packet_id);
+    std::uint32_t first_unassigned() const noexcept {
+        return ring_ == nullptr ? 0 : ring_->assigned;
     }
-    static ring* make_ring(std::uint32_t capacity);
+    static ring* make_ring(std::uint8_t capacity_log2);
     static void free_ring(ring* dead) noexcept;
     void make_room();
+    std::uint16_t distance_from_sorted(std::uint16_t packet_id) const noexcept;
+    delivery* find_sorted(std::uint16_t packet_id) noexcept;
+    void assign(std::uint16_t packet_id) noexcept;
     void bury(delivery& done) noexcept;
     void reclaim() noexcept;
 

@@ -1,5 +1,6 @@
 #include <fleetarium/session/server_session.hpp>
 
+#include <fleetarium/codec/reason_code_table.hpp>
 #include <fleetarium/core/assert.hpp>
 
 #include <algorithm>
@@ -34,15 +35,22 @@ bool server_session::accept(const connack& answer, const connection_limits& own,
         return false;
     }
     state_ = &state;
+    state_->outbound.rewind();
     keep_alive_ = keep_alive;
-    endpoint_.set_own_limits(own);
+    connection_limits in_force = own;
+    if (version() == protocol_version::v3_1_1) {
+        in_force.receive_maximum = 65'535;  // 3.1.1 cannot announce one
+    }
+    endpoint_.set_own_limits(in_force);
     phase_ = phase::connected;
     return true;
 }
 
 void server_session::refuse(const connack& answer, instant now) {
     FLEETARIUM_ASSERT(phase_ == phase::connecting);
-    endpoint_.send(answer, now);
+    connack out = answer;
+    out.session_present = false;  // v5/MQTT-3.2.2-6, v3/MQTT-3.2.2-4
+    endpoint_.send(out, now);
     phase_ = phase::closing;
 }
 
@@ -73,10 +81,16 @@ void server_session::fail(violation broken, instant now) {
         disconnect(farewell, now);
         return;
     }
-    if (phase_ == phase::connecting && version() == protocol_version::v5) {
+    // No code of CONNACK says that the time for authentication is up.
+    if (phase_ == phase::connecting && version() == protocol_version::v5 &&
+        broken != violation::connect_timeout) {
         connack answer;
         answer.code = describe(broken).code;
-        endpoint_.send(answer, now);
+        // v5/MQTT-3.2.2-8: a code of DISCONNECT alone, such as that of a time-out, is not sent.
+        if (detail::may_hold(packet_type::connack, static_cast<std::uint8_t>(answer.code))) {
+            answer.reason_string = describe(broken).phrase;
+            endpoint_.send(answer, now);
+        }
     }
     phase_ = phase::closing;
 }
@@ -121,7 +135,11 @@ server_event server_session::handle_bytes(bytes_view& input, instant now) {
     if (!result.complete) {
         return {};
     }
-    return handle_accepted(in, now);
+    server_event event = handle_accepted(in, now);
+    if (std::holds_alternative<std::monostate>(event)) {
+        endpoint_.release_frame();
+    }
+    return event;
 }
 
 server_event server_session::handle_connect(const frame& in, instant now) {
@@ -148,7 +166,8 @@ server_event server_session::handle_connect(const frame& in, instant now) {
         return failed(broken, now);
     }
     endpoint_.set_peer_limits(
-        {std::min(request.receive_maximum.value_or(65'535), window_max_), request.topic_alias_maximum.value_or(0),
+        {std::min(request.receive_maximum.value_or(65'535), window_max_),
+         request.topic_alias_maximum.value_or(0),
          std::min(request.maximum_packet_size.value_or(limits::packet_size_max),
                   limits::packet_size_max)});
     problem_information_ = request.request_problem_information.value_or(true);
@@ -201,20 +220,21 @@ server_event server_session::handle_accepted(const frame& in, instant now) {
 }
 
 server_event server_session::handle_publish(const frame& in, instant now) {
-    publish message;
+    // Decoded in its place: an event is large, and this is the path of every message.
+    server_event event(std::in_place_type<publish>);
+    auto& message = *std::get_if<publish>(&event);
     violation broken = endpoint_.receive_publish(in, state_->inbound, message);
     if (broken == violation::none && !message.subscription_identifiers.empty()) {
         broken = violation::subscription_identifier_from_client;  // v5/MQTT-3.3.4-6
     }
     if (broken != violation::none) {
-        return failed(broken, now);
+        event = failed(broken, now);
+    } else if (endpoint::is_repeat(message, state_->inbound)) {
+        const std::uint16_t packet_id = message.packet_id;
+        endpoint_.acknowledge(message.qos, packet_id, reason_code::success, state_->inbound, now);
+        event = publish_repeated{packet_id};
     }
-    if (endpoint::is_repeat(message, state_->inbound)) {
-        endpoint_.acknowledge(message.qos, message.packet_id, reason_code::success, state_->inbound,
-                              now);
-        return publish_repeated{message.packet_id};
-    }
-    return message;
+    return event;
 }
 
 server_event server_session::handle_disconnect(const frame& in, instant now) {
@@ -272,9 +292,9 @@ server_event server_session::handle_timeout(instant now) {
     if (now < poll_timeout()) {
         return {};
     }
-    return failed(phase_ == phase::connected ? violation::keep_alive_timeout
-                                             : violation::connect_timeout,
-                  now);
+    return failed(
+        phase_ == phase::connected ? violation::keep_alive_timeout : violation::connect_timeout,
+        now);
 }
 
 // Output
@@ -285,9 +305,9 @@ instant server_session::poll_timeout() const {
         case phase::connecting: return saturating_add(endpoint_.last_received(), connect_timeout_);
         case phase::connected:
             // v5/MQTT-3.1.2-22, v3/MQTT-3.1.2-24: one and a half times the keep alive.
-            return keep_alive_ == 0 ? never
-                                    : endpoint_.last_received() +
-                                          std::chrono::milliseconds{keep_alive_ * 1500};
+            return keep_alive_ == 0
+                       ? never
+                       : endpoint_.last_received() + std::chrono::milliseconds{keep_alive_ * 1500};
         case phase::idle:
         case phase::closing: break;
     }

@@ -14,8 +14,8 @@
 
 namespace fleetarium {
 
-/// What the bytes of one packet from a client mean to the server. Views point into the input or into
-/// the session and are valid until the next call of a non-const member.
+/// What the bytes of one packet from a client mean to the server. Views point into the input or
+/// into the session and are valid until the next call of a non-const member.
 using server_event =
     std::variant<std::monostate,         // nothing, or nothing for the application
                  connect,                // answer with `accept`, `refuse` or `challenge`
@@ -34,8 +34,9 @@ using server_event =
 /// client_session: it knows the rules of the connection; what a server decides (who may connect,
 /// what a subscription gets) is left to its owner, which answers the events.
 ///
-/// Order of calls: as client_session. The session_state given to `accept` must live until the
-/// connection is closed or `detach` is called.
+/// Order of calls: as client_session. CONNECT and AUTH are to be answered before the next bytes are
+/// handed in. The session_state given to `accept` must live until the connection is closed or
+/// `detach` is called.
 /// Thread rule: one thread at a time.
 class server_session {
 public:

@@ -4,6 +4,18 @@
 
 namespace fleetarium {
 
+namespace {
+
+std::size_t heap_bytes(const std::vector<std::string>& topics) {
+    std::size_t total = topics.capacity() * sizeof(std::string);
+    for (const std::string& topic : topics) {
+        total += topic.capacity() > std::string().capacity() ? topic.capacity() + 1 : 0;
+    }
+    return total;
+}
+
+}  // namespace
+
 void inbound_topic_aliases::set(std::uint16_t alias, std::string_view topic) {
     if (topics_.size() < alias) {
         topics_.resize(alias);
@@ -29,5 +41,9 @@ outbound_topic_aliases::choice outbound_topic_aliases::choose(std::string_view t
 }
 
 void outbound_topic_aliases::revoke(std::uint16_t alias) { topics_[alias - 1u].clear(); }
+
+std::size_t inbound_topic_aliases::memory_bytes() const { return heap_bytes(topics_); }
+
+std::size_t outbound_topic_aliases::memory_bytes() const { return heap_bytes(topics_); }
 
 }  // namespace fleetarium
