@@ -33,9 +33,13 @@ duration latency_histogram::first_of_bucket(std::size_t index) noexcept {
         return duration(static_cast<duration::rep>(wide));
     }
     const std::uint64_t shift = (wide >> part_bits) - 1;
-    const std::uint64_t first = (parts + wide % parts) << shift;
-    // The bucket after the last one would begin at 2^63.
-    return first >> 63 != 0 ? duration::max() : duration(static_cast<duration::rep>(first));
+    return duration(static_cast<duration::rep>((parts + wide % parts) << shift));
+}
+
+duration latency_histogram::last_of_bucket(std::size_t index) noexcept {
+    const auto wide = static_cast<std::uint64_t>(index);
+    const std::uint64_t width = wide < parts ? 1 : std::uint64_t{1} << ((wide >> part_bits) - 1);
+    return first_of_bucket(index) + duration(static_cast<duration::rep>(width - 1));
 }
 
 void latency_histogram::grow_to(std::size_t bucket_count) {
@@ -91,7 +95,7 @@ duration latency_histogram::percentile(double percent) const noexcept {
         ++bucket;
     }
     const duration first = first_of_bucket(bucket);
-    const duration middle = first + (first_of_bucket(bucket + 1) - duration(1) - first) / 2;
+    const duration middle = first + (last_of_bucket(bucket) - first) / 2;
     return std::clamp(middle, min_, max_);
 }
 

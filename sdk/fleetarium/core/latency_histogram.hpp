@@ -47,7 +47,7 @@ public:
     void for_each_bucket(Visitor&& visit) const {
         for (std::size_t i = 0; i != buckets_.size(); ++i) {
             if (buckets_[i] != 0) {
-                visit(first_of_bucket(i), first_of_bucket(i + 1) - duration(1), buckets_[i]);
+                visit(first_of_bucket(i), last_of_bucket(i), buckets_[i]);
             }
         }
     }
@@ -65,6 +65,7 @@ public:
 private:
     static std::size_t bucket_of(duration value) noexcept;
     static duration first_of_bucket(std::size_t index) noexcept;
+    static duration last_of_bucket(std::size_t index) noexcept;
     void grow_to(std::size_t bucket_count);
 
     std::vector<std::uint64_t> buckets_;  // up to the one of max_
