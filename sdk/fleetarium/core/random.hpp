@@ -67,9 +67,14 @@ public:
     constexpr explicit random_stream(random_key key, std::uint32_t draws_made = 0) noexcept
         : key_(key), draws_made_(draws_made) {}
 
-    /// The stream `make_random_key(seed, who, what)`; `what` is a number, an enumerator or words.
-    template <class What>
-    constexpr random_stream(std::uint64_t seed, std::uint64_t who, What what) noexcept
+    /// The stream `make_random_key(seed, who, what)`.
+    constexpr random_stream(std::uint64_t seed, std::uint64_t who, std::uint64_t what) noexcept
+        : key_(make_random_key(seed, who, what)) {}
+    constexpr random_stream(std::uint64_t seed, std::uint64_t who, std::string_view what) noexcept
+        : key_(make_random_key(seed, who, what)) {}
+    template <class Purpose>
+        requires std::is_enum_v<Purpose>
+    constexpr random_stream(std::uint64_t seed, std::uint64_t who, Purpose what) noexcept
         : key_(make_random_key(seed, who, what)) {}
 
     constexpr random_key key() const noexcept { return key_; }
