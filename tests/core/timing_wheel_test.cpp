@@ -135,7 +135,7 @@ TEST_CASE("an event pushed before all others is the next", "[timing_wheel]") {
 
 TEST_CASE("events pushed while their own instant runs take their place in it", "[timing_wheel]") {
     // More than the run inserts into, so that the heap beside it takes part.
-    const std::size_t waiting = GENERATE(3, 120, 3000);
+    const std::size_t waiting = GENERATE(3u, 120u, 3000u);
     checked_wheel wheel;
     for (std::size_t i = 0; i != waiting; ++i) {
         wheel.push(1'000'000);

@@ -138,7 +138,7 @@ TEST_CASE("a buffer can travel as a bare pointer", "[wire_buffer]") {
 }
 
 TEST_CASE("a packet asked for in one piece is in one piece", "[wire_buffer]") {
-    const std::size_t size = GENERATE(1, 31, 33, 1000, 70'000, 300'000);
+    const std::size_t size = GENERATE(1u, 31u, 33u, 1000u, 70'000u, 300'000u);
     wire_buffer buffer = buffer_of("head");
     std::memset(buffer.extend(size), 'x', size);
     const auto parts = parts_of(buffer);
