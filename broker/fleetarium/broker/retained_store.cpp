@@ -103,17 +103,16 @@ void retained_store::walk(std::string_view filter, visitor visit, void* to) cons
     search wanted;
     wanted.visit = visit;
     wanted.to = to;
-    std::string_view level;
-    bool more = true;
-    while (more) {
-        more = take_level(filter, level);
+    level_scanner scanner(filter, seed_);
+    while (scanner.next()) {
         FLEETARIUM_ASSERT(wanted.depth < limits::topic_levels_max);
+        const std::string_view level = scanner.level();
         search::step& step = wanted.steps[wanted.depth++];
         step.kind = level == "#"   ? search::step_kind::hash
                     : level == "+" ? search::step_kind::plus
                                    : search::step_kind::literal;
         step.level = level;
-        step.hash = hash_text(level, seed_);
+        step.hash = scanner.hash();
     }
     if (!empty()) {
         walk_from(root_, path_hash(seed_), 0, wanted);
@@ -152,7 +151,7 @@ void retained_store::walk_from(std::uint32_t number, path_hash path, std::size_t
         if (hash) {
             walk_subtree(below, wanted.visit, wanted.to);
         } else {
-            walk_from(below, path.below(hash_text(level, seed_)), depth + 1, wanted);
+            walk_from(below, path.below(hash_level(level, seed_)), depth + 1, wanted);
         }
     }
 }
@@ -233,14 +232,12 @@ std::uint32_t retained_store::make_path(std::string_view topic) {
     }
     std::uint32_t number = root_;
     path_hash path(seed_);
-    std::string_view level;
     std::size_t depth = 0;
-    for (bool more = true; more;) {
-        more = take_level(topic, level);
+    for (level_scanner scanner(topic, seed_); scanner.next();) {
         FLEETARIUM_ASSERT(++depth <= limits::topic_levels_max);
-        path = path.below(hash_text(level, seed_));
-        const std::uint32_t found = child(number, path, level);
-        number = found != none ? found : make_child(number, path, level);
+        path = path.below(scanner.hash());
+        const std::uint32_t found = child(number, path, scanner.level());
+        number = found != none ? found : make_child(number, path, scanner.level());
     }
     return number;
 }
@@ -255,7 +252,7 @@ void retained_store::prune(std::uint32_t number) {
     std::array<path_hash, limits::topic_levels_max + 1> paths;
     path_hash path(seed_);
     for (std::size_t at = depth; at-- != 0;) {
-        path = path.below(hash_text(node_at(way[at]).level(), seed_));
+        path = path.below(hash_level(node_at(way[at]).level(), seed_));
         paths[at] = path;
     }
     for (std::size_t at = 0; at < depth; ++at) {

@@ -12,15 +12,99 @@
 
 namespace fleetarium::broker {
 
-/// Takes the first level off `rest` and says whether another follows.
-inline bool take_level(std::string_view& rest, std::string_view& level) {
-    const std::size_t end = rest.find('/');
-    level = rest.substr(0, end);
-    if (end == std::string_view::npos) {
-        return false;
+/// Takes a topic apart, level by level, and hashes each level on the way: eight bytes at a time,
+/// because every publication pays for this.
+class level_scanner {
+public:
+    level_scanner(std::string_view topic, std::uint64_t seed)
+        : begin_(topic.data()), at_(begin_), end_(begin_ + topic.size()), seed_(seed) {}
+
+    /// Reads the next level; false after the last. A topic has one level more than separators.
+    bool next() {
+        if (ended_) {
+            return false;
+        }
+        const char* at = at_;
+        std::uint64_t hash = seed_;
+        std::uint64_t word;
+        std::uint64_t separators;
+        while (end_ - at >= 8) {
+            word = detail::load_little_endian<std::uint64_t>(at);
+            separators = separators_in(word);
+            if (separators != 0) {
+                finish(at, static_cast<std::size_t>(std::countr_zero(separators)) / 8, word, hash);
+                return true;
+            }
+            hash = mix(hash, word);
+            at += 8;
+        }
+        word = last_word(at);
+        separators = separators_in(word);
+        ended_ = separators == 0;
+        finish(at,
+               ended_ ? static_cast<std::size_t>(end_ - at)
+                      : static_cast<std::size_t>(std::countr_zero(separators)) / 8,
+               word, hash);
+        return true;
     }
-    rest.remove_prefix(end + 1);
-    return true;
+
+    std::string_view level() const { return level_; }
+    std::uint64_t hash() const { return hash_; }
+
+    /// Whether the level read is the last.
+    bool is_last() const { return ended_; }
+
+private:
+    /// The lowest bit set marks the first `/`: what is borrowed spoils higher bytes only.
+    static std::uint64_t separators_in(std::uint64_t word) {
+        constexpr std::uint64_t ones = 0x0101'0101'0101'0101;
+        const std::uint64_t others = word ^ (ones * '/');
+        return (others - ones) & ~others & (ones << 7);
+    }
+
+    static std::uint64_t mix(std::uint64_t hash, std::uint64_t word) {
+        return detail::multiply_fold(hash ^ word ^ detail::hash_secret[0],
+                                     hash ^ detail::hash_secret[1]);
+    }
+
+    /// Ends the level with the first `size` bytes of `word`, fewer than eight.
+    void finish(const char* at, std::size_t size, std::uint64_t word, std::uint64_t hash) {
+        word &= (std::uint64_t{1} << (size * 8)) - 1;
+        hash_ = mix(hash, word | (std::uint64_t{size} + 1) << 56);
+        level_ = {at_, static_cast<std::size_t>(at - at_) + size};
+        at_ = at + size + 1;
+    }
+
+    /// The fewer than eight bytes from `at` to the end, and zeros.
+    std::uint64_t last_word(const char* at) const {
+        const auto left = static_cast<std::size_t>(end_ - at);
+        if (left == 0) {
+            return 0;
+        }
+        if (end_ - begin_ >= 8) {
+            return detail::load_little_endian<std::uint64_t>(end_ - 8) >> ((8 - left) * 8);
+        }
+        std::uint64_t word = 0;
+        for (std::size_t byte = left; byte-- != 0;) {
+            word = word << 8 | static_cast<std::uint8_t>(at[byte]);
+        }
+        return word;
+    }
+
+    const char* begin_;
+    const char* at_;
+    const char* end_;
+    std::uint64_t seed_;
+    std::uint64_t hash_ = 0;
+    std::string_view level_;
+    bool ended_ = false;
+};
+
+/// The hash that level_scanner gives a level; `level` contains no separator.
+inline std::uint64_t hash_level(std::string_view level, std::uint64_t seed) {
+    level_scanner scanner(level, seed);
+    scanner.next();
+    return scanner.hash();
 }
 
 /// Whether two texts are the same bytes; without a call, since topics are short and compared by

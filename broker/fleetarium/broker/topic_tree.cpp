@@ -165,18 +165,26 @@ void topic_tree::match(std::string_view topic, match_result& out) const {
     const std::uint64_t hash = hash_text(topic, seed_);
     by_text_.prefetch(hash);
     wildcard_trie::topic_levels levels;
-    wildcards_.read(topic, levels);
+    if (!wildcards_.empty()) {
+        wildcards_.read(topic, levels);
+    }
     const filter_id exact = find_text(hash, topic);
     // A topic may read like a stored shared filter, which it does not match for that.
     if (exact != no_filter && at(exact).kind == filter_kind::exact) {
         out.filters.push_back(exact);
+        append(exact, out);
     }
+    if (wildcards_.empty()) {
+        return;
+    }
+    const std::size_t first = out.filters.size();
     wildcards_.match(levels, out.filters);
-    for (const filter_id found : out.filters) {
-        __builtin_prefetch(&at(found));
+    const auto found = std::span(out.filters).subspan(first);
+    for (const filter_id filter : found) {
+        __builtin_prefetch(&at(filter));
     }
-    for (const filter_id found : out.filters) {
-        append(found, out);
+    for (const filter_id filter : found) {
+        append(filter, out);
     }
 }
 

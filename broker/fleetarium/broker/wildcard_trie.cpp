@@ -15,6 +15,13 @@ namespace {
 
 constexpr std::string_view plus_level = "+";
 
+/// Stands for the hash of `+` on the way to a node.
+constexpr std::uint64_t plus_hash = 0x4528'21e6'38d0'1377;
+
+path_hash path_below(path_hash path, const level_scanner& scanner) {
+    return path.below(scanner.level() == plus_level ? plus_hash : scanner.hash());
+}
+
 }  // namespace
 
 /// Followed by the text of its level, which begins in what would be padding.
@@ -46,19 +53,16 @@ void wildcard_trie::insert(std::string_view filter, std::uint32_t value) {
     }
     std::uint32_t number = root_;
     path_hash path(seed_);
-    std::string_view level;
+    level_scanner scanner(filter, seed_);
     std::size_t depth = 0;
-    for (bool more = true; more; ++depth) {
-        more = take_level(filter, level);
+    for (; scanner.next() && scanner.level() != "#"; ++depth) {
         FLEETARIUM_ASSERT(depth < limits::topic_levels_max);
-        if (level == "#") {
-            FLEETARIUM_ASSERT(!more);
-            break;
-        }
-        path = path.below(hash_text(level, seed_));
-        number = child_or_new(number, path, level);
+        path = path_below(path, scanner);
+        number = child_or_new(number, path, scanner.level());
     }
-    std::uint32_t& place = level == "#" ? node_at(number).hash_value : node_at(number).value;
+    FLEETARIUM_ASSERT(scanner.is_last());
+    std::uint32_t& place =
+        scanner.level() == "#" ? node_at(number).hash_value : node_at(number).value;
     FLEETARIUM_ASSERT(place == none);
     place = value;
     depth_max_ = std::max(depth_max_, depth);
@@ -70,17 +74,16 @@ void wildcard_trie::erase(std::string_view filter) {
     std::size_t depth = 0;
     std::uint32_t number = root_;
     path_hash path(seed_);
-    std::string_view level;
-    for (bool more = true; more;) {
-        more = take_level(filter, level);
-        if (level != "#") {
-            path = path.below(hash_text(level, seed_));
-            number = level == plus_level ? node_at(number).plus : child(number, path, level);
-            FLEETARIUM_ASSERT(number != none);
-            way[depth++] = {number, path};
-        }
+    level_scanner scanner(filter, seed_);
+    while (scanner.next() && scanner.level() != "#") {
+        path = path_below(path, scanner);
+        number = scanner.level() == plus_level ? node_at(number).plus
+                                               : child(number, path, scanner.level());
+        FLEETARIUM_ASSERT(number != none);
+        way[depth++] = {number, path};
     }
-    std::uint32_t& place = level == "#" ? node_at(number).hash_value : node_at(number).value;
+    std::uint32_t& place =
+        scanner.level() == "#" ? node_at(number).hash_value : node_at(number).value;
     FLEETARIUM_ASSERT(place != none);
     place = none;
     prune({way.data(), depth});
@@ -96,13 +99,13 @@ void wildcard_trie::read(std::string_view topic, topic_levels& levels) const {
     levels.ended_ = false;
     levels.count_ = 0;
     path_hash path(seed_);
-    std::string_view level;
-    while (!levels.ended_ && levels.count_ < depth_max_) {
-        levels.ended_ = !take_level(topic, level);
-        const std::uint64_t hash = hash_text(level, seed_);
-        path = path.below(hash);
+    level_scanner scanner(topic, seed_);
+    while (levels.count_ < depth_max_ && scanner.next()) {
+        path = path.below(scanner.hash());
         edges_.prefetch(path.value());
-        levels.levels_[levels.count_++] = {level.data(), level.size(), hash};
+        levels.ended_ = scanner.is_last();
+        levels.levels_[levels.count_++] = {scanner.level().data(), scanner.level().size(),
+                                           scanner.hash()};
     }
 }
 
@@ -118,7 +121,6 @@ void wildcard_trie::match(const topic_levels& levels, std::vector<std::uint32_t>
     std::array<branch, limits::topic_levels_max> later;  // each depth leaves at most one
     std::size_t later_count = 0;
     branch now{root_, 0, path_hash(seed_)};
-    const std::uint64_t plus_hash = hash_text(plus_level, seed_);
     for (;;) {
         node& here = node_at(now.number);
         // v5/MQTT-4.7.2-1: a wildcard in the first level does not see `$` topics.
