@@ -21,7 +21,10 @@
 // in between. What goes in is handled at once, and so is all that follows from it.
 namespace fleetarium::test {
 
-using namespace std::chrono_literals;
+using std::chrono_literals::operator""h;
+using std::chrono_literals::operator""min;
+using std::chrono_literals::operator""s;
+using std::chrono_literals::operator""ms;
 
 class broker_bench;
 
@@ -65,12 +68,27 @@ public:
     /// it live until the next take.
     template <class Packet>
     Packet take_as();
+    /// The next packet, which has to be a PUBLISH, as "topic=payload q1 dup retain", where q0 and
+    /// flags that are 0 are left out; "" if there is none.
+    std::string take_publish() {
+        return packets_.empty() ? std::string() : text_of(take_as<fleetarium::publish>());
+    }
     /// All packets not yet taken, dropped.
     void discard() { packets_.clear(); }
     std::size_t waiting() const { return packets_.size(); }
 
     /// Whether the broker has closed the connection.
     bool closed() const { return closed_; }
+    /// Whether the broker has closed the connection and all it said has been taken.
+    bool closed_silently() const { return closed_ && packets_.empty(); }
+    /// Whether the broker ended the connection as the version has it, and takes what it said: in
+    /// 5.0 DISCONNECT with the code, in 3.1.1 nothing; then a close.
+    bool ended_with(reason_code code);
+    /// Whether the broker answered CONNECT with that failure, session present 0, and closed. In
+    /// 3.1.1 `code` is one of the five that CONNACK has there.
+    bool refused_with(reason_code code);
+    /// Whether PINGREQ is answered by PINGRESP, and nothing else waits before it.
+    bool is_served();
     /// The network fails: the broker sees the connection close without DISCONNECT.
     void cut();
 
@@ -79,6 +97,7 @@ public:
 
 private:
     friend class broker_bench;
+    static std::string text_of(const fleetarium::publish& in);
     void receive(const bytes& raw);
 
     broker_bench* bench_;
@@ -101,6 +120,12 @@ struct connect_with {
     std::optional<std::uint32_t> maximum_packet_size{};
     std::optional<std::uint16_t> topic_alias_maximum{};
     std::optional<fleetarium::will> will{};
+    std::optional<std::string_view> user_name{};
+    std::optional<std::string_view> password{};
+    std::optional<bool> request_response_information{};
+    std::optional<bool> request_problem_information{};
+    std::optional<std::string_view> authentication_method{};
+    std::optional<std::string_view> authentication_data{};
 };
 
 class broker_bench {
@@ -132,6 +157,16 @@ public:
         request.maximum_packet_size = how.maximum_packet_size;
         request.topic_alias_maximum = how.topic_alias_maximum;
         request.will = how.will;
+        request.user_name = how.user_name;
+        if (how.password) {
+            request.password = as_bytes_view(*how.password);
+        }
+        request.request_response_information = how.request_response_information;
+        request.request_problem_information = how.request_problem_information;
+        request.authentication_method = how.authentication_method;
+        if (how.authentication_data) {
+            request.authentication_data = as_bytes_view(*how.authentication_data);
+        }
         made.send(request);
         return made;
     }
@@ -260,6 +295,41 @@ inline std::optional<received_packet> peer::take() {
     split_frame(rest, current_.frame);
     current_.type = current_.frame.type();
     return current_;
+}
+
+inline std::string peer::text_of(const fleetarium::publish& in) {
+    std::string out(in.topic);
+    out += '=';
+    out += as_text(in.payload);
+    out += in.qos == qos::at_most_once ? "" : in.qos == qos::at_least_once ? " q1" : " q2";
+    out += in.dup ? " dup" : "";
+    out += in.retain ? " retain" : "";
+    return out;
+}
+
+inline bool peer::ended_with(reason_code code) {
+    if (version_ == protocol_version::v5) {
+        const auto farewell = take();
+        disconnect decoded;
+        if (!farewell || farewell->type != packet_type::disconnect ||
+            decode(current_.frame, version_, decoded) != violation::none || decoded.code != code) {
+            return false;
+        }
+    }
+    return closed_silently();
+}
+
+inline bool peer::refused_with(reason_code code) {
+    const auto answer = take();
+    connack decoded;
+    return answer && answer->type == packet_type::connack &&
+           decode(current_.frame, version_, decoded) == violation::none && decoded.code == code &&
+           !decoded.session_present && closed_silently();
+}
+
+inline bool peer::is_served() {
+    send(pingreq{});
+    return take_hex() == "D0 00";
 }
 
 template <class Packet>

@@ -2,7 +2,7 @@
 
 #include <fleetarium/broker/broker_core.hpp>
 
-#include <fleetarium/codec/topic.hpp>
+#include <fleetarium/codec/reason_code_table.hpp>
 #include <fleetarium/core/assert.hpp>
 
 #include <algorithm>
@@ -13,10 +13,6 @@ namespace {
 
 bool is_v5(const connect& request) { return request.version == protocol_version::v5; }
 
-bool is_server_topic(std::string_view topic) {
-    return topic == "$SYS" || topic.starts_with("$SYS/") || topic.starts_with("$share/");
-}
-
 std::vector<std::uint8_t> bytes_of(const connect& request) {
     wire_buffer encoded;
     encode(request, encoded);
@@ -26,153 +22,182 @@ std::vector<std::uint8_t> bytes_of(const connect& request) {
     return out;
 }
 
+fleetarium::publish message_of(const will& asked) {
+    fleetarium::publish out;
+    out.topic = asked.topic;
+    out.payload = asked.payload;
+    out.qos = asked.qos;
+    out.retain = asked.retain;
+    out.payload_format_indicator = asked.payload_format_indicator;
+    out.content_type = asked.content_type;
+    out.response_topic = asked.response_topic;
+    out.correlation_data = asked.correlation_data;
+    out.user_properties = asked.user_properties;
+    return out;
+}
+
+/// A failure of an embedder's choice as one that CONNACK may hold [v5/MQTT-3.2.2-8].
+reason_code as_connack_failure(reason_code code) {
+    const bool fits =
+        is_failure(code) && detail::may_hold(packet_type::connack, static_cast<std::uint8_t>(code));
+    return fits ? code : reason_code::unspecified_error;
+}
+
+/// A failed re-authentication as a code of DISCONNECT: 0x8C, 0x86 and others are CONNACK's alone.
+reason_code as_disconnect_failure(reason_code code) {
+    const bool fits = is_failure(code) && code != reason_code::bad_authentication_method &&
+                      detail::may_hold(packet_type::disconnect, static_cast<std::uint8_t>(code));
+    return fits ? code : reason_code::not_authorized;
+}
+
 }  // namespace
 
 // CONNECT
 
 void broker_core::handle_connect(connection_id from, const connect& request, instant now) {
     connection& source = connections_[from];
-    if (source.refused) {
-        refuse_connect(from, reason_code::server_busy, now);
-        return;
-    }
-    if (request.client_id.empty() && !is_v5(request) && !request.clean_start) {
-        refuse_connect(from, reason_code::client_identifier_not_valid, now);  // v3/MQTT-3.1.3-8
-        return;
-    }
     if (request.user_name) {
         source.user_name = std::make_unique<std::string>(*request.user_name);
     }
+    const refusal refused = source.refused
+                                ? refusal{reason_code::server_busy, "too many connections"}
+                                : check_connect(request);
+    if (refused.code != reason_code::success) {
+        refuse_connect(from, request, refused, now);
+        return;
+    }
     client_info client = info_of(from);
     client.client_id = request.client_id;
-    const reason_code code = check_connect(client, request);
-    if (code != reason_code::success) {
-        refuse_connect(from, code, now);
-        return;
-    }
-    if (!request.authentication_method) {
-        continue_connect(from, request, {}, now);
-        return;
-    }
-    const authentication_step step = hooks_->authenticate_enhanced(
-        client, *request.authentication_method, request.authentication_data.value_or(bytes_view{}));
-    if (step.result == authentication_step::outcome::challenged) {
-        source.pending = std::make_unique<std::vector<std::uint8_t>>(bytes_of(request));
+    authentication_step step;
+    if (request.authentication_method) {
+        step = hooks_->authenticate_enhanced(client, *request.authentication_method,
+                                             request.authentication_data.value_or(bytes_view{}));
+    } else if (const reason_code code = hooks_->authenticate(client, request);
+               code != reason_code::success) {
+        step = {authentication_step::outcome::failed, {}, code};
     }
     continue_connect(from, request, step, now);
 }
 
-reason_code broker_core::check_connect(const client_info& client, const connect& request) {
-    if (request.will) {
-        const will& asked = *request.will;
-        if (asked.qos > options_.maximum_qos) {
-            return reason_code::qos_not_supported;  // v5/MQTT-3.2.2-12
-        }
-        if (asked.retain && !options_.retain_available) {
-            return reason_code::retain_not_supported;  // v5/MQTT-3.2.2-13
-        }
-        if (is_server_topic(asked.topic) ||
-            topic_level_count(asked.topic) > limits::topic_levels_max) {
-            return reason_code::topic_name_invalid;
-        }
+broker_core::refusal broker_core::check_connect(const connect& request) const {
+    if (request.client_id.empty() && !is_v5(request) && !request.clean_start) {
+        // v3/MQTT-3.1.3-8
+        return {reason_code::client_identifier_not_valid, "an empty client identifier"};
     }
-    if (!request.authentication_method) {
-        const reason_code code = hooks_->authenticate(client, request);
-        if (code != reason_code::success) {
-            return code;
-        }
+    if (!request.will) {
+        return {};
     }
-    if (request.will) {
-        fleetarium::publish message;
-        message.topic = request.will->topic;
-        message.payload = request.will->payload;
-        message.qos = request.will->qos;
-        message.retain = request.will->retain;
-        if (!hooks_->authorize_publish(client, message)) {
-            return reason_code::not_authorized;
-        }
+    const will& asked = *request.will;
+    if (asked.qos > options_.maximum_qos) {  // v5/MQTT-3.2.2-12
+        return {reason_code::qos_not_supported, "the QoS of the will is too high"};
     }
-    return reason_code::success;
+    if (asked.retain && !options_.retain_available) {  // v5/MQTT-3.2.2-13
+        return {reason_code::retain_not_supported, "a retained will"};
+    }
+    drop_reason why = drop_reason::none;
+    const reason_code code = check_topic(asked.topic, why);
+    if (code != reason_code::success) {
+        return {code, "the topic of the will is not allowed"};
+    }
+    return {};
 }
 
 void broker_core::continue_connect(connection_id from, const connect& request,
                                    const authentication_step& step, instant now) {
     switch (step.result) {
-        case authentication_step::outcome::succeeded:
-            if (request.client_id.empty()) {
-                accept_connect(from, request, make_client_id(), step.data, now);
-            } else {
-                accept_connect(from, request, request.client_id, step.data, now);
+        case authentication_step::outcome::succeeded: {
+            const std::string assigned =
+                request.client_id.empty() ? make_client_id() : std::string();
+            client_info client = info_of(from);
+            client.client_id = assigned.empty() ? request.client_id : assigned;
+            if (request.will && !hooks_->authorize_publish(client, message_of(*request.will))) {
+                refuse_connect(from, request,
+                               {reason_code::not_authorized, "the will is not authorised"}, now);
+                return;
             }
-            return;
-        case authentication_step::outcome::challenged: {
-            auth exchange;
-            exchange.authentication_data = as_bytes_view(step.data);
-            connections_[from].protocol.challenge(exchange, now);
+            accept_connect(from, request, client.client_id, step.data, now);
             return;
         }
-        case authentication_step::outcome::failed: refuse_connect(from, step.code, now); return;
+        case authentication_step::outcome::challenged: {
+            connection& source = connections_[from];
+            source.pending = std::make_unique<std::vector<std::uint8_t>>(bytes_of(request));
+            auth exchange;
+            exchange.authentication_data = as_bytes_view(step.data);
+            source.protocol.challenge(exchange, now);
+            return;
+        }
+        case authentication_step::outcome::failed:
+            refuse_connect(from, request, {as_connack_failure(step.code), {}}, now);
+            return;
     }
 }
 
 void broker_core::handle_auth(connection_id from, const auth& exchange, instant now) {
-    connection& source = connections_[from];
-    const bytes_view data = exchange.authentication_data.value_or(bytes_view{});
-    if (source.pending) {
-        // The CONNECT that began the exchange, read again from its bytes.
-        const auto bytes = std::move(source.pending);
-        bytes_view rest = *bytes;
-        frame in;
-        connect request;
-        split_frame(rest, in);
-        FLEETARIUM_ASSERT(decode(in, request) == violation::none);
-        client_info client = info_of(from);
-        client.client_id = request.client_id;
-        const authentication_step step =
-            hooks_->authenticate_enhanced(client, *exchange.authentication_method, data);
-        if (step.result == authentication_step::outcome::challenged) {
-            source.pending = std::make_unique<std::vector<std::uint8_t>>(*bytes);
-        }
-        continue_connect(from, request, step, now);
+    if (connections_[from].pending) {
+        resume_connect(from, exchange, now);
         return;
     }
+    server_session& protocol = connections_[from].protocol;
     const authentication_step step =
-        hooks_->authenticate_enhanced(info_of(from), *exchange.authentication_method, data);
+        hooks_->authenticate_enhanced(info_of(from), *exchange.authentication_method,
+                                      exchange.authentication_data.value_or(bytes_view{}));
     auth answer;
     if (!step.data.empty()) {
         answer.authentication_data = as_bytes_view(step.data);
     }
     switch (step.result) {
         case authentication_step::outcome::succeeded:
-            source.protocol.finish_re_authentication(answer, now);
+            protocol.finish_re_authentication(answer, now);
             return;
-        case authentication_step::outcome::challenged:
-            source.protocol.challenge(answer, now);
+        case authentication_step::outcome::challenged: protocol.challenge(answer, now); return;
+        case authentication_step::outcome::failed:  // v5/MQTT-4.12.1-2
+            end_connection(from, as_disconnect_failure(step.code), now);
             return;
-        case authentication_step::outcome::failed: {  // v5/MQTT-4.12.1-2
-            fleetarium::disconnect farewell;
-            // 0x8C is not among the codes of DISCONNECT.
-            farewell.code = step.code == reason_code::bad_authentication_method
-                                ? reason_code::not_authorized
-                                : step.code;
-            source.protocol.disconnect(farewell, now);
-            detach(from, farewell.code, violation::none, now);
-            return;
-        }
     }
 }
 
-void broker_core::refuse_connect(connection_id from, reason_code code, instant now) {
+/// AUTH before CONNACK: goes on with the CONNECT that began the exchange, read again.
+void broker_core::resume_connect(connection_id from, const auth& exchange, instant now) {
+    const auto bytes = std::move(connections_[from].pending);
+    bytes_view rest = *bytes;
+    frame in;
+    connect request;
+    split_frame(rest, in);
+    const violation broken = decode(in, request);
+    FLEETARIUM_ASSERT(broken == violation::none);
+    client_info client = info_of(from);
+    client.client_id = request.client_id;
+    const authentication_step step =
+        hooks_->authenticate_enhanced(client, *exchange.authentication_method,
+                                      exchange.authentication_data.value_or(bytes_view{}));
+    continue_connect(from, request, step, now);
+}
+
+void broker_core::refuse_connect(connection_id from, const connect& request, const refusal& refused,
+                                 instant now) {
     connack answer;
-    answer.code = code;
+    answer.code = refused.code;
+    if (!refused.phrase.empty()) {
+        answer.reason_string = refused.phrase;
+    }
     connections_[from].protocol.refuse(answer, now);
+    note_refused(from, request.client_id, refused.code, violation::none, now);
+}
+
+void broker_core::note_refused(connection_id from, std::string_view client_id, reason_code code,
+                               violation broken, instant now) {
     ++metrics_.connections_refused;
-    emit({.what = broker_event::kind::refused, .at = now, .connection = from, .code = code});
+    emit({.what = broker_event::kind::refused,
+          .at = now,
+          .connection = from,
+          .client_id = client_id,
+          .code = code,
+          .broken = broken});
 }
 
 std::uint32_t broker_core::expiry_interval_for(const connect& request) const {
     // Clean Session 1 ends with the connection, 0 never by the standard of 3.1.1.
-    const std::uint32_t asked = is_v5(request) ? request.session_expiry_interval.value_or(0)
+    const std::uint32_t asked = is_v5(request)        ? request.session_expiry_interval.value_or(0)
                                 : request.clean_start ? 0
                                                       : session_expiry_never;
     return std::min(asked, options_.session_expiry_maximum);
@@ -214,27 +239,15 @@ connack broker_core::make_connack(const connect& request, std::uint32_t expiry_i
 }
 
 std::unique_ptr<stored_will> broker_core::make_will(const connect& request,
-                                                    std::string_view client_id,
-                                                    instant now) const {
+                                                    std::string_view client_id, instant now) const {
     if (!request.will) {
         return nullptr;
     }
-    const will& asked = *request.will;
-    fleetarium::publish message;
-    message.topic = asked.topic;
-    message.payload = asked.payload;
-    message.qos = asked.qos;
-    message.retain = asked.retain;
-    message.payload_format_indicator = asked.payload_format_indicator;
-    message.content_type = asked.content_type;
-    message.response_topic = asked.response_topic;
-    message.correlation_data = asked.correlation_data;
-    message.user_properties = asked.user_properties;
     auto out = std::make_unique<stored_will>();
-    out->message =
-        message::make(message, {{0, now}, session_registry::hash_of(client_id), never});
-    out->delay_interval = asked.delay_interval;
-    out->message_expiry_interval = asked.message_expiry_interval;
+    out->message = message::make(message_of(*request.will),
+                                 {{0, now}, session_registry::hash_of(client_id), never});
+    out->delay_interval = request.will->delay_interval;
+    out->message_expiry_interval = request.will->message_expiry_interval;
     return out;
 }
 
@@ -242,17 +255,21 @@ void broker_core::accept_connect(connection_id from, const connect& request,
                                  std::string_view client_id, std::string_view authentication_data,
                                  instant now) {
     session_index index = sessions_.find(client_id);
-    if (index != no_session && sessions_[index].connection != no_connection) {
-        take_over(index, now);
-        index = sessions_.find(client_id);  // it may have ended with its connection
+    if (index != no_session) {
+        if (sessions_[index].connection != no_connection) {
+            take_over(index, now);
+        } else {
+            settle_session(index, now);
+        }
+        index = sessions_.find(client_id);  // it may have ended
     }
     if (index != no_session && request.clean_start) {
-        end_session(index, now);  // v5/MQTT-3.1.2-4
+        end_session(index, now);  // v5/MQTT-3.1.2-4, v3/MQTT-3.1.2-6
         index = no_session;
     }
     const bool present = index != no_session;
     if (!present && sessions_.size() >= options_.sessions_max) {
-        refuse_connect(from, reason_code::quota_exceeded, now);
+        refuse_connect(from, request, {reason_code::quota_exceeded, "too many sessions"}, now);
         return;
     }
     if (!present) {
@@ -261,12 +278,8 @@ void broker_core::accept_connect(connection_id from, const connect& request,
 
     session& owner = sessions_[index];
     connection& source = connections_[from];
-    owner.version = request.version;
-    owner.expiry_interval = expiry_interval_for(request);
-    owner.expires_at = never;
-    owner.will = make_will(request, client_id, now);  // v5/MQTT-3.1.3-9: an older one is cancelled
-
-    connack answer = make_connack(request, owner.expiry_interval);
+    const std::uint32_t expiry_interval = expiry_interval_for(request);
+    connack answer = make_connack(request, expiry_interval);
     answer.session_present = present;
     if (request.client_id.empty() && is_v5(request)) {
         answer.assigned_client_identifier = owner.client_id();  // v5/MQTT-3.1.3-7
@@ -277,24 +290,24 @@ void broker_core::accept_connect(connection_id from, const connect& request,
     const std::uint16_t keep_alive = is_v5(request) && options_.server_keep_alive
                                          ? *options_.server_keep_alive
                                          : request.keep_alive;
-    const connection_limits own{options_.receive_maximum, options_.topic_alias_maximum,
-                                options_.maximum_packet_size};
-    if (!source.protocol.accept(answer, own, keep_alive, owner.state, now)) {
-        owner.will.reset();
-        if (owner.expiry_interval == 0 || !present) {
-            end_session(index, now);
-        } else {
-            owner.expires_at = saturating_add(now, std::chrono::seconds{owner.expiry_interval});
-            arm_session(index);
+    if (!source.protocol.accept(answer, limits_for(request), keep_alive, owner.state, now)) {
+        // CONNACK is over the client's Maximum Packet Size. A session that was there stays as the
+        // end of its last connection left it.
+        if (!present) {
+            sessions_.erase(index);
         }
+        note_refused(from, client_id, reason_code::packet_too_large, violation::none, now);
         return;
     }
-    source.session = index;
+    owner.expiry_interval = expiry_interval;
+    owner.expires_at = never;
+    owner.will = make_will(request, client_id, now);  // v5/MQTT-3.1.3-9: an older one is cancelled
     owner.connection = from;
+    source.session = index;
     ++connected_;
     ++metrics_.connections_accepted;
     metrics_.sessions_resumed += present;
-    arm_connection(from);
+    arm_connection(from, now);
     emit({.what = broker_event::kind::connected,
           .at = now,
           .connection = from,
@@ -304,12 +317,19 @@ void broker_core::accept_connect(connection_id from, const connect& request,
     send_deliveries(index, now);
 }
 
+connection_limits broker_core::limits_for(const connect& request) const {
+    connection_limits out{options_.receive_maximum, options_.topic_alias_maximum,
+                          options_.maximum_packet_size};
+    if (!is_v5(request)) {
+        // It cannot be told: its packet identifiers are the only bound that it knows.
+        out.receive_maximum = 65'535;
+    }
+    return out;
+}
+
 void broker_core::take_over(session_index index, instant now) {
-    const connection_id old = sessions_[index].connection;
-    fleetarium::disconnect farewell;
-    farewell.code = reason_code::session_taken_over;  // v5/MQTT-3.1.4-3
-    connections_[old].protocol.disconnect(farewell, now);
-    detach(old, farewell.code, violation::none, now);
+    // v5/MQTT-3.1.4-3, v3/MQTT-3.1.4-2
+    end_connection(sessions_[index].connection, reason_code::session_taken_over, now);
     ++metrics_.sessions_taken_over;
 }
 
@@ -342,16 +362,19 @@ void broker_core::handle_disconnect(connection_id from, const fleetarium::discon
 
 void broker_core::detach(connection_id id, reason_code code, violation broken, instant now) {
     connection& gone = connections_[id];
-    list_output(id);
-    metrics_.protocol_violations += broken != violation::none;
+    if (gone.protocol.should_close()) {
+        list_output(id);
+    }
+    switch (broken) {
+        case violation::none: break;
+        case violation::keep_alive_timeout: ++metrics_.keep_alive_timeouts; break;
+        case violation::connect_timeout: ++metrics_.connect_timeouts; break;
+        default: ++metrics_.protocol_violations; break;
+    }
     const session_index index = std::exchange(gone.session, no_session);
     if (index == no_session) {
         if (broken != violation::none) {
-            emit({.what = broker_event::kind::refused,
-                  .at = now,
-                  .connection = id,
-                  .code = code,
-                  .broken = broken});
+            note_refused(id, {}, code, broken, now);
         }
         return;
     }
@@ -365,7 +388,8 @@ void broker_core::detach(connection_id id, reason_code code, violation broken, i
           .session = index,
           .client_id = owner.client_id(),
           .code = code,
-          .broken = broken});
+          .broken = broken,
+          .flag = !gone.protocol.should_close()});
     if (owner.expiry_interval == 0) {
         end_session(index, now);
         return;
@@ -375,11 +399,22 @@ void broker_core::detach(connection_id id, reason_code code, violation broken, i
     }
     if (owner.will) {
         owner.will->due = now + std::chrono::seconds{owner.will->delay_interval};
-        if (owner.will->due <= now) {
-            publish_will(index, now);
-        }
     }
-    arm_session(index);
+    settle_session(index, now);
+}
+
+/// Does what is due for a session that is not connected: its will, its end.
+void broker_core::settle_session(session_index index, instant now) {
+    session& late = sessions_[index];
+    if (late.expires_at <= now) {
+        ++metrics_.sessions_expired;
+        end_session(index, now);
+        return;
+    }
+    if (late.will && late.will->due <= now) {
+        publish_will(index, now);
+    }
+    arm_session(index, now);
 }
 
 // Wills and the end of a session

@@ -1,7 +1,8 @@
 #include <fleetarium/broker/broker_core.hpp>
 
+#include <fleetarium/codec/reason_code_table.hpp>
 #include <fleetarium/codec/topic.hpp>
-#include <fleetarium/core/assert.hpp>
+#include <fleetarium/codec/utf8.hpp>
 
 #include <algorithm>
 #include <stdexcept>
@@ -34,6 +35,9 @@ broker_core::broker_core(const broker_options& options, broker_hooks* hooks)
     require(options.connect_packet_size_max >= 64, "connect_packet_size_max must be 64 or more");
     require(options.connect_timeout > duration{}, "connect_timeout must be positive");
     require(options.sys_interval >= duration{}, "sys_interval must not be negative");
+    require(options.response_information.size() <= limits::string_size_max &&
+                detail::check_string(options.response_information) == violation::none,
+            "response_information must be UTF-8 of at most 65,535 bytes");
 }
 
 broker_core::~broker_core() = default;
@@ -59,7 +63,7 @@ connection_id broker_core::handle_open(instant now) {
         std::min(options_.connect_packet_size_max, options_.maximum_packet_size);
     made.protocol.open(own, options_.inflight_messages_max, options_.connect_timeout, now);
     made.refused = connections_.size() > options_.connections_max;
-    arm_connection(id);
+    arm_connection(id, now);
     ++metrics_.connections_opened;
     return id;
 }
@@ -67,6 +71,9 @@ connection_id broker_core::handle_open(instant now) {
 void broker_core::handle_bytes(connection_id from, bytes_view bytes, instant now) {
     connection& source = connections_[from];
     metrics_.bytes_received += bytes.size();
+    if (source.dismissed) {
+        return;  // on its way when the close was told
+    }
     for (;;) {
         server_event event = source.protocol.handle_bytes(bytes, now);
         if (!std::holds_alternative<std::monostate>(event)) {
@@ -144,22 +151,28 @@ void broker_core::handle_timeout(instant now) {
 instant broker_core::poll_timeout() const { return deadlines_.next_time(); }
 
 // A deadline that moves later is not taken out of the wheel: its entry fires, finds that nothing is
-// due, and goes back in. So a message costs no timer work.
-void broker_core::arm_connection(connection_id id) {
+// due, and goes back in. So a message costs no timer work. Nor is the entry of a connection or
+// session that is gone; so that such entries do not pile up while clients come and go, none is put
+// in further ahead than this.
+constexpr duration arming_horizon = std::chrono::hours{1};
+
+void broker_core::arm_connection(connection_id id, instant now) {
     connection& armed = connections_[id];
     const instant due = armed.protocol.poll_timeout();
-    if (due < armed.armed) {
-        armed.armed = due;
-        deadlines_.push({due, id, deadline_kind::connection});
+    const instant entry = std::min(due, saturating_add(now, arming_horizon));
+    if (due != never && entry < armed.armed) {
+        armed.armed = entry;
+        deadlines_.push({entry, id, deadline_kind::connection});
     }
 }
 
-void broker_core::arm_session(session_index index) {
+void broker_core::arm_session(session_index index, instant now) {
     session& armed = sessions_[index];
     const instant due = std::min(armed.expires_at, armed.will ? armed.will->due : never);
-    if (due < armed.armed) {
-        armed.armed = due;
-        deadlines_.push({due, index, deadline_kind::session});
+    const instant entry = std::min(due, saturating_add(now, arming_horizon));
+    if (due != never && entry < armed.armed) {
+        armed.armed = entry;
+        deadlines_.push({entry, index, deadline_kind::session});
     }
 }
 
@@ -172,30 +185,15 @@ void broker_core::fire(const deadline& due, instant now) {
             connection& late = connections_[due.index];
             late.armed = never;
             server_event event = late.protocol.handle_timeout(now);
-            if (const auto* broken = std::get_if<protocol_violation>(&event)) {
-                metrics_.keep_alive_timeouts += broken->broken == violation::keep_alive_timeout;
-                handle_event(due.index, event, now);
-                list_output(due.index);
-            }
-            arm_connection(due.index);
+            handle_event(due.index, event, now);
+            arm_connection(due.index, now);
             return;
         }
         case deadline_kind::session: {
-            if (!sessions_.slots().contains(due.index) ||
-                sessions_[due.index].armed != due.time) {
-                return;
+            if (sessions_.contains(due.index) && sessions_[due.index].armed == due.time) {
+                sessions_[due.index].armed = never;
+                settle_session(due.index, now);
             }
-            session& late = sessions_[due.index];
-            late.armed = never;
-            if (late.expires_at <= now) {
-                ++metrics_.sessions_expired;
-                end_session(due.index, now);
-                return;
-            }
-            if (late.will && late.will->due <= now) {
-                publish_will(due.index, now);
-            }
-            arm_session(due.index);
             return;
         }
         case deadline_kind::retained: {
@@ -223,7 +221,7 @@ void broker_core::fire(const deadline& due, instant now) {
 
 void broker_core::list_output(connection_id id) {
     connection& listed = connections_[id];
-    if (!listed.listed) {
+    if (!listed.listed && !listed.dismissed) {
         listed.listed = true;
         outputs_.push_back(id);
     }
@@ -239,6 +237,7 @@ std::optional<broker_output> broker_core::poll_output() {
         ready.listed = false;
         broker_output out{id, ready.protocol.poll_transmit(), ready.protocol.should_close()};
         metrics_.bytes_sent += out.bytes.size();
+        ready.dismissed = out.close;
         return out;
     }
     outputs_.clear();
@@ -262,26 +261,30 @@ result<void> broker_core::publish(const fleetarium::publish& message, instant no
     return {};
 }
 
-bool broker_core::disconnect(std::string_view client_id, reason_code code, instant now) {
+result<void> broker_core::disconnect(std::string_view client_id, reason_code code, instant now) {
+    if (code == reason_code::disconnect_with_will_message ||
+        !detail::may_hold(packet_type::disconnect, static_cast<std::uint8_t>(code))) {
+        return error::invalid_argument;
+    }
     const session_index index = sessions_.find(client_id);
     if (index == no_session || sessions_[index].connection == no_connection) {
-        return false;
+        return error::not_connected;
     }
-    const connection_id id = sessions_[index].connection;
+    end_connection(sessions_[index].connection, code, now);
+    return {};
+}
+
+void broker_core::end_connection(connection_id id, reason_code code, instant now) {
     fleetarium::disconnect farewell;
     farewell.code = code;
     connections_[id].protocol.disconnect(farewell, now);
     detach(id, code, violation::none, now);
-    return true;
 }
 
 void broker_core::shut_down(instant now) {
     for (connection_id id = 0; id < connections_.end(); ++id) {
         if (connections_.contains(id) && !connections_[id].protocol.is_closing()) {
-            fleetarium::disconnect farewell;
-            farewell.code = reason_code::server_shutting_down;
-            connections_[id].protocol.disconnect(farewell, now);
-            detach(id, farewell.code, violation::none, now);
+            end_connection(id, reason_code::server_shutting_down, now);
         }
     }
 }

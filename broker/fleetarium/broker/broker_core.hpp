@@ -42,8 +42,9 @@ struct session_info {
 ///
 /// Order of calls: `handle_open` for each transport a client opened; `handle_bytes` as they come;
 /// `handle_closed` exactly once for each connection, when its transport is gone or after an output
-/// said close (only then is its number used again); `handle_timeout` when `poll_timeout` is due.
-/// After each of them, and after verbs, `poll_output` until it returns none.
+/// said close, which is said once (only then is its number used again); `handle_timeout` when
+/// `poll_timeout` is due, which may turn out to be too early to do anything. After each of them,
+/// and after verbs, `poll_output` until it returns none.
 ///
 /// Path of a PUBLISH: server_session checks the rules of the connection (broker_core.cpp), the
 /// router decides who gets it (router.cpp), each receiver's server_session encodes it or its
@@ -62,7 +63,7 @@ public:
     // Input
 
     /// A client opened a transport. With connections_max reached the connection is made all the
-    /// same and refused at once with "server busy" or by a close.
+    /// same, and its CONNECT is refused with "server busy".
     connection_id handle_open(instant now);
     void handle_bytes(connection_id from, bytes_view bytes, instant now);
     void handle_closed(connection_id gone, instant now);
@@ -81,10 +82,13 @@ public:
     /// clients. Errors: invalid_topic_name, invalid_argument.
     result<void> publish(const fleetarium::publish& message, instant now);
 
-    /// Ends a client's connection with the code; false if the client is not connected.
-    bool disconnect(std::string_view client_id, reason_code code, instant now);
+    /// Ends a client's connection with the code; its will is published, as at any end that the
+    /// client did not ask for. Errors: not_connected; invalid_argument for a code that a server may
+    /// not send in DISCONNECT.
+    result<void> disconnect(std::string_view client_id, reason_code code, instant now);
 
-    /// Ends all connections with "server shutting down"; sessions are kept.
+    /// Ends all connections with "server shutting down". Sessions and wills fare as at any other
+    /// end of a connection. Connections opened afterwards are served again.
     void shut_down(instant now);
 
     // Getters
@@ -124,8 +128,9 @@ private:
         server_session protocol;
         instant armed = never;  // its entry in the wheel
         session_index session = no_session;
-        bool listed : 1 = false;      // in outputs_
-        bool refused : 1 = false;     // over connections_max
+        bool listed : 1 = false;     // in outputs_
+        bool dismissed : 1 = false;  // its close was told
+        bool refused : 1 = false;    // over connections_max
         std::unique_ptr<std::vector<std::uint8_t>> pending;  // CONNECT while AUTH goes on
         std::unique_ptr<std::string> user_name;
     };
@@ -146,8 +151,8 @@ private:
     void start(instant now);
     void handle_event(connection_id from, server_event& event, instant now);
     void list_output(connection_id id);
-    void arm_connection(connection_id id);
-    void arm_session(session_index index);
+    void arm_connection(connection_id id, instant now);
+    void arm_session(session_index index, instant now);
     void fire(const deadline& due, instant now);
     client_info info_of(connection_id id) const;
     session_info describe_session(session_index index) const;
@@ -158,22 +163,33 @@ private:
     }
 
     // broker_connect.cpp: from CONNECT to the end of a session
+    struct refusal {
+        reason_code code = reason_code::success;
+        std::string_view phrase{};  // for the Reason String; empty is none
+    };
     void handle_connect(connection_id from, const connect& request, instant now);
     void handle_auth(connection_id from, const auth& exchange, instant now);
+    void resume_connect(connection_id from, const auth& exchange, instant now);
     void continue_connect(connection_id from, const connect& request,
                           const authentication_step& step, instant now);
     void accept_connect(connection_id from, const connect& request, std::string_view client_id,
                         std::string_view authentication_data, instant now);
-    reason_code check_connect(const client_info& client, const connect& request);
-    void refuse_connect(connection_id from, reason_code code, instant now);
+    refusal check_connect(const connect& request) const;
+    void refuse_connect(connection_id from, const connect& request, const refusal& refused,
+                        instant now);
+    void note_refused(connection_id from, std::string_view client_id, reason_code code,
+                      violation broken, instant now);
     connack make_connack(const connect& request, std::uint32_t expiry_interval) const;
+    connection_limits limits_for(const connect& request) const;
     std::uint32_t expiry_interval_for(const connect& request) const;
     std::unique_ptr<stored_will> make_will(const connect& request, std::string_view client_id,
                                            instant now) const;
     void take_over(session_index index, instant now);
     void handle_disconnect(connection_id from, const fleetarium::disconnect& farewell, instant now);
+    void end_connection(connection_id id, reason_code code, instant now);
     void fail(connection_id id, violation broken, instant now);
     void detach(connection_id id, reason_code code, violation broken, instant now);
+    void settle_session(session_index index, instant now);
     void end_session(session_index index, instant now);
     void publish_will(session_index index, instant now);
     std::string make_client_id();
@@ -189,6 +205,7 @@ private:
     // router.cpp: from one message to its deliveries
     struct outgoing;
     void handle_publish(connection_id from, const fleetarium::publish& message, instant now);
+    reason_code check_topic(std::string_view topic, drop_reason& why) const;
     reason_code check_publish(connection_id from, const fleetarium::publish& message,
                               drop_reason& why);
     std::uint32_t take_on(const fleetarium::publish& message, session_index publisher,

@@ -28,7 +28,8 @@ inline constexpr std::uint32_t session_expiry_never = 0xFFFF'FFFF;
 /// announced in CONNACK of MQTT 5.
 struct broker_options {
     // What a client may do. Announced.
-    std::uint16_t receive_maximum = 1024;  ///< QoS 1 and 2 PUBLISHes open at once; 1 or more
+    /// QoS 1 and 2 PUBLISHes of a 5.0 client open at once; 1 or more. 3.1.1 knows no such limit.
+    std::uint16_t receive_maximum = 1024;
     std::uint32_t maximum_packet_size = limits::packet_size_max;  ///< bytes; 1 or more
     std::uint16_t topic_alias_maximum = 16;
     enum qos maximum_qos = qos::exactly_once;
@@ -42,11 +43,12 @@ struct broker_options {
     std::uint32_t session_expiry_maximum = session_expiry_never;
 
     // What the broker takes on.
-    std::size_t connections_max = 4'000'000;
-    std::size_t sessions_max = 4'000'000;
+    std::size_t connections_max = 4'000'000;  ///< above it: "server busy"
+    std::size_t sessions_max = 4'000'000;     ///< above it, new client ids get "quota exceeded"
     std::size_t subscriptions_per_session_max = 100'000;
     std::size_t retained_messages_max = 10'000'000;
     std::size_t retained_bytes_max = std::size_t{4} << 30;
+    /// For CONNECT to come, and for each AUTH of the client in enhanced authentication.
     duration connect_timeout = std::chrono::seconds{10};
     std::uint32_t connect_packet_size_max = 1024 * 1024;  ///< before a client is accepted
 
@@ -66,7 +68,8 @@ struct broker_options {
     bool report_no_matching_subscribers = true;      ///< 0x10 in PUBACK and PUBREC
     bool allow_dollar_topics = true;  ///< publishing to `$...` other than `$SYS` and `$share`
 
-    /// What clients that ask for Response Information get; empty is none.
+    /// What clients that ask for Response Information get: UTF-8 of at most 65,535 bytes; empty is
+    /// none.
     std::string response_information;
 
     /// Between updates of the `$SYS` topics; 0 is none.

@@ -41,8 +41,10 @@ inline constexpr std::size_t drop_reason_count = 10;
 struct broker_event {
     enum class kind : std::uint8_t {
         connected,          ///< `flag`: session present
-        refused,            ///< CONNECT answered with `code`, or broken by `broken`
-        disconnected,       ///< `code`: of DISCONNECT, whoever sent it; `broken` if a rule was
+        refused,            ///< closed before it was accepted; `broken` if a rule was, else the
+                            ///< CONNECT was answered with `code`
+        disconnected,       ///< `code`: of DISCONNECT, whoever sent it, or what it would be in
+                            ///< 5.0; `broken` if a rule was; `flag`: the network closed it
         session_ended,
         subscribed,         ///< `topic` is the filter; `code` is that of SUBACK
         unsubscribed,       ///< `topic` is the filter; `code` is that of UNSUBACK
@@ -77,7 +79,7 @@ struct broker_event {
 /// A client as it is known when a decision about it is due.
 struct client_info {
     connection_id connection = no_connection;
-    std::string_view client_id;
+    std::string_view client_id;  ///< empty until the broker has assigned one
     std::string_view user_name;  ///< empty if it gave none
     protocol_version version = protocol_version::v5;
 };
@@ -88,7 +90,7 @@ struct authentication_step {
     outcome result = outcome::succeeded;
     /// Data for the peer, with CONNACK or AUTH; empty is none.
     std::string data;
-    /// If failed.
+    /// If failed: of CONNACK, or of DISCONNECT for a re-authentication.
     reason_code code = reason_code::not_authorized;
 };
 
@@ -99,10 +101,14 @@ class broker_hooks {
 public:
     virtual ~broker_hooks() = default;
 
-    /// Whether a client may connect: success, or a failure code of CONNACK.
+    /// Whether a client may connect: success, or a failure code of CONNACK (another code becomes
+    /// "unspecified error"). In 3.1.1, a code that has no counterpart closes without CONNACK.
+    /// Not asked where CONNECT names an authentication method.
     virtual reason_code authenticate(const client_info& client, const connect& request);
 
-    /// CONNECT or AUTH with an authentication method. `data` is empty if the packet had none.
+    /// A step of an exchange: CONNECT or AUTH with an authentication method. `data` is empty if the
+    /// packet had none. To be told apart by the connection: an exchange after CONNACK is a
+    /// re-authentication, which the client begins anew with each AUTH 0x19.
     virtual authentication_step authenticate_enhanced(const client_info& client,
                                                       std::string_view method, bytes_view data);
 

@@ -13,15 +13,17 @@ struct broker_metrics {
     std::uint64_t bytes_sent = 0;
     std::uint64_t connections_opened = 0;
     std::uint64_t connections_accepted = 0;
-    std::uint64_t connections_refused = 0;
+    std::uint64_t connections_refused = 0;  ///< closed by the broker before they were accepted
     std::uint64_t connections_closed = 0;
     std::uint64_t sessions_taken_over = 0;
     std::uint64_t sessions_resumed = 0;
     std::uint64_t sessions_expired = 0;
-    std::uint64_t protocol_violations = 0;
+    std::uint64_t protocol_violations = 0;  ///< time-outs not counted
+    std::uint64_t connect_timeouts = 0;
     std::uint64_t keep_alive_timeouts = 0;
     std::uint64_t subscriptions_made = 0;
-    std::array<std::uint64_t, 3> publish_received{};   ///< by QoS, repeats not counted
+    /// From clients and taken on, by QoS; no repeats, no wills.
+    std::array<std::uint64_t, 3> publish_received{};
     std::uint64_t publish_routed = 0;                  ///< had at least one delivery
     std::array<std::uint64_t, 3> deliveries{};         ///< made by routing, by QoS of the delivery
     std::array<std::uint64_t, 3> publish_sent{};       ///< by QoS, resends not counted

@@ -35,9 +35,8 @@ void broker_core::handle_publish(connection_id from, const fleetarium::publish& 
     }
 }
 
-reason_code broker_core::check_publish(connection_id from, const fleetarium::publish& message,
-                                       drop_reason& why) {
-    const std::string_view topic = message.topic;
+/// Whether clients may publish to a topic at all, by PUBLISH or by will.
+reason_code broker_core::check_topic(std::string_view topic, drop_reason& why) const {
     if (topic.front() == '$') {
         if (topic.starts_with("$share/")) {
             why = drop_reason::topic_name_invalid;
@@ -53,6 +52,15 @@ reason_code broker_core::check_publish(connection_id from, const fleetarium::pub
         why = drop_reason::topic_name_invalid;
         return reason_code::topic_name_invalid;
     }
+    return reason_code::success;
+}
+
+reason_code broker_core::check_publish(connection_id from, const fleetarium::publish& message,
+                                       drop_reason& why) {
+    const reason_code code = check_topic(message.topic, why);
+    if (code != reason_code::success) {
+        return code;
+    }
     if (!hooks_->authorize_publish(info_of(from), message)) {
         why = drop_reason::not_authorized;
         return reason_code::not_authorized;
@@ -63,7 +71,9 @@ reason_code broker_core::check_publish(connection_id from, const fleetarium::pub
 std::uint32_t broker_core::take_on(const fleetarium::publish& message, session_index publisher,
                                    connection_id from, instant now) {
     ++messages_taken_on_;
-    ++metrics_.publish_received[static_cast<std::size_t>(message.qos)];
+    if (from != no_connection) {
+        ++metrics_.publish_received[static_cast<std::size_t>(message.qos)];
+    }
     message_origin origin;
     origin.identity = observed_ ? hooks_->identify(from, messages_taken_on_, message, now)
                                 : message_identity{messages_taken_on_, now};

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string_view>
 
 namespace fleetarium::broker {
@@ -35,7 +36,6 @@ struct session {
     connection_id connection = no_connection;
     std::uint32_t expiry_interval = 0;  ///< seconds
     std::uint16_t client_id_size = 0;
-    protocol_version version = protocol_version::v5;
 
     std::string_view client_id() const { return {client_id_text.get(), client_id_size}; }
 };
@@ -51,6 +51,7 @@ public:
 
     void erase(session_index index);
 
+    bool contains(session_index index) const { return slots_.contains(index); }
     session& operator[](session_index index) { return slots_[index]; }
     const session& operator[](session_index index) const { return slots_[index]; }
     std::size_t size() const { return slots_.size(); }

@@ -38,7 +38,7 @@ void broker_core::publish_sys_topics(instant now) {
         fleetarium::publish message;
         message.topic = topic;
         message.payload = as_bytes_view(text);
-        message.retain = true;
+        message.retain = options_.retain_available;
         take_on(message, no_session, no_connection, now);
     }
 }
