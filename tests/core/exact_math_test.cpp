@@ -174,10 +174,11 @@ TEST_CASE("sine and cosine agree with libm for angles of any size", "[exact_math
             REQUIRE(ulps(exact_math::cos(angle), std::cos(angle)) <= tolerance);
         }
     }
-    // The double closest to a multiple of pi/2, relative to its size.
+    // The double closest to a multiple of pi/2 relative to its size, against 2,000-bit arithmetic:
+    // C libraries differ here by several units.
     const double hardest = 6381956970095103.0 * 0x1p797;
-    CHECK(ulps(exact_math::cos(hardest), std::cos(hardest)) <= tolerance);
-    CHECK(ulps(exact_math::sin(hardest), std::sin(hardest)) <= tolerance);
+    CHECK(exact_math::cos(hardest) == -0x1.14ae72e6ba22fp-61);
+    CHECK(exact_math::sin(hardest) == 1);
 }
 
 TEST_CASE("powers agree with libm", "[exact_math]") {

@@ -295,3 +295,18 @@ TEST_CASE("events may be ordered by something other than operator <", "[timing_w
         CHECK(wheel.pop().id == id);
     }
 }
+
+TEST_CASE("a long exchange at one instant does not make the wheel grow", "[timing_wheel]") {
+    timing_wheel<event> wheel;
+    std::uint32_t sequence = 0;
+    for (; sequence != 10; ++sequence) {
+        wheel.push(make_event(1000, 1, sequence));
+    }
+    wheel.pop();
+    const std::size_t held = wheel.memory_bytes();
+    for (; sequence != 200'000; ++sequence) {
+        wheel.push(make_event(1000, 1, sequence));
+        REQUIRE(wheel.pop().sequence == sequence - 9);
+    }
+    CHECK(wheel.memory_bytes() < held + std::size_t{32} * 1024);
+}
