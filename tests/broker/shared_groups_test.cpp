@@ -101,3 +101,17 @@ TEST_CASE("a large shared group gives every member its turn while members come a
     }
     CHECK(group.members().size() == 1);
 }
+
+TEST_CASE("the last member of a large group keeps its turn when it takes another's place",
+          "[shared_groups]") {
+    topic_tree tree;
+    filter_id filter = no_filter;
+    for (session_index session = 0; session < 200; ++session) {
+        filter = tree.insert_shared("g", "a", of(session)).filter;
+    }
+    shared_group& group = tree.group(filter);
+    group.advance(198);
+    CHECK(tree.erase(filter, 5));
+    CHECK(group.members()[group.next()].session == 199);
+    CHECK(group.members()[5].session == 199);
+}

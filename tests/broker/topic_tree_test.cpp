@@ -262,10 +262,11 @@ TEST_CASE("a plain filter that only shared groups use is not a subscription", "[
 TEST_CASE("a topic that reads like a stored shared filter does not match it", "[topic_tree]") {
     topic_tree tree;
     add(tree, "$share/g/a", of(1));
-    tree.insert("$share", of(2));
+    add(tree, "$share/h/a", of(2));
+    tree.insert("$share", of(3));
     CHECK(match(tree, "$share/g/a").groups.empty());
     CHECK(match(tree, "$share/g/a").sessions.empty());
-    CHECK(match(tree, "a").groups == texts{"$share/g/a"});
+    CHECK(match(tree, "a").groups == texts{"$share/g/a", "$share/h/a"});
 }
 
 TEST_CASE("the `$` rule looks at the filter inside a shared subscription", "[topic_tree]") {
@@ -425,6 +426,23 @@ TEST_CASE("every mixture of literal levels and `+` is found in a full trie", "[t
     CHECK(match(tree, "a/a/a/a/a/a/a/a/a/a").sessions.size() == filters);
     CHECK(match(tree, "a/a/a/a/a/a/a/a/a/b").sessions.size() == filters / 2);
     CHECK(match(tree, "b/b/b/b/b/b/b/b/b/b").sessions == sessions{filters - 1});
+}
+
+TEST_CASE("filters by the hundred thousand are told apart even where their hashes meet",
+          "[topic_tree]") {
+    // Among so many nodes some have the same 32 bits of hash: only their levels differ.
+    const auto behind = GENERATE(std::string("/"), std::string("/state/"));
+    constexpr session_index count = 300'000;
+    topic_tree tree;
+    for (session_index n = 0; n < count; ++n) {
+        tree.insert(std::to_string(n) + behind + "+", of(n));
+    }
+    match_result found;
+    for (session_index n = 0; n < count; ++n) {
+        tree.match(std::to_string(n) + behind, found);
+        REQUIRE(found.plain.size() == 1);
+        REQUIRE(found.plain[0].front().session == n);
+    }
 }
 
 TEST_CASE("filters of the longest size are stored whole", "[topic_tree]") {
