@@ -157,7 +157,10 @@ server_event server_session::handle_connect(const frame& in, instant now) {
         phase_ = phase::closing;
         return protocol_violation{broken};
     }
-    if (broken == violation::protocol_name_invalid) {
+    // Before the version byte is read, nobody knows which CONNACK the client could read, if any.
+    constexpr std::size_t size_up_to_version = 7;
+    if (broken == violation::protocol_name_invalid ||
+        broken == violation::fixed_header_flags_invalid || in.body.size() < size_up_to_version) {
         return failed(broken, now);
     }
     endpoint_.set_version(request.version);
