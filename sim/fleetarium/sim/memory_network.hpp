@@ -6,6 +6,7 @@
 #include <fleetarium/sim/event.hpp>
 #include <fleetarium/sim/scenario.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -70,6 +71,8 @@ public:
     /// Whether chunks always arrive as they were sent.
     bool keeps_chunks() const { return mtu_ == 0 && split_probability_ <= 0; }
     bool counts_bytes() const { return bandwidth_ != 0; }
+    /// Whether anything is drawn: otherwise no key is needed.
+    bool is_random() const { return !constant_ || split_probability_ > 0; }
 
     /// The same bytes in the pieces in which they arrive.
     void split(wire_buffer bytes, link_progress& progress, random_key key,

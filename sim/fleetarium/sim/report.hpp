@@ -62,7 +62,9 @@ struct flow_counts {
     std::uint32_t source = no_index;    ///< in run_report::sources
     std::uint32_t receiver = no_index;  ///< in run_report::fleets; no_index: hand-written clients
     enum qos qos = qos::at_most_once;   ///< of the delivery
-    /// Deliveries the broker took on. Each ends delivered, dropped or lost, or is under way.
+    /// Deliveries the broker took on. Each ends delivered, dropped or lost, or is under way. (One
+    /// whose session ended between its reception and its acknowledgement shows as delivered, by
+    /// the receiver, and as dropped, by the broker.)
     std::uint64_t due = 0;
     std::uint64_t delivered = 0;        ///< decoded at the receiver, copies not counted
     std::uint64_t lost_on_link = 0;     ///< QoS 0, under way when the link broke
@@ -73,7 +75,8 @@ struct flow_counts {
     latency_histogram latency{};
 
     std::uint64_t dropped_total() const;
-    std::uint64_t under_way() const { return due - delivered - lost_on_link - dropped_total(); }
+    /// Neither delivered nor dropped nor lost so far.
+    std::uint64_t under_way() const;
 };
 
 /// The messages whose topic matches a filter; all messages if it is empty. Rows that would be all
@@ -94,6 +97,7 @@ struct fleet_report {
     std::uint64_t connects_accepted = 0;
     std::uint64_t sessions_resumed = 0;
     std::map<reason_code, std::uint64_t> connects_refused{};
+    std::uint64_t connects_failed = 0;       ///< credentials or will no valid CONNECT can carry
     std::uint64_t disconnects = 0;           ///< said goodbye
     std::uint64_t links_cut = 0;             ///< lost coverage
     std::uint64_t closed_by_broker = 0;      ///< after CONNACK

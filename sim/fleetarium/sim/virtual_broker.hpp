@@ -34,7 +34,7 @@ public:
     result<void> publish(const fleetarium::publish& message);
     result<void> publish(std::string_view topic, std::string_view payload,
                          enum qos qos = qos::at_most_once, bool retain = false);
-    bool disconnect(std::string_view client_id, reason_code code);
+    result<void> disconnect(std::string_view client_id, reason_code code);
     void shut_down();
 
     /// Called for each decision of the broker, from inside the world's run.

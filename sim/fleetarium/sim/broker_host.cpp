@@ -1,0 +1,400 @@
+#include <fleetarium/sim/broker_host.hpp>
+
+#include <fleetarium/core/assert.hpp>
+#include <fleetarium/sim/fleet_state.hpp>
+
+#include <algorithm>
+#include <utility>
+
+namespace fleetarium::sim::detail {
+
+broker_host::broker_host(world_state& world, const broker_spec& spec, broker_hooks* embedder)
+    : world_(world),
+      spec_(spec),
+      embedder_(embedder),
+      embedder_wants_events_(embedder != nullptr && embedder->wants_events()),
+      policy_(spec),
+      open_to_all_(policy_.allows_everything()),
+      core_(spec_.options, this),
+      id_(first_broker_host + static_cast<host_id>(world.broker_hosts.size())),
+      source_(world.accounts.add_source(
+          {.what = source_report::kind::broker, .name = spec.name})),
+      next_source_(source_) {
+    world.broker_hosts.push_back(this);
+    // $SYS topics begin with the broker, not with its first client.
+    core_.handle_timeout(world.now);
+    arm();
+}
+
+broker_host::~broker_host() {
+    for (std::uint32_t i = 0; i < links_end_; ++i) {
+        for (segment* const left : {link_of(i).incoming, link_of(i).outgoing}) {
+            if (left != nullptr) {
+                segment::destroy(left);
+            }
+        }
+    }
+}
+
+broker_report broker_host::report() const {
+    broker_report out;
+    out.name = spec_.name;
+    out.metrics = core_.metrics();
+    out.connections = core_.connection_count();
+    out.sessions = core_.session_count();
+    out.subscriptions = core_.subscription_count();
+    out.retained = core_.retained().size();
+    out.deliveries_waiting = core_.deliveries_waiting();
+    out.memory_bytes = core_.memory_bytes();
+    return out;
+}
+
+// Events
+
+void broker_host::handle(const event& what) {
+    switch (what.kind()) {
+        case event_kind::wake:
+            if (what.time != armed_) {
+                return;  // superseded
+            }
+            armed_ = never;
+            chain_.absorb(event_word(what, 0));
+            core_.handle_timeout(what.time);
+            break;
+        case event_kind::open:
+            chain_.absorb(event_word(what, what.origin));
+            open(what);
+            break;
+        case event_kind::bytes:
+        case event_kind::messages:
+            if (is_void(what) || link_of(what.link).deaf) {
+                world_.lose(what, no_index, true, protocol_version::v5);
+                return;
+            }
+            receive(what);
+            break;
+        case event_kind::close:
+        case event_kind::cut:
+            if (is_void(what)) {
+                return;
+            }
+            chain_.absorb(event_word(what, what.origin));
+            close(what.link);
+            break;
+        case event_kind::opened: FLEETARIUM_ASSERT(false); break;
+    }
+    flush();
+}
+
+void broker_host::open(const event& what) {
+    const broker::connection_id made = core_.handle_open(what.time);
+    FLEETARIUM_ASSERT(made <= link_mask);
+    if (made / links_per_chunk == links_.size()) {
+        links_.push_back(std::make_unique<link[]>(links_per_chunk));
+    }
+    links_end_ = std::max(links_end_, made + 1);
+    link& opened = link_of(made);
+    opened = link{};
+    opened.by = reinterpret_cast<const network*>(what.payload);
+    opened.peer = what.origin;
+    opened.generation = what.link;
+    opened.open = true;
+    const direction& way = opened.by->down;
+    const random_key key = way.is_random() ? key_for(opened) : random_key{};
+    post_down(opened, way.arrival(opened.down, 0, what.time, key), event_kind::opened, made);
+}
+
+void broker_host::receive(const event& what) {
+    const std::uint32_t from = what.link;
+    wire_buffer bytes;
+    if (what.kind() == event_kind::messages) {
+        reading_ = reinterpret_cast<segment*>(what.payload);
+        bytes = std::move(reading_->bytes);
+    } else {
+        bytes = wire_buffer::adopt(reinterpret_cast<void*>(what.payload));
+    }
+    chain_.absorb(event_word(what, hash_of(bytes) + what.origin));
+    reading_link_ = from;
+    bytes.for_each_part([&](bytes_view part) { core_.handle_bytes(from, part, what.time); });
+
+    segment* const left = std::exchange(reading_, nullptr);
+    link& source = link_of(from);
+    if (left != nullptr && left->empty()) {
+        segment::destroy(left);
+    } else if (left != nullptr) {
+        // A PUBLISH was cut on its way: the rest of it is still to come.
+        for (const message_identity& each : left->rest()) {
+            source.incoming =
+                segment::add(source.incoming == nullptr ? segment::make() : source.incoming, each);
+        }
+        segment::destroy(left);
+    }
+}
+
+void broker_host::close(std::uint32_t connection) {
+    core_.handle_closed(connection, world_.now);
+    link& gone = link_of(connection);
+    gone.open = false;
+    if (gone.incoming != nullptr) {
+        world_.lose(std::exchange(gone.incoming, nullptr), no_index, true, protocol_version::v5);
+    }
+    FLEETARIUM_ASSERT(gone.outgoing == nullptr);
+}
+
+void broker_host::flush() {
+    const instant now = world_.now;
+    while (auto out = core_.poll_output()) {
+        link& to = link_of(out->connection);
+        const direction& way = to.by->down;
+        const random_key key = way.is_random() ? key_for(to) : random_key{};
+        segment* const identities = std::exchange(to.outgoing, nullptr);
+        if (!out->bytes.empty()) {
+            transmit(way, to.down, key, std::move(out->bytes), identities, now, world_.pieces,
+                     [&](instant at, event_kind kind, std::uint64_t payload) {
+                         post_down(to, at, kind, payload);
+                     });
+        } else {
+            FLEETARIUM_ASSERT(identities == nullptr);
+        }
+        if (out->close) {
+            post_down(to, way.arrival(to.down, 0, now, key), event_kind::close, 0);
+            close(out->connection);
+        }
+    }
+    arm();
+}
+
+void broker_host::arm() {
+    const instant due = core_.poll_timeout();
+    if (due < armed_) {
+        armed_ = due;
+        world_.post({.time = due,
+                     .origin = id_,
+                     .sequence = sequence_++,
+                     .target = id_,
+                     .link = 0,
+                     .kind_value = static_cast<std::uint8_t>(event_kind::wake),
+                     .payload = 0});
+    }
+}
+
+void broker_host::lose_incoming(std::uint32_t connection, host_id peer) {
+    link& of = link_of(connection);
+    if (of.open && of.peer == peer) {
+        of.deaf = true;
+    }
+}
+
+random_key broker_host::key_for(const link& of) const {
+    // Draws begin anew with each connection: the key has the generation in it.
+    return make_random_key(world_.key_of(of.peer).value, of.generation, purpose::link_down);
+}
+
+void broker_host::post_down(link& of, instant at, event_kind kind, std::uint64_t payload) {
+    world_.post({.time = at,
+                 .origin = id_,
+                 .sequence = sequence_++,
+                 .target = of.peer,
+                 .link = of.generation & link_mask,
+                 .kind_value = static_cast<std::uint8_t>(kind),
+                 .payload = payload});
+}
+
+// Who may do what
+
+reason_code broker_host::authenticate(const broker::client_info& client,
+                                      const fleetarium::connect& request) {
+    if (!open_to_all_) {
+        const std::string_view password =
+            request.password ? as_text(*request.password) : std::string_view();
+        if (!policy_.admits(request.user_name, password)) {
+            return request.user_name ? reason_code::bad_user_name_or_password
+                                     : reason_code::not_authorized;
+        }
+    }
+    return embedder_ != nullptr ? embedder_->authenticate(client, request) : reason_code::success;
+}
+
+broker::authentication_step broker_host::authenticate_enhanced(const broker::client_info& client,
+                                                               std::string_view method,
+                                                               bytes_view data) {
+    return embedder_ != nullptr ? embedder_->authenticate_enhanced(client, method, data)
+                                : broker_hooks::authenticate_enhanced(client, method, data);
+}
+
+bool broker_host::authorize_publish(const broker::client_info& client,
+                                    const fleetarium::publish& message) {
+    return (open_to_all_ ||
+            policy_.may_publish(client.client_id, client.user_name, message.topic)) &&
+           (embedder_ == nullptr || embedder_->authorize_publish(client, message));
+}
+
+bool broker_host::authorize_subscribe(const broker::client_info& client, std::string_view filter,
+                                      const subscription_options& options) {
+    return (open_to_all_ || policy_.may_subscribe(client.client_id, client.user_name, filter)) &&
+           (embedder_ == nullptr || embedder_->authorize_subscribe(client, filter, options));
+}
+
+// Accounts
+
+/// The identity that came with the next PUBLISH; of peers without any, a new one.
+message_identity broker_host::take_identity(link& from, enum qos qos) {
+    if (from.incoming != nullptr) {
+        const message_identity taken = from.incoming->take();
+        if (from.incoming->empty()) {
+            segment::destroy(std::exchange(from.incoming, nullptr));
+        }
+        return taken;
+    }
+    if (reading_ != nullptr && !reading_->empty()) {
+        return reading_->take();
+    }
+    accounting::source source = source_;
+    if (from.peer >= first_client_host) {
+        source = world_.peer_hosts[from.peer - first_client_host]->source();
+    }
+    return {message_number::make(qos, source, id_, ++count_), world_.now};
+}
+
+message_identity broker_host::identify(broker::connection_id publisher, std::uint64_t,
+                                       const fleetarium::publish& message, instant now) {
+    if (publisher == broker::no_connection) {
+        const accounting::source source = std::exchange(next_source_, source_);
+        world_.accounts.publisher(source, message.topic,
+                                  [](publisher_counts& counts) { ++counts.published; });
+        return {message_number::make(message.qos, source, id_, ++count_), now};
+    }
+    link& from = link_of(publisher);
+    message_identity taken = take_identity(from, message.qos);
+    if (message.qos != qos::at_most_once) {
+        // A publisher's messages of QoS 1 and 2 come in the order in which it numbered them, so
+        // what does not come after the newest has come before.
+        const std::uint32_t count = message_number::count_of(taken.number);
+        const std::uint32_t ahead = (count - from.last_count) & message_number::count_mask;
+        if (from.last_count != 0 && (ahead == 0 || ahead > message_number::count_mask / 2)) {
+            taken.number |= message_number::copy_bit;
+        } else {
+            from.last_count = count;
+        }
+    }
+    return taken;
+}
+
+accounting::receiver broker_host::receiver_of(broker::session_index session) const {
+    return session < owners_.size() ? world_.receiver_of(owners_[session].host)
+                                    : accounting::hand_written;
+}
+
+void broker_host::on_event(const broker::broker_event& decision) {
+    using kind = broker::broker_event::kind;
+    const std::uint64_t number = decision.identity.number;
+    const accounting::source source = message_number::source_of(number);
+    switch (decision.what) {
+        case kind::received:
+            routing_ = true;
+            world_.accounts.publisher(source, decision.topic, [&](publisher_counts& counts) {
+                ++(message_number::is_copy(number) ? counts.received_again : counts.received);
+            });
+            break;
+        case kind::routed:
+            routing_ = false;
+            if (!message_number::is_copy(number)) {
+                world_.accounts.publisher(source, decision.topic, [&](publisher_counts& counts) {
+                    counts.routed += decision.count != 0;
+                    counts.deliveries += decision.count;
+                });
+            }
+            break;
+        case kind::repeated: {
+            const message_identity again =
+                take_identity(link_of(decision.connection), qos::exactly_once);
+            const accounting::source from = message_number::source_of(again.number);
+            world_.accounts.publisher(from, {},
+                                      [](publisher_counts& counts) { ++counts.received_again; });
+            break;
+        }
+        case kind::queued:
+            if (!message_number::is_copy(number)) {
+                world_.accounts.flow(source, receiver_of(decision.session), decision.qos,
+                                     decision.topic, [](flow_counts& counts) { ++counts.due; });
+            }
+            break;
+        case kind::sent: note_sent(decision); break;
+        case kind::dropped: note_dropped(decision); break;
+        case kind::connected: note_connected(decision); break;
+        case kind::disconnected:
+            owners_[decision.session].last_count = link_of(decision.connection).last_count;
+            break;
+        case kind::will_published: {
+            const host_id owner = owners_[decision.session].host;
+            next_source_ = owner < first_broker_host
+                               ? world_.blocks[owner >> block_bits].fleet->will_source()
+                               : world_.peer_hosts[owner - first_client_host]->source();
+            break;
+        }
+        default: break;
+    }
+    if (on_decision) {
+        on_decision(decision);
+    }
+    if (embedder_wants_events_) {
+        embedder_->on_event(decision);
+    }
+}
+
+void broker_host::note_sent(const broker::broker_event& decision) {
+    message_identity sent = decision.identity;
+    if (!decision.known && !message_number::is_copy(sent.number)) {
+        world_.accounts.flow(message_number::source_of(sent.number),
+                             world_.receiver_of(link_of(decision.connection).peer), decision.qos,
+                             decision.topic, [](flow_counts& counts) { ++counts.due; });
+    }
+    if (!routing_ && !decision.known) {
+        sent.published_at = no_latency;  // it was retained before the subscription was made
+    }
+    sent.number = message_number::with_qos(sent.number, decision.qos);
+    link& to = link_of(decision.connection);
+    to.outgoing = segment::add(to.outgoing == nullptr ? segment::make() : to.outgoing, sent);
+}
+
+void broker_host::note_dropped(const broker::broker_event& decision) {
+    message_identity dropped = decision.identity;
+    const auto reason = static_cast<std::size_t>(decision.why);
+    if (dropped.number == 0) {
+        // Refused before it was taken on: its identity is still to be read.
+        dropped = take_identity(link_of(reading_link_), decision.qos);
+        world_.accounts.publisher(message_number::source_of(dropped.number), decision.topic,
+                                  [&](publisher_counts& counts) {
+                                      ++counts.received;
+                                      ++counts.dropped[reason];
+                                  });
+        return;
+    }
+    if (message_number::is_copy(dropped.number)) {
+        return;
+    }
+    const accounting::source source = message_number::source_of(dropped.number);
+    if (decision.session == broker::no_session) {
+        world_.accounts.publisher(source, decision.topic, [&](publisher_counts& counts) {
+            ++counts.dropped[reason];
+        });
+        return;
+    }
+    world_.accounts.flow(source, receiver_of(decision.session), decision.qos, decision.topic,
+                         [&](flow_counts& counts) {
+                             counts.due += !decision.known;
+                             ++counts.dropped[reason];
+                         });
+}
+
+void broker_host::note_connected(const broker::broker_event& decision) {
+    if (decision.session >= owners_.size()) {
+        owners_.resize(decision.session + 1);
+    }
+    session_owner& owner = owners_[decision.session];
+    link& from = link_of(decision.connection);
+    owner.host = from.peer;
+    from.last_count = decision.flag ? owner.last_count : 0;
+}
+
+}  // namespace fleetarium::sim::detail

@@ -1,0 +1,128 @@
+#pragma once
+
+#include <fleetarium/broker/broker_core.hpp>
+#include <fleetarium/broker/hooks.hpp>
+#include <fleetarium/sim/access_policy.hpp>
+#include <fleetarium/sim/world_state.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+namespace fleetarium::sim::detail {
+
+/// A broker as a host of a world: a broker core, the broker's ends of all links, and the accounts
+/// of what the core decides.
+class broker_host final : private broker::broker_hooks {
+public:
+    broker_host(world_state& world, const broker_spec& spec, broker_hooks* embedder);
+    ~broker_host() override;
+
+    const broker_spec& spec() const { return spec_; }
+    broker::broker_core& core() { return core_; }
+    const broker::broker_core& core() const { return core_; }
+    host_id id() const { return id_; }
+    instant now() const { return world_.now; }
+    const host_chain& chain() const { return chain_; }
+    broker_report report() const;
+
+    void handle(const event& what);
+
+    /// After a verb of the core: sends what it wants sent.
+    void flush();
+
+    /// The link of a connection has been broken by hand: what is under way to here is lost.
+    void lose_incoming(std::uint32_t connection, host_id peer);
+
+    /// Asks the processor for what an event of this connection reads first.
+    void prefetch(std::uint32_t connection) const {
+        if (connection < links_end_) {
+            __builtin_prefetch(&link_of(connection));
+            core_.prefetch(connection);
+        }
+    }
+
+    std::function<void(const broker::broker_event&)> on_decision;
+
+private:
+    /// The broker's end of a link.
+    struct link {
+        const network* by = nullptr;
+        link_progress down;
+        segment* outgoing = nullptr;  // identities of PUBLISHes not yet polled
+        segment* incoming = nullptr;  // identities whose PUBLISHes are not whole yet
+        host_id peer = 0;
+        std::uint32_t generation = 0;    // the client's
+        std::uint32_t last_count = 0;    // of the newest QoS 1 or 2 message taken on
+        bool open = false;
+        bool deaf = false;
+    };
+
+    /// Whose session it is, and what is to be known again when it resumes.
+    struct session_owner {
+        host_id host = 0;
+        std::uint32_t last_count = 0;
+    };
+
+    static constexpr std::uint32_t links_per_chunk = 1024;
+
+    link& link_of(std::uint32_t connection) const {
+        return links_[connection / links_per_chunk][connection % links_per_chunk];
+    }
+    bool is_void(const event& what) const {
+        return what.link >= links_end_ || !link_of(what.link).open ||
+               link_of(what.link).peer != what.origin;
+    }
+    void open(const event& what);
+    void receive(const event& what);
+    void close(std::uint32_t connection);
+    void arm();
+    random_key key_for(const link& of) const;
+    void post_down(link& of, instant at, event_kind kind, std::uint64_t payload);
+    message_identity take_identity(link& from, const fleetarium::publish& message);
+    message_identity take_identity(link& from, enum qos qos);
+
+    // broker_hooks
+    reason_code authenticate(const broker::client_info& client,
+                             const fleetarium::connect& request) override;
+    broker::authentication_step authenticate_enhanced(const broker::client_info& client,
+                                                      std::string_view method,
+                                                      bytes_view data) override;
+    bool authorize_publish(const broker::client_info& client,
+                           const fleetarium::publish& message) override;
+    bool authorize_subscribe(const broker::client_info& client, std::string_view filter,
+                             const subscription_options& options) override;
+    bool wants_events() const override { return true; }
+    message_identity identify(broker::connection_id publisher, std::uint64_t next_number,
+                              const fleetarium::publish& message, instant now) override;
+    void on_event(const broker::broker_event& decision) override;
+
+    void note_sent(const broker::broker_event& decision);
+    void note_dropped(const broker::broker_event& decision);
+    void note_connected(const broker::broker_event& decision);
+    accounting::receiver receiver_of(broker::session_index session) const;
+
+    world_state& world_;
+    const broker_spec spec_;
+    broker_hooks* embedder_;
+    bool embedder_wants_events_;
+    access_policy policy_;
+    bool open_to_all_;
+    broker::broker_core core_;
+    host_id id_;
+    host_chain chain_;
+    instant armed_ = never;
+    std::uint32_t sequence_ = 0;
+    std::uint32_t count_ = 0;  // of messages made here
+    accounting::source source_;
+    accounting::source next_source_;   // of the message that the core makes next
+    segment* reading_ = nullptr;       // identities of the bytes being handled
+    std::uint32_t reading_link_ = 0;
+    bool routing_ = false;             // between `received` and `routed`
+    std::vector<std::unique_ptr<link[]>> links_;
+    std::uint32_t links_end_ = 0;
+    std::vector<session_owner> owners_;  // by session
+};
+
+}  // namespace fleetarium::sim::detail

@@ -1,0 +1,419 @@
+// A device's way to its broker: coverage, link, CONNECT, subscriptions, and the way back.
+
+#include <fleetarium/sim/fleet_state.hpp>
+
+#include <fleetarium/core/assert.hpp>
+
+#include <algorithm>
+#include <new>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+namespace fleetarium::sim::detail {
+
+namespace {
+
+std::uint32_t seconds_of(duration value) {
+    return static_cast<std::uint32_t>(value / std::chrono::seconds{1});
+}
+
+}  // namespace
+
+void fleet_state::handle(const device_block& block, const event& what) {
+    const std::uint32_t offset = what.target & (devices_per_block - 1);
+    std::byte* const place = block.begin + std::size_t{offset} * block.stride;
+    const context at{*std::launder(reinterpret_cast<device*>(place)), what.target,
+                     block.first_index + offset};
+    device& self = at.self;
+    if (what.kind() == event_kind::wake) {
+        if (what.time != self.armed) {
+            return;  // superseded
+        }
+        self.armed = never;
+        self.link.chain.absorb(event_word(what, 0));
+        wake(at);
+        return;
+    }
+    if (what.link != self.link.generation) {
+        if (what.kind() == event_kind::opened) {
+            world_.refuse_opened(at.host, self.link, what, key_of(at.index), *path_.by);
+        } else {
+            world_.lose(what, index_, false, self.session.version());
+        }
+        return;
+    }
+    receive(at, what);
+}
+
+// Time
+
+void fleet_state::wake(const context& at) {
+    device& self = at.self;
+    const instant now = world_.now;
+    if (now >= self.coverage_change) {
+        change_coverage(at);
+    }
+    if (now >= self.session.poll_timeout()) {
+        client_event learned = self.session.handle_timeout(now);
+        handle_event(at, learned, nullptr);
+    }
+    if (now >= self.connect_at && self.in_coverage) {
+        open_link(at);
+    }
+    publish_due(at);
+    if (self.extras != nullptr && !self.extras->replies.empty()) {
+        send_due_replies(at);
+    }
+    flush(at);
+    arm(at, next_due(at));
+}
+
+instant fleet_state::next_due(const context& at) const {
+    device& self = at.self;
+    instant due = std::min(self.session.poll_timeout(), self.coverage_change);
+    if (self.in_coverage) {
+        due = std::min(due, self.connect_at);
+    }
+    for (std::size_t i = 0; i < publications_.size(); ++i) {
+        due = std::min(due, states(self)[i].due);
+    }
+    if (self.extras != nullptr && !self.extras->replies.empty()) {
+        due = std::min(due, self.extras->replies.front().due);
+    }
+    return due;
+}
+
+// There is one wake under way for each device, or none: a deadline that moves later costs nothing,
+// for the wake finds nothing due and arms the device anew; one that moves earlier supersedes it.
+void fleet_state::arm(const context& at, instant due) {
+    device& self = at.self;
+    if (due >= self.armed) {
+        return;
+    }
+    self.armed = std::max(due, world_.now);
+    world_.post({.time = self.armed,
+                 .origin = at.host,
+                 .sequence = self.link.sequence++,
+                 .target = at.host,
+                 .link = 0,
+                 .kind_value = static_cast<std::uint8_t>(event_kind::wake),
+                 .payload = 0});
+}
+
+// Coverage
+
+void fleet_state::change_coverage(const context& at) {
+    device& self = at.self;
+    self.in_coverage = !self.in_coverage;
+    random_stream stream(make_random_key(key_of(at.index).value, 0, purpose::coverage),
+                         self.coverage_draws);
+    const distribution& length = self.in_coverage ? spec_.online->up : spec_.online->down;
+    const duration drawn = std::max(length.sample_duration(stream), duration{1});
+    self.coverage_draws = stream.draws_made();
+    self.coverage_change = saturating_add(world_.now, drawn);
+    if (self.in_coverage || self.link.phase() == link_end::phase::idle) {
+        return;
+    }
+    if (spec_.online->manner == offline_manner::cut) {
+        ++counts_.links_cut;
+        end_link(at, event_kind::cut);
+    } else if (self.session.is_connected()) {
+        ++counts_.disconnects;
+        self.session.disconnect({}, world_.now);
+        flush(at);
+    } else {
+        end_link(at, event_kind::close);
+    }
+}
+
+/// What arrives after this is lost with the link. A device that says goodbye waits until all it
+/// has sent is through.
+instant fleet_state::lost_from(const device& of) const {
+    return spec_.online && of.in_coverage && spec_.online->manner == offline_manner::cut
+               ? of.coverage_change
+               : never;
+}
+
+// Link
+
+void fleet_state::open_link(const context& at) {
+    at.self.connect_at = never;
+    if (at.self.link.phase() != link_end::phase::idle) {
+        return;
+    }
+    ++counts_.connect_attempts;
+    world_.open_link(at.host, at.self.link, path_, key_of(at.index));
+}
+
+void fleet_state::end_link(const context& at, event_kind how) {
+    world_.sent_log.clear();
+    world_.end_link(at.host, at.self.link, path_, key_of(at.index), how);
+    link_ended(at);
+}
+
+void fleet_state::link_ended(const context& at) {
+    device& self = at.self;
+    connected_ -= self.counted;
+    self.counted = false;
+    self.session.handle_closed(world_.now);
+    give_up_dropped(at);
+    if (self.extras != nullptr && self.extras->incoming != nullptr) {
+        world_.lose(std::exchange(self.extras->incoming, nullptr), index_, false,
+                    self.session.version());
+    }
+    schedule_connect(at);
+}
+
+void fleet_state::schedule_connect(const context& at) {
+    device& self = at.self;
+    random_stream stream(make_random_key(key_of(at.index).value, 0, purpose::reconnect),
+                         self.draws);
+    const duration drawn = spec_.reconnect_delay.sample_duration(stream);
+    self.draws = stream.draws_made();
+    self.connect_at = saturating_add(world_.now, std::max(drawn, reconnect_delay_min));
+    if (self.in_coverage) {
+        arm(at, self.connect_at);
+    }
+}
+
+void fleet_state::flush(const context& at) {
+    device& self = at.self;
+    if (self.session.has_output()) {
+        world_.send_up(at.host, self.link, path_, key_of(at.index), self.session.poll_transmit(),
+                       lost_from(self));
+    }
+    if (self.session.should_close()) {
+        end_link(at, event_kind::close);
+    }
+}
+
+void fleet_state::receive(const context& at, const event& what) {
+    device& self = at.self;
+    const instant now = world_.now;
+    switch (what.kind()) {
+        case event_kind::opened:
+            self.link.chain.absorb(event_word(what, what.origin));
+            self.link.connection = static_cast<std::uint32_t>(what.payload);
+            self.link.set_phase(link_end::phase::open);
+            send_connect(at);
+            break;
+        case event_kind::bytes:
+        case event_kind::messages: {
+            segment* identities = nullptr;
+            wire_buffer bytes;
+            if (what.kind() == event_kind::messages) {
+                identities = reinterpret_cast<segment*>(what.payload);
+                bytes = std::move(identities->bytes);
+            } else {
+                bytes = wire_buffer::adopt(reinterpret_cast<void*>(what.payload));
+            }
+            self.link.chain.absorb(event_word(what, hash_of(bytes)));
+            identities = join_incoming(self, identities);
+            bytes.for_each_part([&](bytes_view part) {
+                for (;;) {
+                    client_event learned = self.session.handle_bytes(part, now);
+                    if (!std::holds_alternative<std::monostate>(learned)) {
+                        handle_event(at, learned, identities);
+                    } else if (part.empty()) {
+                        break;
+                    }
+                }
+            });
+            keep_incoming(self, identities);
+            break;
+        }
+        case event_kind::close:
+        case event_kind::cut:
+            self.link.chain.absorb(event_word(what, what.origin));
+            counts_.closed_by_broker += self.counted;
+            self.link.set_phase(link_end::phase::idle);
+            self.link.generation = (self.link.generation + 1) & link_mask;
+            link_ended(at);
+            break;
+        case event_kind::open:
+        case event_kind::wake: FLEETARIUM_ASSERT(false); break;
+    }
+    flush(at);
+    arm(at, self.session.poll_timeout());
+}
+
+/// Identities of PUBLISHes that were cut on their way come before those that come now.
+segment* fleet_state::join_incoming(device& self, segment* arrived) {
+    if (self.extras == nullptr || self.extras->incoming == nullptr) {
+        return arrived;
+    }
+    segment* joined = std::exchange(self.extras->incoming, nullptr);
+    if (arrived != nullptr) {
+        for (const message_identity& each : arrived->rest()) {
+            joined = segment::add(joined, each);
+        }
+        segment::destroy(arrived);
+    }
+    return joined;
+}
+
+void fleet_state::keep_incoming(device& self, segment* left) {
+    if (left == nullptr) {
+        return;
+    }
+    if (left->empty() || self.link.phase() == link_end::phase::idle) {
+        segment::destroy(left);
+        return;
+    }
+    extras_of(self).incoming = left;
+}
+
+device_extras& fleet_state::extras_of(device& self) {
+    if (self.extras == nullptr) {
+        self.extras = std::make_unique<device_extras>();
+    }
+    return *self.extras;
+}
+
+// Session
+
+void fleet_state::send_connect(const context& at) {
+    device& self = at.self;
+    fleetarium::connect request;
+    std::string id;
+    std::string user_name;
+    std::string password;
+    std::string will_topic;
+    std::string will_payload;
+    const bool v5 = spec_.version == protocol_version::v5;
+    request.version = spec_.version;
+    request.clean_start = spec_.clean_start;
+    request.keep_alive = static_cast<std::uint16_t>(seconds_of(spec_.keep_alive));
+    request.client_id = client_id(at.index, id);
+    if (user_name_) {
+        render(*user_name_, at.index, user_name);
+        request.user_name = user_name;
+    }
+    if (password_) {
+        render(*password_, at.index, password);
+        request.password = as_bytes_view(password);
+    }
+    if (will_topic_) {
+        render(*will_topic_, at.index, will_topic);
+        render(*will_payload_, at.index, will_payload);
+        will& last = request.will.emplace();
+        last.topic = will_topic;
+        last.payload = as_bytes_view(will_payload);
+        last.qos = spec_.will->qos;
+        last.retain = spec_.will->retain;
+        last.delay_interval = v5 ? seconds_of(spec_.will->delay) : 0;
+    }
+    if (v5) {
+        if (spec_.session_expiry) {
+            request.session_expiry_interval = *spec_.session_expiry == for_ever
+                                                  ? broker::session_expiry_never
+                                                  : seconds_of(*spec_.session_expiry);
+        }
+        request.receive_maximum = spec_.receive_maximum;
+        request.maximum_packet_size = spec_.maximum_packet_size;
+        request.topic_alias_maximum = spec_.topic_alias_maximum;
+    }
+    self.session.log_sent_to(&world_.sent_log);
+    if (self.session.connect(request, world_.now).has_error()) {
+        // Only a template that renders as no valid text: the device stays away for good.
+        ++counts_.connects_failed;
+        world_.end_link(at.host, self.link, path_, key_of(at.index), event_kind::close);
+        self.connect_at = never;
+    }
+}
+
+void fleet_state::handle_connack(const context& at, const connack& answer) {
+    if (answer.code != reason_code::success) {
+        ++counts_.connects_refused[answer.code];
+        return;
+    }
+    ++counts_.connects_accepted;
+    ++connected_;
+    at.self.counted = true;
+    if (answer.session_present) {
+        ++counts_.sessions_resumed;
+    } else {
+        at.self.last_packet_id = 0;
+        send_subscriptions(at);
+    }
+    give_up_dropped(at);
+}
+
+void fleet_state::send_subscriptions(const context& at) {
+    // Those with one identifier, or none, share a SUBSCRIBE.
+    std::vector<std::string> filters(subscriptions_.size());
+    std::vector<subscription_request> requests;
+    std::vector<bool> done(subscriptions_.size());
+    for (std::size_t first = 0; first < subscriptions_.size(); ++first) {
+        if (done[first]) {
+            continue;
+        }
+        requests.clear();
+        for (std::size_t i = first; i < subscriptions_.size(); ++i) {
+            const subscription_spec& spec = *subscriptions_[i].spec;
+            if (done[i] || spec.identifier != subscriptions_[first].spec->identifier) {
+                continue;
+            }
+            done[i] = true;
+            render(subscriptions_[i].filter, at.index, filters[i]);
+            requests.push_back({filters[i],
+                                {spec.qos, spec.no_local, spec.retain_as_published,
+                                 spec.retain_handling}});
+        }
+        fleetarium::subscribe request;
+        request.subscription_identifier = subscriptions_[first].spec->identifier;
+        request.requests = subscription_requests(requests);
+        if (at.self.session.subscribe(request, world_.now).has_error()) {
+            counts_.subscriptions_refused += requests.size();
+        }
+    }
+}
+
+void fleet_state::handle_event(const context& at, client_event& learned, segment* identities) {
+    std::visit(
+        [&](auto& what) {
+            using type = std::remove_cvref_t<decltype(what)>;
+            if constexpr (std::is_same_v<type, fleetarium::publish>) {
+                if (identities != nullptr && !identities->empty()) {
+                    const message_identity identity = identities->take();
+                    handle_message(at, what, &identity);
+                } else {
+                    handle_message(at, what, nullptr);
+                }
+            } else if constexpr (std::is_same_v<type, publish_repeated>) {
+                if (identities != nullptr && !identities->empty()) {
+                    identities->take();
+                }
+            } else if constexpr (std::is_same_v<type, delivery_acknowledged>) {
+                const message& done = *what.done.message;
+                world_.accounts.publisher(
+                    message_number::source_of(done.identity().number), done.topic(),
+                    [](publisher_counts& counts) { ++counts.acknowledged; });
+                give_up_dropped(at);
+            } else if constexpr (std::is_same_v<type, connack>) {
+                handle_connack(at, what);
+            } else if constexpr (std::is_same_v<type, suback>) {
+                for (const reason_code each : what.codes) {
+                    ++(is_failure(each) ? counts_.subscriptions_refused
+                                        : counts_.subscriptions_granted);
+                }
+            } else if constexpr (std::is_same_v<type, fleetarium::disconnect>) {
+                ++counts_.broker_disconnects[what.code];
+            } else if constexpr (std::is_same_v<type, protocol_violation>) {
+                ++counts_.violations[what.broken];
+            }
+        },
+        learned);
+}
+
+void fleet_state::give_up_dropped(const context& at) {
+    for (const delivery_dropped& each : at.self.session.poll_dropped()) {
+        const message& gone = *each.dropped.message;
+        world_.accounts.publisher(
+            message_number::source_of(gone.identity().number), gone.topic(),
+            [&](publisher_counts& counts) { count_dropped(counts, each.why); });
+    }
+}
+
+}  // namespace fleetarium::sim::detail

@@ -1,0 +1,383 @@
+#include <fleetarium/sim/fleet_state.hpp>
+
+#include <fleetarium/codec/topic.hpp>
+#include <fleetarium/core/assert.hpp>
+#include <fleetarium/sim/broker_host.hpp>
+
+#include <algorithm>
+#include <new>
+#include <stdexcept>
+
+namespace fleetarium::sim::detail {
+
+namespace {
+
+constexpr std::size_t line = 64;
+
+host_id find_broker(const world_state& world, const std::string& name) {
+    for (const broker_host* const each : world.broker_hosts) {
+        if (name.empty() || each->spec().name == name) {
+            return each->id();
+        }
+    }
+    throw std::invalid_argument(name.empty() ? std::string("a fleet needs a broker")
+                                             : "there is no broker \"" + name + "\"");
+}
+
+bool is_seconds(duration value, std::int64_t max) {
+    return value >= duration{} && value % std::chrono::seconds{1} == duration{} &&
+           value / std::chrono::seconds{1} <= max;
+}
+
+void require(bool fine, const fleet_spec& spec, const char* what) {
+    if (!fine) {
+        throw std::invalid_argument("fleet \"" + spec.name + "\": " + what);
+    }
+}
+
+void check(const fleet_spec& spec) {
+    require(is_seconds(spec.keep_alive, 65'535), spec, "keep_alive is whole seconds up to 65,535");
+    require(!spec.session_expiry || *spec.session_expiry == for_ever ||
+                is_seconds(*spec.session_expiry, 0xFFFF'FFFE),
+            spec, "session_expiry is whole seconds, or for_ever");
+    require(spec.receive_maximum != std::uint16_t{0}, spec, "receive_maximum is 1 or more");
+    require(spec.maximum_packet_size != std::uint32_t{0}, spec, "maximum_packet_size is 1 or more");
+    require(spec.start >= duration{} && spec.ramp_up >= duration{}, spec,
+            "start and ramp_up are not negative");
+    require(!spec.will || is_seconds(spec.will->delay, 0xFFFF'FFFF), spec,
+            "the will's delay is whole seconds");
+    for (const publication_spec& each : spec.publications) {
+        require(each.topic.empty() == each.to.has_value(), spec,
+                "a publication has either a topic or a target");
+        require(!each.message_expiry || is_seconds(*each.message_expiry, 0xFFFF'FFFF), spec,
+                "message_expiry is whole seconds");
+        require(each.jitter >= duration{} && each.start >= duration{}, spec,
+                "jitter and start are not negative");
+    }
+}
+
+}  // namespace
+
+device_extras::~device_extras() {
+    if (incoming != nullptr) {
+        segment::destroy(incoming);
+    }
+}
+
+// Building
+
+fleet_state::fleet_state(world_state& world, const fleet_spec& spec, std::uint32_t index)
+    : world_(world),
+      spec_(spec),
+      index_(index),
+      key_{combine(world.seed, hash_text(spec.name))},
+      added_at_(world.now) {
+    check(spec_);
+    path_ = {find_broker(world, spec_.broker), &world.find_network(spec_.network)};
+    // Real devices publish to few topics; an alias table of their own on both sides would cost
+    // more memory than all else that a device needs.
+    options_.use_topic_aliases = false;
+    compile();
+    make_devices();
+}
+
+fleet_state::~fleet_state() {
+    for (std::uint32_t i = 0; i < spec_.count; ++i) {
+        at(i).~device();
+    }
+    for (const device_block& each : blocks_) {
+        ::operator delete(each.begin, std::align_val_t{line});
+    }
+}
+
+void fleet_state::compile() {
+    client_id_ = text(spec_.client_id, template_use::client_id);
+    const auto optional_text = [](const std::optional<std::string>& source, template_use use) {
+        return source ? std::optional<text>(text(*source, use)) : std::nullopt;
+    };
+    user_name_ = optional_text(spec_.user_name, template_use::client_id);
+    password_ = optional_text(spec_.password, template_use::client_id);
+    accounting& accounts = world_.accounts;
+    for (const publication_spec& each : spec_.publications) {
+        publication made{};
+        made.spec = &each;
+        made.topic = text(each.to ? each.to->topic : each.topic, template_use::topic);
+        made.payload = text(each.payload, template_use::payload);
+        made.response_topic = optional_text(each.response_topic, template_use::topic);
+        has_requests_ = has_requests_ || made.response_topic;
+        const std::string& topic = each.to ? each.to->topic : each.topic;
+        made.source = accounts.add_source({.what = source_report::kind::publication,
+                                           .fleet = index_,
+                                           .name = each.name.empty() ? topic : each.name,
+                                           .topic = topic});
+        made.first_walk = walk_count_;
+        walk_count_ += static_cast<std::uint32_t>(made.payload.compiled.walk_count());
+        publications_.push_back(std::move(made));
+    }
+    for (const reply_spec& each : spec_.replies) {
+        reply made{};
+        made.spec = &each;
+        made.on = text(each.on, template_use::topic);
+        made.to = optional_text(each.to, template_use::topic);
+        made.payload = text(each.payload, template_use::reply);
+        made.source = accounts.add_source({.what = source_report::kind::reply,
+                                           .fleet = index_,
+                                           .name = "reply to " + each.on,
+                                           .topic = each.to.value_or("")});
+        made.first_walk = walk_count_;
+        walk_count_ += static_cast<std::uint32_t>(made.payload.compiled.walk_count());
+        replies_.push_back(std::move(made));
+    }
+    for (const subscription_spec& each : spec_.subscriptions) {
+        subscriptions_.push_back({&each, text(each.filter, template_use::topic)});
+    }
+    if (spec_.will) {
+        will_topic_ = text(spec_.will->topic, template_use::topic);
+        will_payload_ = text(spec_.will->payload, template_use::topic);
+        will_source_ = accounts.add_source({.what = source_report::kind::will,
+                                            .fleet = index_,
+                                            .name = "will",
+                                            .topic = spec_.will->topic});
+    }
+    counts_.name = spec_.name;
+    counts_.devices = spec_.count;
+}
+
+void fleet_state::make_devices() {
+    const std::size_t size =
+        sizeof(device) +
+        (publications_.size() + replies_.size()) * sizeof(publication_state) +
+        walk_count_ * sizeof(std::uint32_t);
+    stride_ = static_cast<std::uint32_t>((size + 15) / 16 * 16);
+    prefetched_ = std::min<std::size_t>(stride_, 5 * line);
+    for (std::uint32_t first = 0; first < spec_.count; first += devices_per_block) {
+        const std::uint32_t count = std::min(devices_per_block, spec_.count - first);
+        device_block block;
+        block.stride = stride_;
+        block.first_index = first;
+        block.fleet = this;
+        block.begin = static_cast<std::byte*>(
+            ::operator new(std::size_t{count} * stride_, std::align_val_t{line}));
+        blocks_.push_back(block);
+        block_hosts_.push_back(world_.add_block(block));
+        for (std::uint32_t i = 0; i < count; ++i) {
+            auto* const made = ::new (block.begin + std::size_t{i} * stride_) device(options_);
+            std::uninitialized_default_construct_n(states(*made).data(), states(*made).size());
+            std::uninitialized_fill_n(walks(*made, 0, walk_count_).data(), walk_count_, 0u);
+        }
+    }
+    for (std::uint32_t i = 0; i < spec_.count; ++i) {
+        start_device({at(i), host_of(i), i});
+    }
+}
+
+void fleet_state::start_device(const context& at) {
+    const auto share = static_cast<fleetarium::detail::uint128>(spec_.ramp_up.count()) * at.index /
+                       spec_.count;
+    at.self.connect_at =
+        added_at_ + spec_.start + duration{static_cast<duration::rep>(share)};
+    if (spec_.online) {
+        random_stream stream(key_of(at.index).value, 0, purpose::coverage);
+        const duration up = spec_.online->up.sample_duration(stream);
+        at.self.coverage_draws = stream.draws_made();
+        at.self.coverage_change = saturating_add(at.self.connect_at, up);
+    }
+    for (std::size_t i = 0; i < publications_.size(); ++i) {
+        states(at.self)[i].due = first_due(at, i);
+    }
+    arm(at, next_due(at));
+}
+
+void fleet_state::prepare() {
+    for (publication& each : publications_) {
+        if (each.spec->to) {
+            const auto found = std::find_if(
+                world_.fleets.begin(), world_.fleets.end(),
+                [&](const auto& fleet) { return fleet->spec().name == each.spec->to->fleet; });
+            require(found != world_.fleets.end() && (*found)->spec().count != 0, spec_,
+                    "the target of a publication is a fleet with devices");
+            each.target = found->get();
+        }
+    }
+    accounting& accounts = world_.accounts;
+    for (std::size_t i = 1; i < accounts.selection_count(); ++i) {
+        const std::string_view filter = accounts.filter_of(i);
+        for (const publication& each : publications_) {
+            accounts.set_coverage(
+                i, each.source,
+                coverage_of(each.topic, each.target != nullptr ? *each.target : *this, filter));
+        }
+        for (const reply& each : replies_) {
+            accounts.set_coverage(
+                i, each.source,
+                each.to ? coverage_of(*each.to, *this, filter) : coverage_of_filter::some);
+        }
+        if (will_topic_) {
+            accounts.set_coverage(i, will_source_, coverage_of(*will_topic_, *this, filter));
+        }
+    }
+}
+
+coverage_of_filter fleet_state::coverage_of(const text& topic, const fleet_state& whose,
+                                            std::string_view filter) const {
+    const std::uint32_t devices = topic.compiled.differs_by_device() ? whose.spec_.count : 1;
+    std::uint32_t matching = 0;
+    std::string rendered;
+    for (std::uint32_t i = 0; i < devices; ++i) {
+        rendered.clear();
+        whose.render(topic, i, rendered);
+        matching += topic_matches(filter, rendered);
+    }
+    return matching == 0         ? coverage_of_filter::none
+           : matching == devices ? coverage_of_filter::all
+                                 : coverage_of_filter::some;
+}
+
+// Looking
+
+device& fleet_state::at(std::uint32_t index) const {
+    std::byte* const place = blocks_[index / devices_per_block].begin +
+                             std::size_t{index % devices_per_block} * stride_;
+    return *std::launder(reinterpret_cast<device*>(place));
+}
+
+host_id fleet_state::host_of(std::uint32_t index) const {
+    return block_hosts_[index / devices_per_block] + index % devices_per_block;
+}
+
+std::span<publication_state> fleet_state::states(device& of) const {
+    return {reinterpret_cast<publication_state*>(&of + 1),
+            publications_.size() + replies_.size()};
+}
+
+std::span<std::uint32_t> fleet_state::walks(device& of, std::uint32_t first,
+                                            std::size_t count) const {
+    const auto all = states(of);
+    return {reinterpret_cast<std::uint32_t*>(all.data() + all.size()) + first, count};
+}
+
+device_view fleet_state::view(std::uint32_t index) {
+    if (index >= spec_.count) {
+        throw std::out_of_range("fleet \"" + spec_.name + "\" has no such device");
+    }
+    device& of = at(index);
+    device_view out;
+    client_id(index, out.client_id);
+    out.connected = of.session.is_connected();
+    out.in_coverage = of.in_coverage;
+    out.waiting = of.session.in_flight() + of.session.queued();
+    out.messages_made = of.count;
+    out.memory_bytes = stride_ + of.session.memory_bytes();
+    return out;
+}
+
+void fleet_state::add_to(trace_hash& sum) const {
+    for (std::uint32_t i = 0; i < spec_.count; ++i) {
+        sum.add(host_of(i), at(i).link.chain);
+    }
+}
+
+std::uint64_t fleet_state::own_trace_hash() const {
+    trace_hash own;
+    for (std::uint32_t i = 0; i < spec_.count; ++i) {
+        own.add(i, at(i).link.chain);
+    }
+    return own.value();
+}
+
+fleet_report fleet_state::report(run_report& all) const {
+    fleet_report out = counts_;
+    out.connected = connected_;
+    for (std::uint32_t i = 0; i < spec_.count; ++i) {
+        out.in_coverage += at(i).in_coverage;
+    }
+    out.trace_hash = own_trace_hash();
+    if (has_requests_) {
+        count_open_requests(all);
+    }
+    return out;
+}
+
+/// Requests whose time is over without a reply, but which nobody has looked at since.
+void fleet_state::count_open_requests(run_report& all) const {
+    for (std::uint32_t i = 0; i < spec_.count; ++i) {
+        const device_extras* const extras = at(i).extras.get();
+        for (std::size_t which = 0; extras != nullptr && which < extras->requests.size();
+             ++which) {
+            const publication& what = publications_[which];
+            std::uint32_t number = extras->requests[which].first;
+            for (const device_extras::request& each : extras->requests[which].open) {
+                if (!each.answered && world_.now - each.sent_at > what.spec->reply_timeout) {
+                    world_.other_text.clear();
+                    render_topic(i, which, number, world_.other_text);
+                    add_missing_reply(all, what.source, world_.other_text);
+                }
+                ++number;
+            }
+        }
+    }
+}
+
+void fleet_state::add_missing_reply(run_report& all, accounting::source source,
+                                    std::string_view topic) const {
+    for (std::size_t i = 0; i < all.selections.size(); ++i) {
+        for (publisher_counts& counts : all.selections[i].publishers) {
+            counts.replies_missing +=
+                counts.source == source && world_.accounts.selects(i, source, topic);
+        }
+    }
+}
+
+// Rendering
+
+std::string_view fleet_state::client_id(std::uint32_t index, std::string& out) const {
+    out.clear();
+    template_values values;
+    values.fleet = spec_.name;
+    values.index = index;
+    client_id_.compiled.render(values, out);
+    return out;
+}
+
+void fleet_state::render(const text& what, std::uint32_t index, std::string& out) const {
+    template_values values;
+    values.fleet = spec_.name;
+    values.index = index;
+    if (what.needs_client_id) {
+        values.client_id = client_id(index, world_.id_text);
+    }
+    what.compiled.render(values, out);
+}
+
+void fleet_state::render(const text& what, const context& at, std::uint64_t sequence,
+                         random_key random, std::span<std::uint32_t> walks,
+                         std::string_view request, std::string& out) const {
+    template_values values;
+    values.fleet = spec_.name;
+    values.index = at.index;
+    if (what.needs_client_id) {
+        values.client_id = client_id(at.index, world_.id_text);
+    }
+    values.sequence = sequence;
+    values.now = world_.now;
+    values.random = random;
+    values.walks = walks;
+    values.request = request;
+    what.compiled.render(values, out);
+}
+
+}  // namespace fleetarium::sim::detail
+
+// The handle
+
+namespace fleetarium::sim {
+
+const fleet_spec& fleet::spec() const { return state_->spec(); }
+
+std::uint32_t fleet::connected() const { return state_->connected(); }
+
+device_view fleet::device(std::uint32_t index) const { return state_->view(index); }
+
+std::uint64_t fleet::trace_hash() const { return state_->own_trace_hash(); }
+
+}  // namespace fleetarium::sim

@@ -1,0 +1,239 @@
+#pragma once
+
+#include <fleetarium/session/client_session.hpp>
+#include <fleetarium/sim/text_template.hpp>
+#include <fleetarium/sim/world_state.hpp>
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace fleetarium::sim::detail {
+
+/// A device tries to connect no more often than this: otherwise one that is refused, in a world
+/// without latency, would try for ever within one instant.
+inline constexpr duration reconnect_delay_min = std::chrono::milliseconds{10};
+
+/// Messages are at least this far apart, whatever a period's distribution says: otherwise one
+/// that is 0 now and then could hold the clock.
+inline constexpr duration period_min = std::chrono::microseconds{1};
+
+/// How far a device has got with one of its publications or replies.
+struct publication_state {
+    instant due = never;       ///< of the next message; replies: not used
+    std::uint32_t made = 0;    ///< messages fallen due so far
+};
+
+/// What only some devices need.
+struct device_extras {
+    struct reply {
+        instant due;
+        std::uint32_t which;
+        std::uint32_t number;     ///< of the device's replies of this kind, from 1
+        std::string topic;        ///< empty: the reply's own
+        std::string request;      ///< payload of the message answered
+        std::optional<std::string> correlation_data;
+    };
+    /// A request not yet answered, or answered while an older one was open.
+    struct request {
+        instant sent_at;
+        bool answered;
+    };
+    struct request_log {
+        std::uint32_t first = 1;  ///< number of the front among the publication's messages
+        std::deque<request> open;
+    };
+
+    std::vector<reply> replies;           ///< by due; equal ones in their order
+    std::vector<request_log> requests;    ///< by publication
+    segment* incoming = nullptr;          ///< identities whose PUBLISHes are not whole yet
+
+    ~device_extras();
+};
+
+/// One device: all that it does not share with its fleet. Behind it in memory are its
+/// publication_states and its walk numbers.
+struct device {
+    link_end link;                 ///< with the history; the first line with `armed`
+    instant armed = never;         ///< of the pending wake; others are superseded
+    std::uint32_t count = 0;       ///< messages numbered
+    std::uint32_t draws = 0;       ///< of the reconnect stream
+    client_session session;
+    std::unique_ptr<device_extras> extras;
+    instant connect_at = never;
+    instant coverage_change = never;
+    std::uint32_t coverage_draws = 0;
+    std::uint16_t last_packet_id = 0;  ///< of the newest QoS 1 or 2 message received; 0: none
+    bool in_coverage = true;
+    bool counted = false;              ///< among the connected ones of its fleet
+
+    explicit device(const client_options& options) : session(options) {}
+};
+
+static_assert(sizeof(device) <= 256);
+
+/// A fleet in a world: the spec made ready to use, the devices, and how they behave.
+class fleet_state {
+public:
+    /// Throws std::invalid_argument for what cannot be run.
+    fleet_state(world_state& world, const fleet_spec& spec, std::uint32_t index);
+    ~fleet_state();
+    fleet_state(const fleet_state&) = delete;
+    fleet_state& operator=(const fleet_state&) = delete;
+
+    const fleet_spec& spec() const { return spec_; }
+    std::uint32_t index() const { return index_; }
+    std::uint32_t connected() const { return connected_; }
+    accounting::source will_source() const { return will_source_; }
+    random_key key_of(std::uint32_t index) const { return {combine(key_.value, index)}; }
+    device_view view(std::uint32_t index);
+    void add_to(trace_hash& sum) const;
+    std::uint64_t own_trace_hash() const;
+    fleet_report report(run_report& all) const;
+
+    /// Finds target fleets; learns what selections match.
+    void prepare();
+
+    void handle(const device_block& block, const event& what);
+
+    /// Asks the processor for what an event of this device reads.
+    void prefetch(const device_block& block, host_id host) const {
+        const std::byte* const at =
+            block.begin + std::size_t{host & (devices_per_block - 1)} * block.stride;
+        for (std::size_t line = 0; line < prefetched_; line += 64) {
+            __builtin_prefetch(at + line);
+        }
+    }
+
+private:
+    /// A template and whether it needs the client id.
+    struct text {
+        text() = default;
+        text(const std::string& source, template_use use)
+            : compiled(source, use), needs_client_id(source.find("{client_id}") != source.npos) {}
+        text_template compiled;
+        bool needs_client_id = false;
+    };
+    struct publication {
+        const publication_spec* spec;
+        text topic;  ///< of the target, where there is one
+        text payload;
+        std::optional<text> response_topic;
+        fleet_state* target = nullptr;
+        accounting::source source = 0;
+        std::uint32_t first_walk = 0;
+    };
+    struct subscription_text {
+        const subscription_spec* spec;
+        text filter;
+    };
+    struct reply {
+        const reply_spec* spec;
+        text on;
+        std::optional<text> to;
+        text payload;
+        accounting::source source = 0;
+        std::uint32_t first_walk = 0;
+    };
+
+    /// A device in the course of an event.
+    struct context {
+        device& self;
+        host_id host;
+        std::uint32_t index;
+    };
+
+    // fleet_state.cpp: building, looking
+    void compile();
+    void make_devices();
+    void start_device(const context& at);
+    device& at(std::uint32_t index) const;
+    host_id host_of(std::uint32_t index) const;
+    std::span<publication_state> states(device& of) const;
+    std::span<std::uint32_t> walks(device& of, std::uint32_t first, std::size_t count) const;
+    coverage_of_filter coverage_of(const text& topic, const fleet_state& whose,
+                                   std::string_view filter) const;
+    void count_open_requests(run_report& all) const;
+    void add_missing_reply(run_report& all, accounting::source source,
+                           std::string_view topic) const;
+
+    // device_connection.cpp: link, coverage, session
+    void wake(const context& at);
+    void receive(const context& at, const event& what);
+    void handle_event(const context& at, client_event& learned, segment* identities);
+    void handle_connack(const context& at, const connack& answer);
+    void change_coverage(const context& at);
+    void open_link(const context& at);
+    static segment* join_incoming(device& self, segment* arrived);
+    static void keep_incoming(device& self, segment* left);
+    static device_extras& extras_of(device& self);
+    void send_connect(const context& at);
+    void send_subscriptions(const context& at);
+    void end_link(const context& at, event_kind how);
+    void link_ended(const context& at);
+    void schedule_connect(const context& at);
+    void give_up_dropped(const context& at);
+    void flush(const context& at);
+    void arm(const context& at, instant due);
+    instant next_due(const context& at) const;
+    instant lost_from(const device& of) const;
+
+    // device_messages.cpp: publications, replies, requests
+    void publish_due(const context& at);
+    void publish_one(const context& at, std::size_t which);
+    void schedule_next(const context& at, std::size_t which);
+    instant first_due(const context& at, std::size_t which) const;
+    bool within_limits(std::size_t which, instant base, std::uint32_t made) const;
+    duration jitter(const context& at, std::size_t which, std::uint32_t number) const;
+    duration period(const context& at, std::size_t which, std::uint32_t number) const;
+    void render_topic(std::uint32_t index, std::size_t which, std::uint32_t number,
+                      std::string& out) const;
+    void send_message(const context& at, accounting::source source,
+                      const fleetarium::publish& message);
+    void note_request(const context& at, std::size_t which, std::uint32_t number);
+    void handle_message(const context& at, const fleetarium::publish& message,
+                        const message_identity* identity);
+    void match_reply(const context& at, const fleetarium::publish& message);
+    void close_requests(const context& at, std::size_t which);
+    void answer(const context& at, std::size_t which, const fleetarium::publish& message);
+    void send_reply(const context& at, const device_extras::reply& due);
+    void send_due_replies(const context& at);
+
+    // Rendering
+    void render(const text& what, std::uint32_t index, std::string& out) const;
+    void render(const text& what, const context& at, std::uint64_t sequence, random_key random,
+                std::span<std::uint32_t> walks, std::string_view request, std::string& out) const;
+    std::string_view client_id(std::uint32_t index, std::string& out) const;
+
+    world_state& world_;
+    const fleet_spec spec_;
+    std::uint32_t index_;
+    random_key key_;
+    instant added_at_;
+    link_path path_;
+    client_options options_;
+    text client_id_;
+    std::optional<text> user_name_;
+    std::optional<text> password_;
+    std::optional<text> will_topic_;
+    std::optional<text> will_payload_;
+    std::vector<publication> publications_;
+    std::vector<subscription_text> subscriptions_;
+    std::vector<reply> replies_;
+    accounting::source will_source_ = 0;
+    bool has_requests_ = false;
+    std::uint32_t walk_count_ = 0;
+    std::uint32_t stride_ = 0;
+    std::size_t prefetched_ = 0;
+    std::vector<device_block> blocks_;
+    std::vector<host_id> block_hosts_;
+    fleet_report counts_;
+    std::uint32_t connected_ = 0;
+};
+
+}  // namespace fleetarium::sim::detail

@@ -1,0 +1,156 @@
+#include <fleetarium/sim/world.hpp>
+
+#include <fleetarium/sim/broker_host.hpp>
+#include <fleetarium/sim/client_host.hpp>
+#include <fleetarium/sim/fleet_state.hpp>
+#include <fleetarium/sim/raw_peer_host.hpp>
+#include <fleetarium/sim/world_state.hpp>
+
+#include <algorithm>
+#include <stdexcept>
+#include <utility>
+
+namespace fleetarium::sim {
+
+namespace {
+
+template <class Named>
+bool is_taken(const std::vector<std::unique_ptr<Named>>& all, std::string_view name) {
+    return std::any_of(all.begin(), all.end(), [&](const auto& each) {
+        return each->spec().name == name;
+    });
+}
+
+void require_name(bool taken, const char* noun, std::string_view name) {
+    if (name.empty() || taken) {
+        throw std::invalid_argument(std::string("a ") + noun + " needs a name of its own, not \"" +
+                                    std::string(name) + "\"");
+    }
+}
+
+}  // namespace
+
+world::world(const world_options& options)
+    : state_(std::make_unique<detail::world_state>(options.seed)) {}
+world::world(world&&) noexcept = default;
+world& world::operator=(world&&) noexcept = default;
+world::~world() = default;
+
+world world::from(const scenario& described) {
+    world made({.seed = described.seed});
+    made.state_->scenario_name = described.name;
+    for (const network_spec& each : described.networks) {
+        made.add_network(each);
+    }
+    for (const broker_spec& each : described.brokers) {
+        made.add_broker(each);
+    }
+    if (described.brokers.empty()) {
+        made.add_broker();
+    }
+    for (const expectation_spec& each : described.expectations) {
+        made.expect(each);
+    }
+    for (const fleet_spec& each : described.fleets) {
+        made.add_fleet(each);
+    }
+    made.state_->prepare();
+    return made;
+}
+
+// Building
+
+virtual_broker& world::add_broker(const broker_spec& spec) {
+    require_name(is_taken(state_->brokers, spec.name), "broker", spec.name);
+    state_->brokers.push_back(std::make_unique<virtual_broker>(
+        std::make_unique<detail::broker_host>(*state_, spec, nullptr)));
+    return *state_->brokers.back();
+}
+
+virtual_broker& world::add_broker(const broker_spec& spec, broker::broker_hooks& embedder) {
+    require_name(is_taken(state_->brokers, spec.name), "broker", spec.name);
+    state_->brokers.push_back(std::make_unique<virtual_broker>(
+        std::make_unique<detail::broker_host>(*state_, spec, &embedder)));
+    return *state_->brokers.back();
+}
+
+void world::add_network(const network_spec& spec) {
+    state_->add_network(spec);
+}
+
+fleet& world::add_fleet(const fleet_spec& spec) {
+    require_name(is_taken(state_->fleets, spec.name), "fleet", spec.name);
+    const auto index = static_cast<std::uint32_t>(state_->fleets.size());
+    state_->fleets.push_back(std::make_unique<detail::fleet_state>(*state_, spec, index));
+    state_->fleet_handles.push_back(std::make_unique<fleet>(*state_->fleets.back()));
+    state_->prepared = false;
+    return *state_->fleet_handles.back();
+}
+
+client& world::add_client(std::string_view id) {
+    state_->clients.push_back(
+        std::make_unique<client>(std::make_unique<detail::client_host>(*state_, id)));
+    return *state_->clients.back();
+}
+
+raw_peer& world::add_raw_peer(std::string_view name) {
+    state_->raw_peers.push_back(std::make_unique<raw_peer>(
+        std::make_unique<detail::raw_peer_host>(*state_, std::string(name))));
+    return *state_->raw_peers.back();
+}
+
+void world::expect(const expectation_spec& expected) {
+    if (state_->handled != 0) {
+        throw std::invalid_argument("expectations are made before the first event");
+    }
+    if (!expected.topic.empty()) {
+        state_->accounts.select(expected.topic);
+        state_->prepared = false;
+    }
+}
+
+virtual_broker* world::find_broker(std::string_view name) {
+    for (const auto& each : state_->brokers) {
+        if (each->name() == name) {
+            return each.get();
+        }
+    }
+    return nullptr;
+}
+
+fleet* world::find_fleet(std::string_view name) {
+    for (const auto& each : state_->fleet_handles) {
+        if (each->name() == name) {
+            return each.get();
+        }
+    }
+    return nullptr;
+}
+
+// Running
+
+instant world::now() const { return state_->now; }
+
+void world::run_until(instant until) { state_->run_until(until); }
+
+bool world::step() { return state_->step(); }
+
+bool world::settle(duration limit) {
+    const instant until = saturating_add(now(), limit);
+    while (state_->on_links != 0 && state_->events.next_time() <= until) {
+        state_->step();
+    }
+    return state_->on_links == 0;
+}
+
+instant world::next_event() const { return state_->events.next_time(); }
+
+// What came of it
+
+std::uint64_t world::events_handled() const { return state_->handled; }
+
+std::uint64_t world::trace_hash() const { return state_->trace_hash(); }
+
+run_report world::report() const { return state_->report(); }
+
+}  // namespace fleetarium::sim

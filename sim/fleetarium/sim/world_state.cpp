@@ -1,0 +1,314 @@
+#include <fleetarium/sim/world_state.hpp>
+
+#include <fleetarium/codec/codec.hpp>
+#include <fleetarium/core/assert.hpp>
+#include <fleetarium/sim/broker_host.hpp>
+#include <fleetarium/sim/fleet_state.hpp>
+
+#include <stdexcept>
+#include <utility>
+
+namespace fleetarium::sim::detail {
+
+world_state::world_state(std::uint64_t with_seed) : seed(with_seed) {
+    networks.push_back(std::make_unique<network>(network_spec{.name = ""}));
+}
+
+world_state::~world_state() {
+    while (!events.empty()) {
+        destroy_payload(events.pop());
+    }
+}
+
+// Events
+
+void world_state::run_until(instant until) {
+    prepare();
+    while (events.next_time() <= until) {
+        const event next = events.pop();
+        prefetch_ahead();
+        now = next.time;
+        handle(next);
+        if (!prepared) {
+            prepare();
+        }
+    }
+    now = std::max(now, until);
+}
+
+bool world_state::step() {
+    prepare();
+    if (events.empty()) {
+        return false;
+    }
+    const event next = events.pop();
+    now = next.time;
+    handle(next);
+    return true;
+}
+
+void world_state::handle(const event& next) {
+    ++handled;
+    on_links -= next.kind() != event_kind::wake;
+    if (next.target < first_broker_host) {
+        const device_block& block = blocks[next.target >> block_bits];
+        block.fleet->handle(block, next);
+    } else if (next.target < first_client_host) {
+        broker_of(next.target).handle(next);
+    } else {
+        peer_hosts[next.target - first_client_host]->handle(next);
+    }
+}
+
+// A million devices do not fit any cache: what an event will touch is asked for while the events
+// before it are handled, in two stages, for the second needs what the first has fetched.
+void world_state::prefetch_ahead() const {
+    constexpr std::size_t far = 6;
+    constexpr std::size_t near = 3;
+    if (const event* const coming = events.peek(far)) {
+        if (coming->target < first_broker_host) {
+            const device_block& block = blocks[coming->target >> block_bits];
+            block.fleet->prefetch(block, coming->target);
+        } else if (coming->target < first_client_host) {
+            broker_of(coming->target).prefetch(coming->link);
+        }
+        if (coming->kind() == event_kind::bytes || coming->kind() == event_kind::messages) {
+            __builtin_prefetch(reinterpret_cast<const void*>(coming->payload));
+        }
+    }
+    if (const event* const coming = events.peek(near)) {
+        if (coming->kind() == event_kind::messages) {
+            reinterpret_cast<const segment*>(coming->payload)->bytes.prefetch();
+        }
+    }
+}
+
+void world_state::prepare() {
+    if (prepared) {
+        return;
+    }
+    for (const auto& each : fleets) {
+        each->prepare();
+    }
+    prepared = true;
+}
+
+// Links
+
+void world_state::open_link(host_id self, link_end& link, const link_path& path,
+                            random_key host_key) {
+    FLEETARIUM_ASSERT(link.phase() == link_end::phase::idle);
+    link.generation = (link.generation + 1) & link_mask;
+    link.set_phase(link_end::phase::opening);
+    const direction& way = path.by->up;
+    const random_key key =
+        way.is_random() ? make_random_key(host_key.value, 0, purpose::link_up) : random_key{};
+    post({.time = way.arrival(link.up, 0, now, key),
+          .origin = self,
+          .sequence = link.sequence++,
+          .target = path.broker,
+          .link = link.generation & link_mask,
+          .kind_value = static_cast<std::uint8_t>(event_kind::open),
+          .payload = reinterpret_cast<std::uint64_t>(path.by)});
+}
+
+void world_state::send_up(host_id self, link_end& link, const link_path& path,
+                          random_key host_key, wire_buffer bytes, instant lost_from) {
+    segment* identities = nullptr;
+    if (!sent_log.empty()) {
+        identities = segment::make();
+        for (const message_identity& each : sent_log) {
+            identities = segment::add(identities, each);
+        }
+        sent_log.clear();
+    }
+    const direction& way = path.by->up;
+    const random_key key =
+        way.is_random() ? make_random_key(host_key.value, 0, purpose::link_up) : random_key{};
+    transmit(way, link.up, key, std::move(bytes), identities, now, pieces,
+             [&](instant at, event_kind kind, std::uint64_t payload) {
+                 const event made{.time = at,
+                                  .origin = self,
+                                  .sequence = link.sequence++,
+                                  .target = path.broker,
+                                  .link = link.connection & link_mask,
+                                  .kind_value = static_cast<std::uint8_t>(kind),
+                                  .payload = payload};
+                 if (at > lost_from) {
+                     lose(made, no_index, true, protocol_version::v5);
+                 } else {
+                     post(made);
+                 }
+             });
+}
+
+void world_state::end_link(host_id self, link_end& link, const link_path& path,
+                           random_key host_key, event_kind how) {
+    if (link.phase() == link_end::phase::open) {
+        const direction& way = path.by->up;
+        const random_key key =
+            way.is_random() ? make_random_key(host_key.value, 0, purpose::link_up) : random_key{};
+        post({.time = way.arrival(link.up, 0, now, key),
+              .origin = self,
+              .sequence = link.sequence++,
+              .target = path.broker,
+              .link = link.connection & link_mask,
+              .kind_value = static_cast<std::uint8_t>(how),
+              .payload = 0});
+    }
+    // While opening, the broker's number is not known: `opened` will find nobody and is refused.
+    link.set_phase(link_end::phase::idle);
+    link.generation = (link.generation + 1) & link_mask;
+}
+
+void world_state::refuse_opened(host_id self, link_end& link, const event& opened,
+                                random_key host_key, const network& by) {
+    const random_key key =
+        by.up.is_random() ? make_random_key(host_key.value, 0, purpose::link_up) : random_key{};
+    post({.time = by.up.arrival(link.up, 0, now, key),
+          .origin = self,
+          .sequence = link.sequence++,
+          .target = opened.origin,
+          .link = static_cast<std::uint32_t>(opened.payload) & link_mask,
+          .kind_value = static_cast<std::uint8_t>(event_kind::cut),
+          .payload = 0});
+}
+
+// Void events
+
+void world_state::lose(const event& voided, accounting::receiver receiver, bool towards_broker,
+                       protocol_version version) {
+    if (voided.kind() == event_kind::messages) {
+        lose(reinterpret_cast<segment*>(voided.payload), receiver, towards_broker, version);
+    } else {
+        destroy_payload(voided);
+    }
+}
+
+void world_state::lose(segment* voided, accounting::receiver receiver, bool towards_broker,
+                       protocol_version version) {
+    // A QoS 0 message is lost for good; others will be sent again or dropped by whoever sent them.
+    // Topics are read from the bytes, if an expectation asks for them.
+    std::string whole;
+    voided->bytes.for_each_part([&](bytes_view part) { whole += as_text(part); });
+    bytes_view rest = as_bytes_view(whole);
+    for (const message_identity& each : voided->rest()) {
+        fleetarium::publish lost;
+        frame in;
+        while (accounts.needs_topic(message_number::source_of(each.number)) && !rest.empty()) {
+            const frame_result read = split_frame(rest, in);
+            if (read.broken != violation::none || !read.complete) {
+                rest = {};
+            } else if (in.type() == packet_type::publish) {
+                if (decode(in, version, lost) != violation::none) {
+                    lost.topic = {};
+                }
+                break;
+            }
+        }
+        if (message_number::qos_of(each.number) != qos::at_most_once ||
+            message_number::is_copy(each.number)) {
+            continue;
+        }
+        const accounting::source source = message_number::source_of(each.number);
+        if (towards_broker) {
+            accounts.publisher(source, lost.topic,
+                               [](publisher_counts& counts) { ++counts.lost_on_link; });
+        } else {
+            accounts.flow(source, receiver, qos::at_most_once, lost.topic,
+                          [](flow_counts& counts) { ++counts.lost_on_link; });
+        }
+    }
+    segment::destroy(voided);
+}
+
+// Hosts
+
+accounting::receiver world_state::receiver_of(host_id host) const {
+    return host < first_broker_host ? blocks[host >> block_bits].fleet->index()
+                                    : accounting::hand_written;
+}
+
+random_key world_state::key_of(host_id host) const {
+    if (host < first_broker_host) {
+        const device_block& block = blocks[host >> block_bits];
+        return block.fleet->key_of(block.first_index + (host & (devices_per_block - 1)));
+    }
+    return peer_hosts[host - first_client_host]->key();
+}
+
+const network& world_state::find_network(const std::string& name) const {
+    if (name.empty()) {
+        return default_network();
+    }
+    for (const auto& each : networks) {
+        if (each->spec.name == name) {
+            return *each;
+        }
+    }
+    throw std::invalid_argument("there is no network \"" + name + "\"");
+}
+
+void world_state::add_network(const network_spec& spec) {
+    for (const auto& each : networks) {
+        if (each->spec.name == spec.name) {
+            throw std::invalid_argument("a network needs a name of its own, not \"" + spec.name +
+                                        "\"");
+        }
+    }
+    networks.push_back(std::make_unique<network>(spec));
+}
+
+host_id world_state::add_block(const device_block& block) {
+    if ((blocks.size() + 1) << block_bits > first_broker_host) {
+        throw std::invalid_argument("a world has at most 12,582,912 devices");
+    }
+    blocks.push_back(block);
+    return static_cast<host_id>((blocks.size() - 1) << block_bits);
+}
+
+host_id world_state::add_peer(peer_host& peer) {
+    if (peer_hosts.size() >= host_end - first_client_host) {
+        throw std::invalid_argument("a world has at most 2,097,152 hand-written clients");
+    }
+    peer_hosts.push_back(&peer);
+    return first_client_host + static_cast<host_id>(peer_hosts.size() - 1);
+}
+
+std::uint64_t world_state::trace_hash() const {
+    fleetarium::trace_hash sum;
+    for (const auto& each : fleets) {
+        each->add_to(sum);
+    }
+    for (std::size_t i = 0; i < broker_hosts.size(); ++i) {
+        sum.add(first_broker_host + i, broker_hosts[i]->chain());
+    }
+    for (const peer_host* const each : peer_hosts) {
+        sum.add(each->id(), each->chain());
+    }
+    return sum.value();
+}
+
+run_report world_state::report() const {
+    run_report out;
+    out.scenario = scenario_name;
+    out.seed = seed;
+    out.simulated = now.time_since_epoch();
+    out.events = handled;
+    out.trace_hash = trace_hash();
+    static constexpr char digits[] = "0123456789abcdef";
+    for (int shift = 60; shift >= 0; shift -= 4) {
+        out.trace_hash_text += digits[out.trace_hash >> shift & 15];
+    }
+    out.sources = accounts.sources();
+    out.selections = accounts.report();
+    for (const auto& each : fleets) {
+        out.fleets.push_back(each->report(out));
+    }
+    for (const broker_host* const each : broker_hosts) {
+        out.brokers.push_back(each->report());
+    }
+    return out;
+}
+
+}  // namespace fleetarium::sim::detail
