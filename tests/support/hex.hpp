@@ -35,7 +35,8 @@ inline bytes from_hex(std::string_view text) {
         }
         const bool repeated = text[i] == '+';
         i += repeated ? 1 : 0;
-        const auto value = static_cast<std::uint8_t>(digit(text.at(i)) << 4 | digit(text.at(i + 1)));
+        const auto value =
+            static_cast<std::uint8_t>(digit(text.at(i)) << 4 | digit(text.at(i + 1)));
         i += 2;
         std::size_t count = 1;
         if (repeated && i < text.size() && text[i] == '*') {

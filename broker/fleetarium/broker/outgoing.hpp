@@ -11,7 +11,8 @@ namespace fleetarium::broker {
 /// once for all who keep it.
 struct broker_core::outgoing {
     /// A PUBLISH that just came in; must outlive this.
-    outgoing(const fleetarium::publish& in, const message_origin& from) : source(&in), origin(from) {
+    outgoing(const fleetarium::publish& in, const message_origin& from)
+        : source(&in), origin(from) {
         wire.topic = in.topic;
         wire.payload = in.payload;
         wire.qos = in.qos;

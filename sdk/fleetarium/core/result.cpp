@@ -19,7 +19,8 @@ public:
             case error::already_connected: return "already connected";
             case error::packet_too_large: return "larger than the peer's maximum packet size";
             case error::qos_not_supported: return "QoS above the server's maximum QoS";
-            case error::retain_not_supported: return "the server does not support retained messages";
+            case error::retain_not_supported:
+                return "the server does not support retained messages";
             case error::wildcard_subscriptions_not_supported:
                 return "the server does not support wildcard subscriptions";
             case error::shared_subscriptions_not_supported:
