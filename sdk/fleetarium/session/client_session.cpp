@@ -1,6 +1,7 @@
 #include <fleetarium/session/client_session.hpp>
 
 #include <fleetarium/codec/topic.hpp>
+#include <fleetarium/core/hash.hpp>
 #include <fleetarium/session/outgoing_checks.hpp>
 
 #include <algorithm>
@@ -13,6 +14,10 @@ instant expiry_of(const publish& message, instant now) {
     return message.message_expiry_interval
                ? saturating_add(now, std::chrono::seconds{*message.message_expiry_interval})
                : never;
+}
+
+std::uint32_t hash_of_client_id(std::string_view client_id) {
+    return static_cast<std::uint32_t>(hash_text(client_id));
 }
 
 }  // namespace
@@ -93,6 +98,12 @@ result<void> client_session::connect(const fleetarium::connect& request, instant
                                  : nullptr;
     re_authenticates_ = false;
     requests_.reset();
+    const std::uint32_t client_id_hash = hash_of_client_id(request.client_id);
+    if (client_id_hash != client_id_hash_) {
+        client_id_hash_ = client_id_hash;
+        session_exists_ = false;
+        discard_in_flight();
+    }
     if (request.clean_start) {
         // v5/MQTT-3.1.2-4, v3/MQTT-3.1.2-6. Not only when CONNACK comes: were it lost, the next
         // connection would resume the new session of the server with the old state of the client.
@@ -396,6 +407,9 @@ client_event client_session::handle_connack(const frame& in, instant now) {
         session_outlives_connection_ = *answer.session_expiry_interval > 0;
     }
     session_exists_ = session_outlives_connection_;
+    if (answer.assigned_client_identifier) {
+        client_id_hash_ = hash_of_client_id(*answer.assigned_client_identifier);
+    }
     server_maximum_qos_ = answer.maximum_qos.value_or(qos::exactly_once);
     server_retain_available_ = answer.retain_available.value_or(true);
     server_wildcards_available_ = answer.wildcard_subscription_available.value_or(true);

@@ -93,7 +93,8 @@ public:
 
     /// Sends CONNECT on a fresh transport. Its fields are read now and not kept, but for those that
     /// the connection's rules need. With clean start, what is in flight is given up at once (see
-    /// poll_dropped); what waits and was never sent stays, and is sent on the new connection.
+    /// poll_dropped), and so it is with another client id than that of the session, be it given or
+    /// assigned; what waits and was never sent stays, and is sent on the new connection.
     /// Errors: already_connected; invalid_argument (an empty client id without clean start in
     /// 3.1.1 [v3/MQTT-3.1.3-7], a receive maximum or packet size of 0, authentication data without
     /// a method, a string that is too long or not UTF-8); invalid_topic_name (will);
@@ -194,9 +195,10 @@ private:
     std::unique_ptr<std::vector<delivery_dropped>> dropped_;
     std::unique_ptr<std::string> authentication_method_;  // of CONNECT
     instant awaiting_since_ = never;                      // CONNACK or PINGRESP is owed since then
+    std::uint32_t client_id_hash_ = 0;                    // whose session this is [v5/MQTT-3.1.3-2]
     std::uint16_t keep_alive_ = 0;
-    phase phase_ = phase::idle;
-    qos server_maximum_qos_ = qos::exactly_once;
+    phase phase_ : 3 = phase::idle;
+    qos server_maximum_qos_ : 2 = qos::exactly_once;
     bool server_retain_available_ : 1 = true;
     bool server_wildcards_available_ : 1 = true;
     bool server_shared_available_ : 1 = true;
