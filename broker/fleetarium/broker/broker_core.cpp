@@ -28,7 +28,8 @@ void require(bool fine, const char* what) {
 broker_core::broker_core(const broker_options& options, broker_hooks* hooks)
     : options_(options),
       hooks_(hooks == nullptr ? &default_hooks() : hooks),
-      observed_(hooks_->wants_events()) {
+      observed_(hooks_->wants_events()),
+      asks_(hooks_->wants_authorization()) {
     require(options.receive_maximum >= 1, "receive_maximum must be 1 or more");
     require(options.maximum_packet_size >= 1, "maximum_packet_size must be 1 or more");
     require(options.inflight_messages_max >= 1, "inflight_messages_max must be 1 or more");

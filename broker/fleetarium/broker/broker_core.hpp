@@ -120,8 +120,41 @@ public:
     /// Heap memory of the core, by estimate of its parts; messages in queues not counted.
     std::size_t memory_bytes() const;
 
-    /// Asks the processor to fetch what handle_bytes for this connection reads first.
-    void prefetch(connection_id soon) const { connections_.prefetch(soon); }
+    // Looking ahead, for drivers that know what comes next: each asks the processor to fetch what
+    // a part of handle_bytes will read, and reads what an earlier one has fetched. Between the
+    // steps of one message should lie the work on others. Numbers may be those of nobody.
+
+    void prefetch(connection_id soon) const {
+        if (connections_.contains(soon)) {
+            connections_.prefetch(soon);
+        }
+    }
+    /// After prefetch.
+    void prefetch_session(connection_id soon) const {
+        if (connections_.contains(soon) && connections_[soon].session != no_session) {
+            sessions_.slots().prefetch(connections_[soon].session);
+        }
+    }
+    void prefetch_topic(std::string_view soon) const { tree_.prefetch(soon); }
+    /// After prefetch_topic.
+    void prefetch_filter(std::string_view soon) const { tree_.prefetch_filter(soon); }
+    /// After prefetch_filter.
+    void prefetch_receiver(std::string_view soon) const {
+        const session_index receiver = tree_.only_subscriber(soon);
+        if (sessions_.slots().contains(receiver)) {
+            sessions_.slots().prefetch(receiver);
+        }
+    }
+    /// After prefetch_receiver. Returns the connection, or no_connection.
+    connection_id prefetch_receiver_connection(std::string_view soon) const {
+        const session_index receiver = tree_.only_subscriber(soon);
+        if (!sessions_.slots().contains(receiver)) {
+            return no_connection;
+        }
+        const connection_id to = sessions_[receiver].connection;
+        prefetch(to);
+        return to;
+    }
 
 private:
     struct connection {
@@ -230,6 +263,7 @@ private:
     broker_options options_;
     broker_hooks* hooks_;
     bool observed_;
+    bool asks_;  // the hooks who may publish
     broker_metrics metrics_;
     topic_tree tree_;
     retained_store retained_;

@@ -112,6 +112,10 @@ public:
     virtual authentication_step authenticate_enhanced(const client_info& client,
                                                       std::string_view method, bytes_view data);
 
+    /// Whether authorize_publish is to be asked about messages at all; if not, every client may
+    /// publish. Asked once, when the core is made.
+    virtual bool wants_authorization() const { return true; }
+
     /// Whether a client may publish to the topic; asked for wills too, at CONNECT.
     virtual bool authorize_publish(const client_info& client, const publish& message);
 

@@ -61,7 +61,7 @@ reason_code broker_core::check_publish(connection_id from, const fleetarium::pub
     if (code != reason_code::success) {
         return code;
     }
-    if (!hooks_->authorize_publish(info_of(from), message)) {
+    if (asks_ && !hooks_->authorize_publish(info_of(from), message)) {
         why = drop_reason::not_authorized;
         return reason_code::not_authorized;
     }

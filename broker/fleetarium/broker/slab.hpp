@@ -65,11 +65,14 @@ public:
     /// All numbers in use are below.
     std::uint32_t end() const { return end_; }
 
-    /// Asks the processor to fetch the first lines of an object.
+    /// Asks the processor to fetch an object.
     void prefetch(std::uint32_t index) const {
-        const void* const first = const_cast<slab*>(this)->address(index);
-        __builtin_prefetch(first);
-        __builtin_prefetch(static_cast<const std::byte*>(first) + 64);
+        const auto* const first =
+            static_cast<const std::byte*>(const_cast<slab*>(this)->address(index));
+        for (std::size_t at = 0; at < sizeof(T); at += 64) {
+            __builtin_prefetch(first + at);
+        }
+        __builtin_prefetch(first + sizeof(T) - 1);
     }
 
     std::size_t memory_bytes() const {

@@ -192,6 +192,20 @@ void topic_tree::prefetch(std::string_view topic) const {
     by_text_.prefetch(hash_text(topic, seed_));
 }
 
+void topic_tree::prefetch_filter(std::string_view topic) const {
+    by_text_.find(hash_text(topic, seed_), [&](filter_id found) {
+        __builtin_prefetch(&at(found));
+        return true;
+    });
+}
+
+session_index topic_tree::only_subscriber(std::string_view topic) const {
+    const filter_id found = by_text_.find(hash_text(topic, seed_), [](filter_id) { return true; });
+    return found != no_filter && at(found).kind == filter_kind::exact && at(found).count == 1
+               ? at(found).one.session
+               : 0xFFFF'FFFF;
+}
+
 std::size_t topic_tree::memory_bytes() const {
     std::size_t total =
         arena_.memory_bytes() + by_text_.memory_bytes() + wildcards_.memory_bytes() +

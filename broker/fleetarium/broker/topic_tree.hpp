@@ -108,6 +108,13 @@ public:
     /// between the two.
     void prefetch(std::string_view topic) const;
 
+    /// Asks for the filter equal to the topic; some work after prefetch(topic).
+    void prefetch_filter(std::string_view topic) const;
+
+    /// The session that alone subscribes to the filter equal to the topic, or no_session. By hash:
+    /// only a hint, for more prefetching.
+    session_index only_subscriber(std::string_view topic) const;
+
     /// Changes with every insert and erase that returned true: a match kept from before is still
     /// the match while this number is the same.
     std::uint64_t generation() const { return generation_; }
