@@ -35,13 +35,21 @@ public:
     /// The link of a connection has been broken by hand: what is under way to here is lost.
     void lose_incoming(std::uint32_t connection, host_id peer);
 
-    /// Asks the processor for what an event of this connection reads first.
+    // Looking ahead, step by step; see broker_core.
     void prefetch(std::uint32_t connection) const {
         if (connection < links_end_) {
             __builtin_prefetch(&link_of(connection));
             core_.prefetch(connection);
         }
     }
+    void prefetch_receiver_link(std::string_view topic) const {
+        const broker::connection_id to = core_.prefetch_receiver_connection(topic);
+        if (to < links_end_) {
+            __builtin_prefetch(&link_of(to));
+        }
+    }
+    /// Whether there is more of it than caches hold.
+    bool is_large() const { return links_end_ > 5'000; }
 
     std::function<void(const broker::broker_event&)> on_decision;
 
@@ -94,6 +102,7 @@ private:
     bool authorize_subscribe(const broker::client_info& client, std::string_view filter,
                              const subscription_options& options) override;
     bool wants_events() const override { return true; }
+    bool wants_authorization() const override { return !open_to_all_ || embedder_ != nullptr; }
     message_identity identify(broker::connection_id publisher, std::uint64_t next_number,
                               const fleetarium::publish& message, instant now) override;
     void on_event(const broker::broker_event& decision) override;

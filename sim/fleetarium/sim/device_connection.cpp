@@ -54,6 +54,8 @@ void fleet_state::wake(const context& at) {
     if (now >= self.coverage_change) {
         change_coverage(at);
     }
+    // Before the session's time is looked at: a message makes a PINGREQ unnecessary.
+    publish_due(at);
     if (now >= self.session.poll_timeout()) {
         client_event learned = self.session.handle_timeout(now);
         handle_event(at, learned, nullptr);
@@ -61,7 +63,6 @@ void fleet_state::wake(const context& at) {
     if (now >= self.connect_at && self.in_coverage) {
         open_link(at);
     }
-    publish_due(at);
     if (self.extras != nullptr && !self.extras->replies.empty()) {
         send_due_replies(at);
     }

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <new>
 #include <stdexcept>
+#include <utility>
 
 namespace fleetarium::sim::detail {
 
@@ -231,6 +232,23 @@ coverage_of_filter fleet_state::coverage_of(const text& topic, const fleet_state
     return matching == 0         ? coverage_of_filter::none
            : matching == devices ? coverage_of_filter::all
                                  : coverage_of_filter::some;
+}
+
+// Looking ahead
+
+void fleet_state::prefetch_broker(const device_block& block, host_id host) const {
+    const device& soon = at(block.first_index + (host & (devices_per_block - 1)));
+    if (soon.link.phase() == link_end::phase::open) {
+        world_.broker_of(path_.broker).prefetch(soon.link.connection);
+    }
+}
+
+void fleet_state::prefetch_session(const device_block& block, host_id host) const {
+    const device& soon = at(block.first_index + (host & (devices_per_block - 1)));
+    if (soon.link.phase() == link_end::phase::open) {
+        std::as_const(world_.broker_of(path_.broker)).core().prefetch_session(
+            soon.link.connection);
+    }
 }
 
 // Looking

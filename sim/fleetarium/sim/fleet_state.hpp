@@ -110,6 +110,11 @@ public:
         }
     }
 
+    /// After prefetch: what the device's broker will read when the device speaks.
+    void prefetch_broker(const device_block& block, host_id host) const;
+    /// After prefetch_broker.
+    void prefetch_session(const device_block& block, host_id host) const;
+
 private:
     /// A template and whether it needs the client id.
     struct text {

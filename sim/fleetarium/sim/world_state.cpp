@@ -61,24 +61,82 @@ void world_state::handle(const event& next) {
 }
 
 // A million devices do not fit any cache: what an event will touch is asked for while the events
-// before it are handled, in two stages, for the second needs what the first has fetched.
+// before it are handled, step by step, for each step needs what the one before has fetched.
 void world_state::prefetch_ahead() const {
-    constexpr std::size_t far = 6;
-    constexpr std::size_t near = 3;
-    if (const event* const coming = events.peek(far)) {
-        if (coming->target < first_broker_host) {
-            const device_block& block = blocks[coming->target >> block_bits];
-            block.fleet->prefetch(block, coming->target);
-        } else if (coming->target < first_client_host) {
-            broker_of(coming->target).prefetch(coming->link);
+    for (const std::size_t distance : {15u, 12u, 9u, 6u, 3u}) {
+        const event* const coming = events.peek(distance - 1);
+        if (coming == nullptr) {
+            continue;
         }
-        if (coming->kind() == event_kind::bytes || coming->kind() == event_kind::messages) {
-            __builtin_prefetch(reinterpret_cast<const void*>(coming->payload));
+        if (coming->target < first_broker_host) {
+            prefetch_of_device(*coming, distance);
+        } else if (coming->target < first_client_host && coming->kind() != event_kind::wake) {
+            prefetch_of_broker(*coming, distance);
         }
     }
-    if (const event* const coming = events.peek(near)) {
-        if (coming->kind() == event_kind::messages) {
-            reinterpret_cast<const segment*>(coming->payload)->bytes.prefetch();
+}
+
+void world_state::prefetch_of_device(const event& coming, std::size_t distance) const {
+    const device_block& block = blocks[coming.target >> block_bits];
+    if (distance == 15) {
+        block.fleet->prefetch(block, coming.target);
+        if (coming.kind() != event_kind::wake) {
+            __builtin_prefetch(reinterpret_cast<const void*>(coming.payload));
+        }
+    } else if (coming.kind() == event_kind::wake) {
+        // What the device says reaches the broker at once, in a network without latency.
+        if (distance == 9) {
+            block.fleet->prefetch_broker(block, coming.target);
+        } else if (distance == 3) {
+            block.fleet->prefetch_session(block, coming.target);
+        }
+    }
+}
+
+namespace {
+
+/// The topic of a PUBLISH at the beginning of a segment; empty if it cannot be had at a glance.
+std::string_view topic_at_front(const event& coming) {
+    if (coming.kind() != event_kind::messages) {
+        return {};
+    }
+    const bytes_view bytes =
+        reinterpret_cast<const segment*>(coming.payload)->bytes.contiguous();
+    std::size_t at = 1;
+    while (at < bytes.size() && at < 4 && bytes[at] > 127) {
+        ++at;
+    }
+    const std::size_t begin = at + 3;
+    if (begin > bytes.size()) {
+        return {};
+    }
+    const std::size_t size = std::size_t{bytes[at + 1]} << 8 | bytes[at + 2];
+    return begin + size <= bytes.size() ? as_text(bytes.subspan(begin, size)) : std::string_view();
+}
+
+}  // namespace
+
+void world_state::prefetch_of_broker(const event& coming, std::size_t distance) const {
+    const broker_host& broker = broker_of(coming.target);
+    switch (distance) {
+        case 15:
+            broker.prefetch(coming.link);
+            __builtin_prefetch(reinterpret_cast<const void*>(coming.payload));
+            return;
+        case 12:
+            broker.core().prefetch_session(coming.link);
+            if (coming.kind() == event_kind::messages) {
+                reinterpret_cast<const segment*>(coming.payload)->bytes.prefetch();
+            }
+            return;
+        default: break;
+    }
+    const std::string_view topic = broker.is_large() ? topic_at_front(coming) : std::string_view();
+    if (!topic.empty()) {
+        switch (distance) {
+            case 9: broker.core().prefetch_topic(topic); return;
+            case 6: broker.core().prefetch_filter(topic); return;
+            default: broker.prefetch_receiver_link(topic); return;
         }
     }
 }

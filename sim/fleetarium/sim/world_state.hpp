@@ -183,6 +183,8 @@ struct world_state {
 private:
     void handle(const event& next);
     void prefetch_ahead() const;
+    void prefetch_of_device(const event& coming, std::size_t distance) const;
+    void prefetch_of_broker(const event& coming, std::size_t distance) const;
 };
 
 /// A client or raw peer written by hand.
