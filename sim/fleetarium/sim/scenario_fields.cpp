@@ -262,13 +262,34 @@ const object_type<expectation_spec>& expectation_type() {
     return type;
 }
 
+namespace {
+
+/// What editors look for; it says nothing about the world.
+field<scenario> schema_field() {
+    const auto type = text();
+    return {"$schema",
+            "For editors: where this schema is.",
+            R"("./scenario.schema.json")",
+            false,
+            type.expected,
+            [read = type.read](reading& in, const json_value& value, scenario&) {
+                std::string place;
+                read(in, value, place);
+            },
+            type.schema,
+            [] { return std::optional<json_value>(); }};
+}
+
+}  // namespace
+
 const object_type<scenario>& scenario_type() {
     using t = scenario;
     static const object_type<t> type{
         "scenario",
         "a scenario",
         "A world of brokers, networks and fleets, and what is expected of it.",
-        {make_field<t>("name", name_text(), &t::name, "How the report calls the run.",
+        {schema_field(),
+         make_field<t>("name", name_text(), &t::name, "How the report calls the run.",
                        R"("Smart building")", need::required),
          make_field<t>("description", text(), &t::description, "What the scenario shows.",
                        R"("A day in an office tower.")"),

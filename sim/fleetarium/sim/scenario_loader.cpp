@@ -5,6 +5,7 @@
 #include <fleetarium/sim/scenario_fields.hpp>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <cstring>
 #include <fstream>
@@ -174,8 +175,8 @@ void add_checked(std::vector<problem>& problems, std::vector<problem> checked,
         const bool follows = std::any_of(
             problems.begin(), problems.begin() + static_cast<std::ptrdiff_t>(known),
             [&](const problem& other) {
-                return is_inside(item.pointer, other.pointer) ||
-                       is_inside(other.pointer, item.pointer);
+                return !other.pointer.empty() && (is_inside(item.pointer, other.pointer) ||
+                                                  is_inside(other.pointer, item.pointer));
             });
         if (follows) {
             continue;

@@ -1,0 +1,83 @@
+#include "bench.hpp"
+#include "commands.hpp"
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace fleetarium::cli {
+
+namespace {
+
+struct part {
+    std::string_view name;
+    std::string_view what;
+    std::vector<bench::figure> (*measure)(const bench::scale&);
+};
+
+constexpr std::array<part, 5> parts{{
+    {"messages", "one message end to end in a world, by QoS", bench::measure_messages},
+    {"day", "10,000 devices for 24 hours", bench::measure_fleet_day},
+    {"memory", "bytes of a device, a million connected", bench::measure_memory},
+    {"matching", "topic match with a million subscriptions", bench::measure_matching},
+    {"flat", "messages a second from 1,000 to 1,000,000 devices", bench::measure_flat_cost},
+}};
+
+struct bench_options {
+    std::vector<std::string> chosen;
+    double scale = 1;
+};
+
+int run_bench(const bench_options& options) {
+    fmt::print("One core, processor time; each figure beside a limit measured in the same run.\n\n");
+    fmt::print("{:<58} {:>20}  {:<34} {:>6}  {}\n", "", "measured", "limit", "share", "goal");
+    const bench::scale size{options.scale};
+    for (const part& one : parts) {
+        const bool wanted =
+            options.chosen.empty() ||
+            std::find(options.chosen.begin(), options.chosen.end(), one.name) != options.chosen.end();
+        if (!wanted) {
+            continue;
+        }
+        for (const bench::figure& figure : one.measure(size)) {
+            fmt::print("{:<58} {:>20}  {:<34} {:>6.3f}  {}{}\n", figure.name, figure.value,
+                       figure.limit, figure.ratio, figure.goal,
+                       figure.goal.empty() ? "" : figure.reached ? ": reached" : ": NOT REACHED");
+            std::fflush(stdout);
+        }
+    }
+    return exit_success;
+}
+
+}  // namespace
+
+void add_bench(CLI::App& app, int& exit_status) {
+    auto options = std::make_shared<bench_options>();
+    CLI::App* const command =
+        app.add_subcommand("bench", "Measure speed and memory, each beside a limit");
+    std::vector<std::string> names;
+    std::string list;
+    for (const part& one : parts) {
+        names.emplace_back(one.name);
+        list += fmt::format("\n  {:<10} {}", one.name, one.what);
+    }
+    command->add_option("parts", options->chosen, "Which parts; all without any:" + list)
+        ->check(CLI::IsMember(names))
+        ->type_name("PART");
+    command
+        ->add_option("--scale", options->scale,
+                     "Share of devices and messages, for a quick look")
+        ->check(CLI::Range(0.0001, 1.0))
+        ->capture_default_str();
+    command->callback([options, &exit_status] { exit_status = run_bench(*options); });
+}
+
+}  // namespace fleetarium::cli

@@ -1,0 +1,21 @@
+#pragma once
+
+namespace CLI {
+class App;
+}
+
+/// The subcommands of the binary, a source file each. Every `add_...` registers one; its status
+/// goes to `exit_status` when it has run.
+namespace fleetarium::cli {
+
+inline constexpr int exit_success = 0;             ///< all expectations met
+inline constexpr int exit_expectation_failed = 1;  ///< an expectation or invariant failed
+inline constexpr int exit_bad_input = 2;           ///< bad input or use
+inline constexpr int exit_not_carried_out = 3;     ///< the run could not be carried out
+
+void add_run(CLI::App& app, int& exit_status);     // run.cpp
+void add_check(CLI::App& app, int& exit_status);   // check.cpp
+void add_schema(CLI::App& app, int& exit_status);  // schema.cpp
+void add_bench(CLI::App& app, int& exit_status);   // bench.cpp
+
+}  // namespace fleetarium::cli

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <fleetarium/sim/scenario.hpp>
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace fleetarium::sim {
+
+/// Whether each topic that `narrow` matches is matched by `wide`; both valid plain filters.
+bool filter_covers(std::string_view wide, std::string_view narrow);
+
+/// Who may do what at a broker, as its scenario says: the answers that a broker_hooks needs.
+/// Thread rule: const calls from any thread.
+class access_policy {
+public:
+    explicit access_policy(const broker_spec& broker);
+
+    /// Whether a client with these credentials may connect. Without a user name it may if
+    /// anonymous clients may; with one, if user and password are in the list. Without a list
+    /// every name is good.
+    bool admits(std::optional<std::string_view> user_name, std::string_view password) const;
+
+    bool may_publish(std::string_view client_id, std::string_view user_name,
+                     std::string_view topic) const;
+
+    /// `filter` as it was sent; of a shared subscription the part that matches counts.
+    bool may_subscribe(std::string_view client_id, std::string_view user_name,
+                       std::string_view filter) const;
+
+    /// Whether every client may do everything, so that nobody need ask.
+    bool allows_everything() const {
+        return rules_.empty() && users_.empty() && allow_anonymous_;
+    }
+
+private:
+    bool is_covered(std::vector<std::string> access_rule::*filters, std::string_view client_id,
+                    std::string_view user_name, std::string_view asked) const;
+
+    std::map<std::string, std::string, std::less<>> users_;
+    std::vector<access_rule> rules_;
+    bool allow_anonymous_;
+};
+
+}  // namespace fleetarium::sim

@@ -1,0 +1,297 @@
+#include <fleetarium/sim/report_text.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <numeric>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace fleetarium::sim {
+
+namespace {
+
+constexpr std::size_t busiest_topics = 10;
+constexpr std::array<std::string_view, 3> qos_names{"QoS 0", "QoS 1", "QoS 2"};
+
+/// Writes the lines of a report; knows about colours.
+class writer {
+public:
+    explicit writer(bool colours) : colours_(colours) {}
+
+    void heading(std::string_view text) { out_ += fmt::format("\n{}\n", bold(text)); }
+    void row(std::string_view label, std::string_view value) {
+        out_ += fmt::format("  {:<12} {}\n", label, value);
+    }
+    void line(std::string_view text) { out_ += fmt::format("  {}\n", text); }
+
+    std::string bold(std::string_view text) const { return in("1", text); }
+    std::string green(std::string_view text) const { return in("32", text); }
+    std::string red(std::string_view text) const { return in("31;1", text); }
+
+    std::string take() { return std::move(out_); }
+
+private:
+    std::string in(std::string_view code, std::string_view text) const {
+        return colours_ ? fmt::format("\x1b[{}m{}\x1b[0m", code, text) : std::string(text);
+    }
+
+    bool colours_;
+    std::string out_;
+};
+
+std::string counted(std::uint64_t value, std::string_view one, std::string_view many) {
+    return with_thousands(value) + ' ' + std::string(value == 1 ? one : many);
+}
+
+/// "a, b, c" of those parts that are not empty.
+std::string joined(std::vector<std::string> parts) {
+    std::string out;
+    for (const std::string& part : parts) {
+        if (!part.empty()) {
+            out += (out.empty() ? "" : ", ") + part;
+        }
+    }
+    return out;
+}
+
+std::string unless_zero(std::uint64_t value, std::string_view what) {
+    return value == 0 ? std::string() : with_thousands(value) + ' ' + std::string(what);
+}
+
+std::string percentiles(const latency_histogram& of) {
+    return fmt::format("p50 {}   p90 {}   p99 {}   p99.9 {}   max {}",
+                       readable_duration(of.percentile(50)), readable_duration(of.percentile(90)),
+                       readable_duration(of.percentile(99)), readable_duration(of.percentile(99.9)),
+                       readable_duration(of.max()));
+}
+
+void write_summary(writer& out, const run_report& report, const run_timing& timing) {
+    const double simulated = std::chrono::duration<double>(report.simulated).count();
+    out.row("simulated",
+            fmt::format("{}{} in {:.2f} s of wall time: {} times real time",
+                        readable_duration(report.simulated),
+                        timing.interrupted ? " (interrupted)" : "", timing.wall_seconds,
+                        with_thousands(static_cast<std::uint64_t>(
+                            simulated / std::max(timing.wall_seconds, 1e-6)))));
+    std::uint64_t devices = 0;
+    std::uint64_t connected = 0;
+    std::uint64_t connects = 0;
+    std::uint64_t resumed = 0;
+    std::uint64_t refused = 0;
+    for (const fleet_report& fleet : report.fleets) {
+        devices += fleet.devices;
+        connected += fleet.connected;
+        connects += fleet.connects_accepted;
+        resumed += fleet.sessions_resumed;
+        for (const auto& [code, count] : fleet.connects_refused) {
+            refused += count;
+        }
+    }
+    out.row("devices", fmt::format("{} in {}, {} connected at the end", with_thousands(devices),
+                                   counted(report.fleets.size(), "fleet", "fleets"),
+                                   with_thousands(connected)));
+    out.row("connects", joined({with_thousands(connects), unless_zero(resumed, "sessions resumed"),
+                                unless_zero(refused, "refused")}));
+}
+
+void write_fleets(writer& out, const run_report& report) {
+    out.heading("Fleets");
+    out.line(fmt::format("{:<22} {:>9} {:>10} {:>11} {:>9} {:>9} {:>9}", "", "devices", "connected",
+                         "connects", "resumed", "cut", "closed"));
+    for (const fleet_report& fleet : report.fleets) {
+        out.line(fmt::format("{:<22} {:>9} {:>10} {:>11} {:>9} {:>9} {:>9}", fleet.name,
+                             with_thousands(fleet.devices), with_thousands(fleet.connected),
+                             with_thousands(fleet.connects_accepted),
+                             with_thousands(fleet.sessions_resumed),
+                             with_thousands(fleet.links_cut),
+                             with_thousands(fleet.closed_by_broker)));
+        for (const auto& [code, count] : fleet.connects_refused) {
+            out.line(fmt::format("    refused {}: {} (0x{:02X})", with_thousands(count),
+                                 name_of(code), static_cast<unsigned>(code)));
+        }
+        for (const auto& [broken, count] : fleet.violations) {
+            out.line(fmt::format("    gave up on the broker {} times: {}", with_thousands(count),
+                                 describe(broken).phrase));
+        }
+    }
+}
+
+void write_messages(writer& out, const run_report& report) {
+    const selection_report& all = report.selections.front();
+    const publisher_counts published = sum_publishers(report, all, {});
+    out.heading("Messages");
+    out.row("published",
+            joined({with_thousands(published.published),
+                    unless_zero(published.lost_offline, "lost offline at QoS 0"),
+                    unless_zero(published.queue_full, "refused by full devices"),
+                    unless_zero(published.rejected, "rejected by limits"),
+                    unless_zero(published.expired, "expired in the device")}));
+    out.row("received", joined({with_thousands(published.received),
+                                unless_zero(published.received_again, "resent copies"),
+                                unless_zero(published.lost_on_link, "lost on a broken link")}));
+    out.row("routed", fmt::format("{} to {}", with_thousands(published.routed),
+                                  counted(published.deliveries, "delivery", "deliveries")));
+    for (std::size_t level = 0; level < qos_names.size(); ++level) {
+        const flow_counts flows =
+            sum_flows(report, all, {.qos = static_cast<enum qos>(level)});
+        if (flows.due == 0) {
+            continue;
+        }
+        out.row(fmt::format("  {}", qos_names[level]),
+                joined({with_thousands(flows.delivered) + " delivered",
+                        unless_zero(flows.duplicates, "duplicates"),
+                        unless_zero(flows.dropped_total(), "dropped"),
+                        unless_zero(flows.lost_on_link, "lost on a broken link"),
+                        unless_zero(flows.under_way(), "under way at the end")}));
+    }
+    std::size_t retained = 0;
+    for (const broker_report& broker : report.brokers) {
+        retained += broker.retained;
+    }
+    out.row("retained", with_thousands(retained));
+}
+
+void write_drops(writer& out, const run_report& report) {
+    std::array<std::uint64_t, broker::drop_reason_count> dropped{};
+    for (const broker_report& broker : report.brokers) {
+        for (std::size_t i = 0; i < dropped.size(); ++i) {
+            dropped[i] += broker.metrics.dropped[i];
+        }
+    }
+    out.heading("Drops by reason");
+    bool any = false;
+    for (std::size_t i = 0; i < dropped.size(); ++i) {
+        if (dropped[i] != 0) {
+            any = true;
+            out.line(fmt::format("{:<20} {:>12}", broker::name_of(static_cast<broker::drop_reason>(i)),
+                                 with_thousands(dropped[i])));
+        }
+    }
+    if (!any) {
+        out.line("none");
+    }
+}
+
+void write_latency(writer& out, const run_report& report) {
+    const selection_report& all = report.selections.front();
+    out.heading("Latency, published to delivered, in virtual time");
+    const latency_histogram whole = sum_flows(report, all, {}).latency;
+    if (whole.empty()) {
+        out.line("nothing was delivered");
+        return;
+    }
+    out.row("all", percentiles(whole));
+    for (std::size_t level = 0; level < qos_names.size(); ++level) {
+        const latency_histogram one =
+            sum_flows(report, all, {.qos = static_cast<enum qos>(level)}).latency;
+        if (!one.empty()) {
+            out.row(qos_names[level], percentiles(one));
+        }
+    }
+    const publisher_counts requests = sum_publishers(report, all, {});
+    if (requests.requests != 0) {
+        out.row("replies", requests.reply_latency.empty() ? "none came"
+                                                          : percentiles(requests.reply_latency));
+        out.row("", fmt::format("{} of {} requests answered in time, {} not",
+                                with_thousands(requests.replies_in_time),
+                                with_thousands(requests.requests),
+                                with_thousands(requests.replies_missing)));
+    }
+}
+
+std::string label_of(const run_report& report, const source_report& source) {
+    const std::string of = source.fleet == no_index ? std::string()
+                                                    : report.fleets[source.fleet].name;
+    switch (source.what) {
+        case source_report::kind::publication: return of;
+        case source_report::kind::reply: return of + ", replies";
+        case source_report::kind::will: return of + ", wills";
+        case source_report::kind::client: return "client " + source.name;
+        case source_report::kind::broker: return "broker " + source.name;
+    }
+    return of;
+}
+
+void write_topics(writer& out, const run_report& report) {
+    std::vector<publisher_counts> rows = report.selections.front().publishers;
+    std::erase_if(rows, [](const publisher_counts& each) { return each.published == 0; });
+    std::stable_sort(rows.begin(), rows.end(),
+                     [](const publisher_counts& a, const publisher_counts& b) {
+                         return a.published > b.published;
+                     });
+    out.heading("Busiest topics");
+    for (std::size_t i = 0; i < std::min(rows.size(), busiest_topics); ++i) {
+        const source_report& source = report.sources[rows[i].source];
+        const std::string_view topic = source.topic.empty() ? source.name : source.topic;
+        out.line(fmt::format("{:>12}  {:<46} {}", with_thousands(rows[i].published), topic,
+                             label_of(report, source)));
+    }
+    if (rows.size() > busiest_topics) {
+        out.line(fmt::format("{:>12}  and {} more in the JSON report", "",
+                             rows.size() - busiest_topics));
+    }
+    if (rows.empty()) {
+        out.line("nothing was published");
+    }
+}
+
+void write_expectations(writer& out, std::span<const expectation_result> results) {
+    if (results.empty()) {
+        return;
+    }
+    out.heading("Expectations");
+    for (const expectation_result& result : results) {
+        out.line(fmt::format("{}  {}", result.met ? out.green("met ") : out.red("FAIL"),
+                             to_string(result)));
+    }
+}
+
+}  // namespace
+
+std::string with_thousands(std::uint64_t value) {
+    std::string digits = std::to_string(value);
+    for (std::size_t at = digits.size(); at > 3;) {
+        at -= 3;
+        digits.insert(at, ",");
+    }
+    return digits;
+}
+
+std::string readable_duration(duration value) {
+    using namespace std::chrono_literals;
+    constexpr std::array<std::pair<std::string_view, duration>, 7> units{
+        {{"d", 24h}, {"h", 1h}, {"min", 1min}, {"s", 1s}, {"ms", 1ms}, {"us", 1us}, {"ns", 1ns}}};
+    if (value == duration::zero()) {
+        return "0 s";
+    }
+    for (const auto& [name, unit] : units) {
+        const duration least = unit == 24h ? 2 * unit : unit;  // a day is said as 24 h
+        if (value >= least || unit == 1ns) {
+            return fmt::format("{:.3g} {}", static_cast<double>(value.count()) /
+                                                static_cast<double>(unit.count()), name);
+        }
+    }
+    return {};
+}
+
+std::string report_text(const run_report& report, std::span<const expectation_result> expectations,
+                        const run_timing& timing, bool colours) {
+    writer out(colours);
+    out.heading(fmt::format("{}, seed {}", report.scenario, report.seed));
+    write_summary(out, report, timing);
+    write_fleets(out, report);
+    write_messages(out, report);
+    write_drops(out, report);
+    write_latency(out, report);
+    write_topics(out, report);
+    write_expectations(out, expectations);
+    out.heading("Trace");
+    out.row("events", with_thousands(report.events));
+    out.row("trace hash", report.trace_hash_text);
+    return out.take();
+}
+
+}  // namespace fleetarium::sim

@@ -1,0 +1,85 @@
+#pragma once
+
+#include <fleetarium/sim/problem.hpp>
+#include <fleetarium/sim/scenario.hpp>
+#include <fleetarium/sim/text_template.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace fleetarium::sim::detail {
+
+/// Checks a scenario as a whole; the work behind check_scenario. What the type of a member
+/// already excludes is not looked at.
+class scenario_checker {
+public:
+    explicit scenario_checker(const scenario& checked) : scenario_(checked) {}
+
+    std::vector<problem> run();
+
+private:
+    /// A fleet with what its templates say, as far as they are valid.
+    struct fleet_sample {
+        const fleet_spec* fleet = nullptr;
+        const broker_spec* broker = nullptr;     ///< none: not known
+        std::optional<text_template> client_id{};
+        std::vector<std::string> filters{};      ///< of the first device's subscriptions
+    };
+
+    void report(std::string pointer, std::string found, std::string expected,
+                std::string suggestion = {});
+
+    template <class Named>
+    void check_names(const std::string& pointer, const std::vector<Named>& list);
+    template <class Named>
+    const Named* find_named(const std::vector<Named>& list, const std::string& name,
+                            std::string_view noun, const std::string& pointer);
+
+    void check_broker(const broker_spec& broker, const std::string& pointer);
+    void check_network(const network_spec& network, const std::string& pointer);
+    void check_expectation(const expectation_spec& expected, const std::string& pointer);
+    void check_client_ids();
+
+    // In scenario_check_fleet.cpp.
+    void check_fleet(fleet_sample& sample, const std::string& pointer);
+    void check_connect(const fleet_sample& sample, const std::string& pointer);
+    void check_will(const fleet_sample& sample, const std::string& pointer);
+    void check_version(const fleet_spec& fleet, const std::string& pointer);
+    void check_publication(const fleet_sample& sample, const publication_spec& publication,
+                           const std::string& pointer);
+    void check_times(const publication_spec& publication, const std::string& pointer);
+    void check_target(const fleet_sample& sample, const publication_spec& publication,
+                      const std::string& pointer);
+    void check_request(const fleet_sample& sample, const publication_spec& publication,
+                       const std::string& pointer);
+    void check_subscription(fleet_sample& sample, const subscription_spec& subscription,
+                            const std::string& pointer);
+    void check_reply(const fleet_sample& sample, const reply_spec& reply,
+                     const std::string& pointer);
+    void check_broker_allows(const broker_spec* broker, enum qos qos, bool retain,
+                             const std::string& pointer);
+
+    // Parts of several.
+    std::optional<text_template> check_template(const std::string& text, template_use use,
+                                                const std::string& pointer);
+    std::optional<std::string> check_topic(const std::string& topic, const fleet_sample& sample,
+                                           const std::string& pointer);
+    std::optional<std::string> check_filter(const std::string& filter, const fleet_sample& sample,
+                                            const std::string& pointer);
+    bool check_filter_text(const std::string& filter, const std::string& pointer);
+    bool check_levels(const std::string& text, const std::string& pointer);
+    void check_seconds(duration value, duration max, const std::string& pointer);
+    void check_positive(const distribution& drawn, const std::string& pointer);
+    static std::string example_of(const text_template& made, const fleet_sample& sample);
+    const fleet_sample* sample_of(const std::string& fleet) const;
+
+    const scenario& scenario_;
+    const broker_spec default_broker_{};
+    std::vector<fleet_sample> samples_;
+    std::vector<problem> problems_;
+};
+
+}  // namespace fleetarium::sim::detail
