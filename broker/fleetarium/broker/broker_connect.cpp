@@ -43,11 +43,16 @@ reason_code as_connack_failure(reason_code code) {
     return fits ? code : reason_code::unspecified_error;
 }
 
-/// A failed re-authentication as a code of DISCONNECT: 0x8C, 0x86 and others are CONNACK's alone.
+/// Whether a server may send the code in DISCONNECT (MQTT 5 section 3.14.2.1).
+bool may_end_connection(reason_code code) {
+    return code != reason_code::disconnect_with_will_message &&  // a client's
+           code != reason_code::bad_authentication_method &&     // accepted, not sent
+           detail::may_hold(packet_type::disconnect, static_cast<std::uint8_t>(code));
+}
+
+/// A failed re-authentication as a code of DISCONNECT: 0x86 and others are CONNACK's alone.
 reason_code as_disconnect_failure(reason_code code) {
-    const bool fits = is_failure(code) && code != reason_code::bad_authentication_method &&
-                      detail::may_hold(packet_type::disconnect, static_cast<std::uint8_t>(code));
-    return fits ? code : reason_code::not_authorized;
+    return is_failure(code) && may_end_connection(code) ? code : reason_code::not_authorized;
 }
 
 }  // namespace
@@ -343,6 +348,25 @@ std::string broker_core::make_client_id() {
 }
 
 // The end of a connection
+
+result<void> broker_core::disconnect(std::string_view client_id, reason_code code, instant now) {
+    if (!may_end_connection(code)) {
+        return error::invalid_argument;
+    }
+    const session_index index = sessions_.find(client_id);
+    if (index == no_session || sessions_[index].connection == no_connection) {
+        return error::not_connected;
+    }
+    end_connection(sessions_[index].connection, code, now);
+    return {};
+}
+
+void broker_core::end_connection(connection_id id, reason_code code, instant now) {
+    fleetarium::disconnect farewell;
+    farewell.code = code;
+    connections_[id].protocol.disconnect(farewell, now);
+    detach(id, code, violation::none, now);
+}
 
 void broker_core::handle_disconnect(connection_id from, const fleetarium::disconnect& farewell,
                                     instant now) {

@@ -1,6 +1,5 @@
 #include <fleetarium/broker/broker_core.hpp>
 
-#include <fleetarium/codec/reason_code_table.hpp>
 #include <fleetarium/codec/topic.hpp>
 #include <fleetarium/codec/utf8.hpp>
 
@@ -260,26 +259,6 @@ result<void> broker_core::publish(const fleetarium::publish& message, instant no
     }
     take_on(message, no_session, no_connection, now);
     return {};
-}
-
-result<void> broker_core::disconnect(std::string_view client_id, reason_code code, instant now) {
-    if (code == reason_code::disconnect_with_will_message ||
-        !detail::may_hold(packet_type::disconnect, static_cast<std::uint8_t>(code))) {
-        return error::invalid_argument;
-    }
-    const session_index index = sessions_.find(client_id);
-    if (index == no_session || sessions_[index].connection == no_connection) {
-        return error::not_connected;
-    }
-    end_connection(sessions_[index].connection, code, now);
-    return {};
-}
-
-void broker_core::end_connection(connection_id id, reason_code code, instant now) {
-    fleetarium::disconnect farewell;
-    farewell.code = code;
-    connections_[id].protocol.disconnect(farewell, now);
-    detach(id, code, violation::none, now);
 }
 
 void broker_core::shut_down(instant now) {
