@@ -282,32 +282,33 @@ send_step endpoint::send_next(outbound_flow& flow, std::span<const std::uint16_t
     if (next == nullptr) {
         return send_step::idle;
     }
-    affected = *next;
     if (next->state == delivery_state::wait_pubcomp) {
+        affected = *next;
         send_pubrel(*next, now);  // v5/MQTT-4.3.3-6
         flow.repeat_at_cursor();
         return send_step::resent;
     }
     const bool first = next->state == delivery_state::pending;
     if (first && next->message->expired(now)) {  // v5/MQTT-4.3.3-7: only before the first sending
+        affected = *next;
         flow.remove_at_cursor();
         return send_step::expired;
     }
-    if (next->qos == qos::at_most_once) {
-        const bool sent = send_delivery(*next, 0, false, now);
+    std::uint16_t packet_id = next->packet_id;
+    if (next->qos != qos::at_most_once) {
+        if (send_quota_ == 0) {
+            return release_or_wait(flow, now, affected);  // v5/MQTT-4.9.0-2
+        }
+        packet_id = first ? flow.take_packet_id(also_used) : packet_id;
+        if (packet_id == 0) {
+            return send_step::window_full;
+        }
+    }
+    affected = *next;
+    const bool sent = send_delivery(*next, packet_id, !first, now);
+    if (!sent || next->qos == qos::at_most_once) {
         flow.remove_at_cursor();
         return sent ? send_step::sent : send_step::too_large;
-    }
-    if (send_quota_ == 0) {
-        return release_or_wait(flow, now, affected);  // v5/MQTT-4.9.0-2
-    }
-    const std::uint16_t packet_id = first ? flow.take_packet_id(also_used) : next->packet_id;
-    if (packet_id == 0) {
-        return send_step::window_full;
-    }
-    if (!send_delivery(*next, packet_id, !first, now)) {
-        flow.remove_at_cursor();
-        return send_step::too_large;
     }
     --send_quota_;
     next->holds_quota = true;

@@ -81,9 +81,7 @@ void server_session::fail(violation broken, instant now) {
         disconnect(farewell, now);
         return;
     }
-    // No code of CONNACK says that the time for authentication is up.
-    if (phase_ == phase::connecting && version() == protocol_version::v5 &&
-        broken != violation::connect_timeout) {
+    if (phase_ == phase::connecting && version() == protocol_version::v5) {
         connack answer;
         answer.code = describe(broken).code;
         // v5/MQTT-3.2.2-8: a code of DISCONNECT alone, such as that of a time-out, is not sent.
