@@ -96,14 +96,15 @@ TEST_CASE("both halves of a string pair are checked, in what a client receives a
     client_bench bench;
     bench.connected();
     const std::string bad = text_of("FF");
-    const auto pair = GENERATE_REF(user_property{bad, "v"}, user_property{"k", bad});
+    const bool bad_value = GENERATE(false, true);
+    const user_property pair = bad_value ? user_property{"k", bad} : user_property{bad, "v"};
     publish out;
     out.topic = "a";
     out.user_properties = user_properties({&pair, 1});
     CHECK(bench.session().publish(out, bench.now()).error() == error::invalid_argument);
     CHECK(bench.take().empty());
-    bench.receive(pair.first == "k" ? "30 0B 00 01 61 07 26 00 01 6B 00 01 FF"
-                                    : "30 0B 00 01 61 07 26 00 01 FF 00 01 76");
+    bench.receive(bad_value ? "30 0B 00 01 61 07 26 00 01 6B 00 01 FF"
+                            : "30 0B 00 01 61 07 26 00 01 FF 00 01 76");
     CHECK(bench.messages.empty());
     CHECK(bench.ended_with(reason_code::malformed_packet));
 }
