@@ -2,7 +2,8 @@
 
 #include <catch2/catch.hpp>
 
-// Sections 3.1.2.10, 3.2.2.3.14 and 3.12: keep alive as the broker holds clients to it, and PINGREQ.
+// Sections 3.1.2.10, 3.2.2.3.14 and 3.12: keep alive, as the broker holds clients to it, and
+// PINGREQ.
 
 namespace fleetarium::test {
 namespace {

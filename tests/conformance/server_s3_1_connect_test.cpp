@@ -4,8 +4,8 @@
 
 #include <catch2/catch.hpp>
 
-// Section 3.1: which CONNECT the broker takes, and what it does with the others. Sessions, wills and
-// keep alive have files of their own.
+// Section 3.1: which CONNECT the broker takes, and what it does with the others. Sessions, wills
+// and keep alive have files of their own.
 
 namespace fleetarium::test {
 namespace {

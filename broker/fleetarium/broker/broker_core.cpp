@@ -156,23 +156,30 @@ instant broker_core::poll_timeout() const { return deadlines_.next_time(); }
 // in further ahead than this.
 constexpr duration arming_horizon = std::chrono::hours{1};
 
+void broker_core::arm(instant& armed, instant due, deadline_kind kind, std::uint32_t index,
+                      instant now) {
+    const instant entry = std::min(due, saturating_add(now, arming_horizon));
+    if (due != never && entry < armed) {
+        armed = entry;
+        deadlines_.push({entry, index, kind});
+    }
+}
+
 void broker_core::arm_connection(connection_id id, instant now) {
     connection& armed = connections_[id];
-    const instant due = armed.protocol.poll_timeout();
-    const instant entry = std::min(due, saturating_add(now, arming_horizon));
-    if (due != never && entry < armed.armed) {
-        armed.armed = entry;
-        deadlines_.push({entry, id, deadline_kind::connection});
-    }
+    arm(armed.armed, armed.protocol.poll_timeout(), deadline_kind::connection, id, now);
 }
 
 void broker_core::arm_session(session_index index, instant now) {
     session& armed = sessions_[index];
     const instant due = std::min(armed.expires_at, armed.will ? armed.will->due : never);
-    const instant entry = std::min(due, saturating_add(now, arming_horizon));
-    if (due != never && entry < armed.armed) {
-        armed.armed = entry;
-        deadlines_.push({entry, index, deadline_kind::session});
+    arm(armed.armed, due, deadline_kind::session, index, now);
+}
+
+void broker_core::arm_retained(instant now) {
+    if (!expiring_retained_.empty()) {
+        const instant due = (*expiring_retained_.begin())->expires_at();
+        arm(retained_armed_, due, deadline_kind::retained, 0, now);
     }
 }
 
@@ -196,25 +203,25 @@ void broker_core::fire(const deadline& due, instant now) {
             }
             return;
         }
-        case deadline_kind::retained: {
-            const message_ptr expired = expiring_retained_[due.index];
-            expiring_retained_.erase(due.index);
-            const message_ptr* const kept = retained_.find(expired->topic());
-            if (kept != nullptr && *kept == expired) {
-                retained_.erase(expired->topic());
-                emit({.what = broker_event::kind::retained_removed,
-                      .at = now,
-                      .topic = expired->topic(),
-                      .identity = expired->identity(),
-                      .why = drop_reason::expired});
+        case deadline_kind::retained:
+            if (retained_armed_ == due.time) {
+                retained_armed_ = never;
+                expire_retained(now);
             }
             return;
-        }
         case deadline_kind::sys:
             publish_sys_topics(now);
             deadlines_.push({now + options_.sys_interval, 0, deadline_kind::sys});
             return;
     }
+}
+
+void broker_core::expire_retained(instant now) {
+    while (!expiring_retained_.empty() && (*expiring_retained_.begin())->expires_at() <= now) {
+        const message_ptr expired = *expiring_retained_.begin();
+        remove_retained(expired->topic(), expired->identity(), drop_reason::expired, now);
+    }
+    arm_retained(now);
 }
 
 // Output
@@ -312,7 +319,8 @@ std::size_t broker_core::deliveries_waiting() const {
 std::size_t broker_core::memory_bytes() const {
     return sessions_.memory_bytes() + connections_.memory_bytes() + tree_.memory_bytes() +
            retained_.memory_bytes() + retained_.message_bytes() + deadlines_.memory_bytes() +
-           outputs_.capacity() * sizeof(connection_id);
+           outputs_.capacity() * sizeof(connection_id) +
+           expiring_retained_.size() * (sizeof(message_ptr) + 4 * sizeof(void*));
 }
 
 }  // namespace fleetarium::broker

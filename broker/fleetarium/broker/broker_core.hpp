@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -186,7 +187,10 @@ private:
     void list_output(connection_id id);
     void arm_connection(connection_id id, instant now);
     void arm_session(session_index index, instant now);
+    void arm_retained(instant now);
+    void arm(instant& armed, instant due, deadline_kind kind, std::uint32_t index, instant now);
     void fire(const deadline& due, instant now);
+    void expire_retained(instant now);
     client_info info_of(connection_id id) const;
     session_info describe_session(session_index index) const;
     void emit(const broker_event& event) {
@@ -244,6 +248,8 @@ private:
     std::uint32_t take_on(const fleetarium::publish& message, session_index publisher,
                           connection_id from, instant now);
     void retain(outgoing& out, instant now);
+    void remove_retained(std::string_view topic, const message_identity& by, drop_reason why,
+                         instant now);
     std::uint32_t deliver_to_all(outgoing& out, instant now);
     std::uint32_t deliver_merged(outgoing& out, instant now);
     void deliver_by(outgoing& out, const subscription& by, instant now);
@@ -267,7 +273,14 @@ private:
     broker_metrics metrics_;
     topic_tree tree_;
     retained_store retained_;
-    slab<message_ptr> expiring_retained_;
+    struct sooner {
+        bool operator()(const message_ptr& a, const message_ptr& b) const {
+            return a->expires_at() != b->expires_at() ? a->expires_at() < b->expires_at()
+                                                      : a->topic() < b->topic();
+        }
+    };
+    std::set<message_ptr, sooner> expiring_retained_;  // those of retained_ that expire
+    instant retained_armed_ = never;                   // their entry in the wheel
     session_registry sessions_;
     slab<connection> connections_;
     std::size_t connected_ = 0;

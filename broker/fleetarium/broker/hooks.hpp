@@ -52,7 +52,8 @@ struct broker_event {
         repeated,           ///< a PUBLISH repeated a QoS 2 message that is under way
         routed,             ///< `count` deliveries were made of it
         retained,           ///< stored as the retained message of its topic
-        retained_removed,   ///< the retained message of `topic` is gone
+        retained_removed,   ///< the retained message of `topic` is gone: `identity` is that of the
+                            ///< message that removed it, or, if `why` is expired, its own
         will_published,     ///< precedes `received` of the will
         queued,             ///< a delivery waits for connection or window
         sent,               ///< a delivery was written to the connection; `flag`: DUP

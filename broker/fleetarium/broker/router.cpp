@@ -113,33 +113,51 @@ std::uint32_t broker_core::take_on(const fleetarium::publish& message, session_i
 
 void broker_core::retain(outgoing& out, instant now) {
     if (out.empty_payload()) {  // v5/MQTT-3.3.1-6, v3/MQTT-3.3.1-10
-        if (retained_.erase(out.topic())) {
-            emit({.what = broker_event::kind::retained_removed,
-                  .at = now,
-                  .topic = out.topic(),
-                  .identity = out.origin.identity});
-        }
+        remove_retained(out.topic(), out.origin.identity, drop_reason::none, now);
         return;
     }
-    const bool replaces = retained_.find(out.topic()) != nullptr;
+    const message_ptr* const known = retained_.find(out.topic());
+    const std::size_t freed = known == nullptr ? 0 : (*known)->memory_bytes();
     const message_ptr& kept = out.hold();
-    if ((!replaces && retained_.size() >= options_.retained_messages_max) ||
-        retained_.message_bytes() + kept->memory_bytes() > options_.retained_bytes_max) {
+    const bool fits =
+        (known != nullptr || retained_.size() < options_.retained_messages_max) &&
+        retained_.message_bytes() - freed + kept->memory_bytes() <= options_.retained_bytes_max;
+    if (!fits) {
+        // The older message is out of date all the same [v3/MQTT-3.3.1-7].
+        remove_retained(out.topic(), out.origin.identity, drop_reason::retained_full, now);
         report_drop(out.origin.identity, out.topic(), out.qos(), no_session,
                     drop_reason::retained_full, now);
         return;
     }
-    retained_.set(kept);
+    const message_ptr replaced = retained_.set(kept);
+    if (replaced && replaced->expires_at() != never) {
+        expiring_retained_.erase(replaced);
+    }
     if (kept->expires_at() != never) {
-        const std::uint32_t slot = expiring_retained_.emplace();
-        expiring_retained_[slot] = kept;
-        deadlines_.push({kept->expires_at(), slot, deadline_kind::retained});
+        expiring_retained_.insert(kept);
+        arm_retained(now);
     }
     emit({.what = broker_event::kind::retained,
           .at = now,
           .topic = out.topic(),
           .identity = out.origin.identity,
           .qos = out.qos()});
+}
+
+void broker_core::remove_retained(std::string_view topic, const message_identity& by,
+                                  drop_reason why, instant now) {
+    const message_ptr removed = retained_.erase(topic);
+    if (!removed) {
+        return;
+    }
+    if (removed->expires_at() != never) {
+        expiring_retained_.erase(removed);
+    }
+    emit({.what = broker_event::kind::retained_removed,
+          .at = now,
+          .topic = topic,
+          .identity = by,
+          .why = why});
 }
 
 // Who gets it
