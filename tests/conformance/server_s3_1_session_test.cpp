@@ -223,6 +223,7 @@ TEST_CASE("an expiry interval of 0, or none, ends the session with its connectio
     CHECK(bench.core().session_count() == 1);
     one.cut();
     CHECK(bench.core().session_count() == 0);
+    CHECK(bench.core().metrics().sessions_expired == 0);  // none was waited for
 }
 
 TEST_CASE("an expiry interval of 0xFFFFFFFF never ends, and neither does Clean Session 0",
