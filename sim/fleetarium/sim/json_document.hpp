@@ -30,7 +30,7 @@ struct json_value {
     /// Of a string: its value. Of a number: as it was written.
     std::string text{};
     std::vector<json_value> elements{};
-    std::vector<json_member> members{};  ///< in the order of the text
+    std::vector<json_member> members;    ///< in the order of the text
     text_position position{};            ///< of the first character
 
     /// The member `name`, or none. Linear in the number of members.
