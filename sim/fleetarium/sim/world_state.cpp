@@ -26,7 +26,9 @@ void world_state::run_until(instant until) {
     prepare();
     while (events.next_time() <= until) {
         const event next = events.pop();
-        prefetch_ahead();
+        if (fetches_ahead) {
+            prefetch_ahead();
+        }
         now = next.time;
         handle(next);
         if (!prepared) {
@@ -148,6 +150,9 @@ void world_state::prepare() {
     for (const auto& each : fleets) {
         each->prepare();
     }
+    // About a kibibyte a device: fewer than this stay in the second level cache by themselves.
+    constexpr std::size_t blocks_in_cache = 2'048 / devices_per_block;
+    fetches_ahead = blocks.size() > blocks_in_cache;
     prepared = true;
 }
 

@@ -159,6 +159,7 @@ struct world_state {
     std::uint64_t handled = 0;
     std::uint64_t on_links = 0;  ///< events pending that are not wakes
     bool prepared = true;
+    bool fetches_ahead = false;  ///< more devices than a cache holds
     std::string scenario_name;
 
     accounting accounts;
