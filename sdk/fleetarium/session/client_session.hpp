@@ -16,6 +16,10 @@
 
 namespace fleetarium {
 
+namespace detail {
+struct pending_requests;
+}
+
 /// What a client decides for itself; a fleet shares one value among all its devices.
 struct client_options {
     /// Time for CONNACK, and for PINGRESP, before the connection counts as dead.
@@ -164,8 +168,8 @@ public:
 
 private:
     enum class phase : std::uint8_t { idle, connecting, connected, closing };
-    struct pending_requests;
 
+    static std::uint32_t hash_of(std::string_view client_id);
     client_event fail(violation broken, instant now);
     client_event handle_frame(const frame& in, instant now);
     client_event handle_connack(const frame& in, instant now);
@@ -191,7 +195,7 @@ private:
     const client_options* options_;
     endpoint endpoint_;
     session_state state_;
-    std::unique_ptr<pending_requests> requests_;  // SUBSCRIBE and UNSUBSCRIBE not answered
+    std::unique_ptr<detail::pending_requests> requests_;  // SUBSCRIBE and UNSUBSCRIBE not answered
     std::unique_ptr<std::vector<delivery_dropped>> dropped_;
     std::unique_ptr<std::string> authentication_method_;  // of CONNECT
     instant awaiting_since_ = never;                      // CONNACK or PINGRESP is owed since then

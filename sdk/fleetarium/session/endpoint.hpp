@@ -118,7 +118,8 @@ public:
 
     /// Sends the next delivery of `flow`, if there is one and the window is open; a PUBREL that is
     /// owed passes by a closed window [v5/MQTT-3.3.4-8]. `affected` is the delivery sent or taken
-    /// out, unchanged where there is none. `also_used` are packet ids in use besides those of the flow.
+    /// out, unchanged where there is none. `also_used` are packet ids in use besides those of the
+    /// flow.
     send_step send_next(outbound_flow& flow, std::span<const std::uint16_t> also_used, instant now,
                         delivery& affected);
 
