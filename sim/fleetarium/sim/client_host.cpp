@@ -83,6 +83,12 @@ client_host::client_host(world_state& world, std::string_view id)
     session_.log_sent_to(&world.sent_log);
 }
 
+client_host::~client_host() {
+    if (identities_ != nullptr) {
+        segment::destroy(identities_);
+    }
+}
+
 result<void> client_host::connect(host_id broker, const fleetarium::connect& request) {
     if (has_link()) {
         return error::already_connected;

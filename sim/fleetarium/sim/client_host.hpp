@@ -32,6 +32,7 @@ private:
 class client_host final : public peer_host {
 public:
     client_host(world_state& world, std::string_view id);
+    ~client_host() override;
 
     void handle(const event& what) override;
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <new>
 #include <stdexcept>
+#include <utility>
 
 namespace fleetarium::sim::detail {
 
@@ -27,6 +28,10 @@ void segment::destroy(segment* dead) noexcept {
 }
 
 segment* segment::add(segment* to, const message_identity& identity) {
+    if (to->count_ == to->capacity_ && to->first_ > to->capacity_ / 2) {
+        std::copy_n(to->identities() + to->first_, to->count_ - to->first_, to->identities());
+        to->count_ -= std::exchange(to->first_, 0);
+    }
     if (to->count_ == to->capacity_) {
         segment* const larger = make(2 * to->capacity_ + 1);
         std::copy_n(to->identities() + to->first_, to->count_ - to->first_, larger->identities());
