@@ -232,6 +232,28 @@ TEST_CASE("features that are off are said to be off and are off", "[options]") {
     CHECK(one.ended_with(code));
 }
 
+TEST_CASE("topic aliases are used towards clients that allow them, unless use_topic_aliases is off",
+          "[options]") {
+    const auto use = GENERATE(true, false);
+    broker::broker_options options;
+    options.use_topic_aliases = use;
+    broker_bench bench(options);
+    peer& one = bench.connected({.topic_alias_maximum = 10});
+    bench.subscribe(one, "#", qos::exactly_once);
+    for (const auto level : {qos::at_most_once, qos::at_least_once, qos::exactly_once}) {
+        bench.publish(one, "some/long/topic", "x", level, 1);
+        std::optional<publish> delivered;
+        while (one.waiting() > 0 && !delivered) {
+            if (one.take()->type == packet_type::publish) {
+                delivered = one.current_as<publish>();
+            }
+        }
+        REQUIRE(delivered);
+        CHECK(delivered->topic_alias.has_value() == use);
+        one.discard();
+    }
+}
+
 TEST_CASE("clients that come and go leave no deadlines behind", "[options]") {
     broker_bench bench;
     const auto cycle = [&] {

@@ -68,6 +68,9 @@ public:
     /// it live until the next take.
     template <class Packet>
     Packet take_as();
+    /// The packet taken last, decoded as `take_as` does.
+    template <class Packet>
+    Packet current_as() const;
     /// The next packet, which has to be a PUBLISH, as "topic=payload q1 dup retain", where q0 and
     /// flags that are 0 are left out; "" if there is none.
     std::string take_publish() {
@@ -346,6 +349,11 @@ Packet peer::take_as() {
     if (!take()) {
         throw std::runtime_error("a packet was expected, none came");
     }
+    return current_as<Packet>();
+}
+
+template <class Packet>
+Packet peer::current_as() const {
     bytes_view rest = current_.raw;
     fleetarium::frame in;
     split_frame(rest, in);

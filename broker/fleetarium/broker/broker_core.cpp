@@ -62,6 +62,9 @@ connection_id broker_core::handle_open(instant now) {
     own.maximum_packet_size =
         std::min(options_.connect_packet_size_max, options_.maximum_packet_size);
     made.protocol.open(own, options_.inflight_messages_max, options_.connect_timeout, now);
+    if (!options_.use_topic_aliases) {
+        made.protocol.use_no_topic_aliases();
+    }
     made.refused = connections_.size() > options_.connections_max;
     arm_connection(id, now);
     ++metrics_.connections_opened;

@@ -19,6 +19,7 @@ void server_session::open(const connection_limits& own, std::uint16_t window_max
     problem_information_ = true;
     re_authenticates_ = false;
     session_expiry_was_zero_ = true;
+    uses_topic_aliases_ = true;
 }
 
 // Verbs
@@ -168,7 +169,7 @@ server_event server_session::handle_connect(const frame& in, instant now) {
     }
     endpoint_.set_peer_limits(
         {std::min(request.receive_maximum.value_or(65'535), window_max_),
-         request.topic_alias_maximum.value_or(0),
+         uses_topic_aliases_ ? request.topic_alias_maximum.value_or(0) : std::uint16_t{0},
          std::min(request.maximum_packet_size.value_or(limits::packet_size_max),
                   limits::packet_size_max)});
     problem_information_ = request.request_problem_information.value_or(true);

@@ -46,6 +46,9 @@ public:
     void open(const connection_limits& own, std::uint16_t window_max, duration connect_timeout,
               instant now);
 
+    /// After `open`: no alias stands for a topic towards this client, whatever it allows.
+    void use_no_topic_aliases() { uses_topic_aliases_ = false; }
+
     // Getters
 
     bool is_accepted() const { return phase_ == phase::connected; }
@@ -143,6 +146,7 @@ private:
     bool problem_information_ : 1 = true;
     bool re_authenticates_ : 1 = false;
     bool session_expiry_was_zero_ : 1 = true;
+    bool uses_topic_aliases_ : 1 = true;
 };
 
 }  // namespace fleetarium
