@@ -10,7 +10,8 @@
 
 namespace fleetarium::sim {
 
-/// Whether each topic that `narrow` matches is matched by `wide`; both valid plain filters.
+/// Whether each topic that `narrow` matches is matched by `wide`; both valid plain filters. Says no
+/// to "+/#" over "#" and "/+/#" over "/#", the same only because no topic name is empty.
 bool filter_covers(std::string_view wide, std::string_view narrow);
 
 /// Who may do what at a broker, as its scenario says: the answers that a broker_hooks needs.

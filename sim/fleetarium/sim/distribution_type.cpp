@@ -33,17 +33,23 @@ const std::vector<spelling>& spellings() {
     using enum parameter_kind;
     using values = std::span<const double>;
     static const std::vector<spelling> all{
-        {"uniform", {{"min", duration}, {"max", duration}},
+        {"uniform",
+         {{"min", duration}, {"max", duration}},
          [](values v) { return distribution::uniform(v[0], v[1]); }},
-        {"normal", {{"mean", duration}, {"stddev", duration}, {"min", duration}},
+        {"normal",
+         {{"mean", duration}, {"stddev", duration}, {"min", duration}},
          [](values v) { return distribution::normal(v[0], v[1], v[2]); }},
-        {"normal", {{"mean", duration}, {"stddev", duration}},
+        {"normal",
+         {{"mean", duration}, {"stddev", duration}},
          [](values v) { return distribution::normal(v[0], v[1], 0); }},
-        {"lognormal", {{"median", duration}, {"sigma", number}},
+        {"lognormal",
+         {{"median", duration}, {"sigma", number}},
          [](values v) { return distribution::lognormal(v[0], v[1]); }},
-        {"lognormal", {{"mean", duration}, {"stddev", duration}},
+        {"lognormal",
+         {{"mean", duration}, {"stddev", duration}},
          [](values v) { return distribution::lognormal_of_mean(v[0], v[1]); }},
-        {"exponential", {{"mean", duration}},
+        {"exponential",
+         {{"mean", duration}},
          [](values v) { return distribution::exponential(v[0]); }},
     };
     return all;
@@ -53,7 +59,8 @@ constexpr std::array<std::string_view, 6> kinds{"uniform",     "normal",   "logn
                                                 "exponential", "weighted", "quantiles"};
 
 const std::string expected_whole =
-    R"(a duration such as "20ms", or an object such as {"uniform": {"min": "10ms", "max": "30ms"}})";
+    R"(a duration such as "20ms", or an object such as )"
+    R"({"uniform": {"min": "10ms", "max": "30ms"}})";
 
 /// The number that a parameter stands for, durations in nanoseconds; reports where it is wrong.
 std::optional<double> read_parameter(reading& in, const json_value& value, parameter_kind kind) {
@@ -215,11 +222,10 @@ json_value parameter_schema(parameter_kind kind, definitions& all) {
 json_value points_schema(std::string_view other, definitions& all) {
     return schema_of(
         {schema_member("type", json_string("array")),
-         schema_member("items",
-                       closed_object({schema_member("value", parameter_schema(
-                                                                 parameter_kind::duration, all)),
-                                      schema_member(other, parameter_schema(
-                                                               parameter_kind::number, all))}))});
+         schema_member(
+             "items", closed_object(
+                          {schema_member("value", parameter_schema(parameter_kind::duration, all)),
+                           schema_member(other, parameter_schema(parameter_kind::number, all))}))});
 }
 
 /// Written once as a definition: it occurs in many places and is long.
@@ -242,8 +248,7 @@ json_value distribution_schema(definitions& all) {
         choices.push_back(
             closed_object({schema_member(one.kind, closed_object(std::move(properties)))}));
     }
-    choices.push_back(
-        closed_object({schema_member("weighted", points_schema("weight", all))}));
+    choices.push_back(closed_object({schema_member("weighted", points_schema("weight", all))}));
     choices.push_back(
         closed_object({schema_member("quantiles", points_schema("probability", all))}));
     all.push_back(schema_member(name, schema_any_of(std::move(choices))));

@@ -179,13 +179,9 @@ private:
                                 "a flatter structure");
                 }
                 return peek() == '{' ? read_object(value, depth) : read_array(value, depth);
-            case '"':
-                value.kind = json_kind::string;
-                return read_string(value.text);
-            case '\'':
-                return fail("a single quote", "a value; strings are in double quotes");
-            default:
-                return read_word(value);
+            case '"': value.kind = json_kind::string; return read_string(value.text);
+            case '\'': return fail("a single quote", "a value; strings are in double quotes");
+            default: return read_word(value);
         }
     }
 
@@ -204,9 +200,8 @@ private:
                 return unclosed(opened, "{", "}");
             }
             if (peek() != '"') {
-                return fail(value.members.empty()
-                                ? "a name in double quotes, or \"}\""
-                                : "a name in double quotes after \",\"");
+                return fail(value.members.empty() ? "a name in double quotes, or \"}\""
+                                                  : "a name in double quotes after \",\"");
             }
             if (!read_string(member.name) || !skip_space()) {
                 return false;
@@ -329,8 +324,9 @@ private:
             std::uint32_t low = 0;
             if (code >= 0xDC00 || peek(6) != '\\' || peek(7) != 'u' || !read_hex(at_ + 8, low) ||
                 low < 0xDC00 || low > 0xDFFF) {
-                return fail("half of a surrogate pair", "\\uD8XX to \\uDBXX followed by \\uDCXX "
-                                                        "to \\uDFXX");
+                return fail("half of a surrogate pair",
+                            "\\uD8XX to \\uDBXX followed by \\uDCXX "
+                            "to \\uDFXX");
             }
             code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
             size = 12;
@@ -364,10 +360,11 @@ private:
         } else if (is_number(word)) {
             value.kind = json_kind::number;
             value.text = word;
-        } else if (!word.empty() && (is_digit(word[0]) || word[0] == '-' || word[0] == '+' ||
-                                     word[0] == '.')) {
-            return fail("a number as JSON writes it, such as 42, -0.5 or 1e6, or a string in "
-                        "double quotes");
+        } else if (!word.empty() &&
+                   (is_digit(word[0]) || word[0] == '-' || word[0] == '+' || word[0] == '.')) {
+            return fail(
+                "a number as JSON writes it, such as 42, -0.5 or 1e6, or a string in "
+                "double quotes");
         } else if (!word.empty()) {
             return fail("a value; strings are in double quotes");
         } else {

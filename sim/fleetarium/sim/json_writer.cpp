@@ -64,24 +64,12 @@ void write_object(std::string& out, const json_value& value, bool pretty, std::s
 
 void write(std::string& out, const json_value& value, bool pretty, std::size_t level) {
     switch (value.kind) {
-        case json_kind::null:
-            out += "null";
-            break;
-        case json_kind::boolean:
-            out += value.boolean ? "true" : "false";
-            break;
-        case json_kind::number:
-            out += value.text;
-            break;
-        case json_kind::string:
-            out += json_quoted(value.text);
-            break;
-        case json_kind::array:
-            write_array(out, value, pretty, level);
-            break;
-        case json_kind::object:
-            write_object(out, value, pretty, level);
-            break;
+        case json_kind::null: out += "null"; break;
+        case json_kind::boolean: out += value.boolean ? "true" : "false"; break;
+        case json_kind::number: out += value.text; break;
+        case json_kind::string: out += json_quoted(value.text); break;
+        case json_kind::array: write_array(out, value, pretty, level); break;
+        case json_kind::object: write_object(out, value, pretty, level); break;
     }
 }
 

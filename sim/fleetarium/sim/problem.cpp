@@ -73,9 +73,12 @@ std::string to_string(std::span<const problem> list) {
 
 std::string nearest_name(std::string_view found, std::span<const std::string_view> candidates) {
     std::string_view nearest;
-    std::size_t least = std::max<std::size_t>(1, found.size() / 3) + 1;
+    std::size_t least = std::max<std::size_t>(1, 2 * found.size() / 5) + 1;
     for (const std::string_view candidate : candidates) {
-        const std::size_t distance = edit_distance(found, candidate);
+        std::size_t distance = edit_distance(found, candidate);
+        if (found.size() >= 3 && candidate.starts_with(found)) {
+            distance = std::min<std::size_t>(distance, 1);  // given up half-way
+        }
         // Longer than the distance, or any word would do for a short one.
         if (distance < least && distance < candidate.size()) {
             nearest = candidate;

@@ -29,7 +29,8 @@ std::string to_string(const problem& item);
 std::string to_string(std::span<const problem> list);
 
 /// The candidate that `found` most likely stands for: the one with the fewest letters added,
-/// left out, replaced or swapped, if those are few for its length; else empty.
+/// left out, replaced or swapped, if those are few for its length, or of which it is the
+/// beginning; else empty.
 std::string nearest_name(std::string_view found, std::span<const std::string_view> candidates);
 
 /// `"text"` as JSON writes it, cut to a readable length.

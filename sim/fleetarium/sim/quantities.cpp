@@ -138,6 +138,9 @@ std::optional<duration> parse_duration(std::string_view text) {
 }
 
 std::string duration_text(duration value) {
+    if (value < duration::zero()) {
+        return "-" + duration_text(-value);
+    }
     auto rest = static_cast<std::uint64_t>(value.count());
     std::string text;
     for (const auto& [name, factor] : duration_units) {

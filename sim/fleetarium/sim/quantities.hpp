@@ -14,7 +14,8 @@ namespace fleetarium::sim {
 /// None where the text is anything else.
 std::optional<duration> parse_duration(std::string_view text);
 
-/// The shortest text that parse_duration reads as `value` exactly; `value` is not negative.
+/// The shortest text that parse_duration reads as `value` exactly; with a minus sign, which it
+/// does not read, for negative ones.
 std::string duration_text(duration value);
 
 /// "256kbit/s", "1.5Mbit/s", "10kB/s", "1MiB/s" as bytes a second: decimal prefixes k, M, G,

@@ -61,8 +61,13 @@ std::vector<problem> scenario_checker::run() {
 
 void scenario_checker::report(std::string pointer, std::string found, std::string expected,
                               std::string suggestion) {
-    problems_.push_back(
-        {{}, 0, 0, std::move(pointer), std::move(found), std::move(expected), std::move(suggestion)});
+    problems_.push_back({{},
+                         0,
+                         0,
+                         std::move(pointer),
+                         std::move(found),
+                         std::move(expected),
+                         std::move(suggestion)});
 }
 
 /// Names are there and differ.
@@ -233,8 +238,7 @@ void scenario_checker::check_expectation(const expectation_spec& expected,
     const auto refuse = [&](bool given, std::string_view name, std::string_view meaning) {
         if (given) {
             report(pointer + "/" + std::string(name),
-                   "a " + std::string(name) + " for " + quoted(metric_name),
-                   std::string(meaning));
+                   "a " + std::string(name) + " for " + quoted(metric_name), std::string(meaning));
         }
     };
     const bool is_connected = expected.metric == metric::connected_ratio;

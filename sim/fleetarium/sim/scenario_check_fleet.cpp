@@ -47,8 +47,7 @@ void scenario_checker::check_fleet(fleet_sample& sample, const std::string& poin
                            pointer_to(pointer + "/subscriptions", i));
     }
     for (std::size_t i = 0; i < fleet.publications.size(); ++i) {
-        check_publication(sample, fleet.publications[i],
-                          pointer_to(pointer + "/publications", i));
+        check_publication(sample, fleet.publications[i], pointer_to(pointer + "/publications", i));
     }
     for (std::size_t i = 0; i < fleet.replies.size(); ++i) {
         check_reply(sample, fleet.replies[i], pointer_to(pointer + "/replies", i));
@@ -64,8 +63,7 @@ void scenario_checker::check_connect(const fleet_sample& sample, const std::stri
         } else if (id.size() > limits::string_size_max) {
             report(pointer + "/client_id", std::to_string(id.size()) + " bytes",
                    "at most " + std::to_string(limits::string_size_max));
-        } else if (id.empty() && !fleet.clean_start &&
-                   fleet.version == protocol_version::v3_1_1) {
+        } else if (id.empty() && !fleet.clean_start && fleet.version == protocol_version::v3_1_1) {
             report(pointer + "/client_id", "an empty client id with a session to keep",
                    "a client id, or clean_start true");  // v3/MQTT-3.1.3-7
         }
@@ -127,8 +125,8 @@ void scenario_checker::check_version(const fleet_spec& fleet, const std::string&
 void scenario_checker::check_will(const fleet_sample& sample, const std::string& pointer) {
     const auto& will = *sample.fleet->will;
     check_topic(will.topic, sample, pointer + "/topic");
-    if (const auto payload = check_template(will.payload, template_use::topic,
-                                            pointer + "/payload")) {
+    if (const auto payload =
+            check_template(will.payload, template_use::topic, pointer + "/payload")) {
         const auto size = example_of(*payload, sample).size();
         if (size > limits::string_size_max) {
             report(pointer + "/payload", std::to_string(size) + " bytes",
@@ -203,8 +201,7 @@ void scenario_checker::check_publication(const fleet_sample& sample,
     check_broker_allows(sample.broker, publication.qos, publication.retain, pointer);
 }
 
-void scenario_checker::check_target(const fleet_sample& sample,
-                                    const publication_spec& publication,
+void scenario_checker::check_target(const fleet_sample& sample, const publication_spec& publication,
                                     const std::string& pointer) {
     const auto& to = *publication.to;
     if (find_named(scenario_.fleets, to.fleet, "fleet", pointer + "/fleet") == nullptr) {
@@ -217,8 +214,7 @@ void scenario_checker::check_target(const fleet_sample& sample,
                "a fleet with devices");
     }
     if (sample.broker != nullptr && target.broker != nullptr && sample.broker != target.broker) {
-        report(pointer + "/fleet",
-               quoted(to.fleet) + " at broker " + quoted(target.broker->name),
+        report(pointer + "/fleet", quoted(to.fleet) + " at broker " + quoted(target.broker->name),
                "a fleet at broker " + quoted(sample.broker->name));
     }
     if (publication.response_topic && target.fleet->version == protocol_version::v3_1_1) {
@@ -238,10 +234,6 @@ void scenario_checker::check_times(const publication_spec& publication,
     if (publication.until && *publication.until <= publication.start) {
         report(pointer + "/until", duration_text(*publication.until),
                "a time after \"start\", " + duration_text(publication.start));
-    }
-    if (publication.start >= scenario_.duration && scenario_.duration > duration::zero()) {
-        report(pointer + "/start", duration_text(publication.start),
-               "a time within the run of " + duration_text(scenario_.duration));
     }
     if (publication.message_expiry) {
         check_seconds(*publication.message_expiry, interval_max, pointer + "/message_expiry");

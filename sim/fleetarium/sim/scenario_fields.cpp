@@ -9,8 +9,6 @@ namespace fleetarium::sim::detail {
 
 namespace {
 
-
-
 const object_type<user_spec>& user_type() {
     using t = user_spec;
     static const object_type<t> type{
@@ -47,9 +45,9 @@ template <class T, class Member>
 field<broker_spec> option(std::string_view name, value_type<T> type, Member member,
                           std::string_view description, std::string_view example) {
     return make_field<broker_spec>(
-        name, std::move(type),
-        [member](broker_spec& broker) -> auto& { return broker.options.*member; }, description,
-        example);
+        name,
+        std::move(type), [member](broker_spec & broker) -> auto& { return broker.options.*member; },
+        description, example);
 }
 
 std::vector<field<broker_spec>> broker_fields() {
@@ -84,20 +82,19 @@ std::vector<field<broker_spec>> broker_fields() {
                optional_of(seconds<std::uint16_t>(std::numeric_limits<std::uint16_t>::max())),
                &o::server_keep_alive,
                "Replaces the keep alive that MQTT 5 clients ask for. Announced.", R"("2m")"),
-        option("session_expiry_maximum",
-               seconds<std::uint32_t>(broker::session_expiry_never - 1,
-                                      broker::session_expiry_never),
-               &o::session_expiry_maximum,
-               "Sessions are kept no longer than this after their connection. Announced.",
-               R"("12h")"),
+        option(
+            "session_expiry_maximum",
+            seconds<std::uint32_t>(broker::session_expiry_never - 1, broker::session_expiry_never),
+            &o::session_expiry_maximum,
+            "Sessions are kept no longer than this after their connection. Announced.", R"("12h")"),
         option("connections_max", integer<std::size_t>(1, large), &o::connections_max,
                "Clients connected at once.", "1000"),
         option("sessions_max", integer<std::size_t>(1, large), &o::sessions_max,
                "Sessions, connected or not.", "1000"),
         option("subscriptions_per_session_max", integer<std::size_t>(1, large),
                &o::subscriptions_per_session_max, "Subscriptions of a client.", "50"),
-        option("retained_messages_max", integer<std::size_t>(0, large),
-               &o::retained_messages_max, "Retained messages kept.", "10000"),
+        option("retained_messages_max", integer<std::size_t>(0, large), &o::retained_messages_max,
+               "Retained messages kept.", "10000"),
         option("retained_bytes_max", size<std::size_t>(0, terabyte), &o::retained_bytes_max,
                "Memory for retained messages.", R"("64MB")"),
         option("connect_timeout", duration_from(duration(1)), &o::connect_timeout,
@@ -109,8 +106,7 @@ std::vector<field<broker_spec>> broker_fields() {
         option("queue_bytes_max", size<std::size_t>(0, terabyte), &o::queue_bytes_max,
                "Bytes that wait for a session.", R"("1MB")"),
         option("queue_policy", word<broker::queue_policy>({"drop_new", "drop_oldest"}),
-               &o::queue_policy, "Which message goes when a queue is full.",
-               R"("drop_oldest")"),
+               &o::queue_policy, "Which message goes when a queue is full.", R"("drop_oldest")"),
         option("queue_qos_0_offline", boolean(), &o::queue_qos_0_offline,
                "Whether QoS 0 messages wait for absent sessions too.", "true"),
         option("inflight_messages_max", integer<std::uint16_t>(1), &o::inflight_messages_max,
@@ -160,7 +156,7 @@ template <class T, class Member>
 field<network_spec> both_ways(std::string_view name, value_type<T> type, Member member,
                               std::string_view description, std::string_view example) {
     auto made = make_field<network_spec>(
-        name, type, [member](network_spec& network) -> auto& { return network.up.*member; },
+        name, type, [member](network_spec & network) -> auto& { return network.up.*member; },
         description, example);
     made.read = [read = made.read, member](reading& in, const json_value& value,
                                            network_spec& network) {
@@ -173,18 +169,17 @@ field<network_spec> both_ways(std::string_view name, value_type<T> type, Member 
 std::vector<field<network_spec>> network_fields() {
     using t = network_spec;
     return {
-        make_field<t>("name", name_text(), &t::name, "How fleets call the network.",
-                      R"("mobile")", need::required),
+        make_field<t>("name", name_text(), &t::name, "How fleets call the network.", R"("mobile")",
+                      need::required),
         both_ways("latency", duration_distribution(), &direction_spec::latency,
                   "How long bytes are under way, in both directions.",
-                  R"({"normal": {"mean": "60ms", "deviation": "15ms"}})"),
+                  R"({"normal": {"mean": "60ms", "stddev": "15ms"}})"),
         both_ways("bandwidth", optional_of(bandwidth()), &direction_spec::bandwidth,
                   "How fast bytes follow one another in each direction; without it, at once.",
                   R"("1Mbit/s")"),
         // After the two above, so that a direction has the last word.
         make_field<t>("up", object_of(direction_type()), &t::up,
-                      "What is different from device to broker.",
-                      R"({"bandwidth": "64kbit/s"})"),
+                      "What is different from device to broker.", R"({"bandwidth": "64kbit/s"})"),
         make_field<t>("down", object_of(direction_type()), &t::down,
                       "What is different from broker to device.", R"({"latency": "80ms"})"),
         make_field<t>("mtu", optional_of(integer<std::uint32_t>(1)), &t::mtu,
@@ -220,8 +215,8 @@ std::vector<field<expectation_spec>> expectation_fields() {
                       R"("dispatch")"),
         make_field<t>("topic", name_text(), &t::topic, "Only topics that this filter matches.",
                       R"("trucks/+/alarm")"),
-        make_field<t>("qos", optional_of(qos_number()), &t::qos,
-                      "Only deliveries with this QoS.", "1"),
+        make_field<t>("qos", optional_of(qos_number()), &t::qos, "Only deliveries with this QoS.",
+                      "1"),
         make_field<t>("reason", optional_of(word<broker::drop_reason>(reasons)), &t::reason,
                       "Only drops for this reason.", R"("queue_full")"),
         make_field<t>("percentile", number(0, 100), &t::percentile,
@@ -236,15 +231,13 @@ std::vector<field<expectation_spec>> expectation_fields() {
 }  // namespace
 
 std::vector<std::string_view> metric_names() {
-    return {"delivery_ratio", "messages_published", "messages_delivered",
-            "duplicates",     "drops",              "latency",
-            "connected_ratio", "reply_ratio",       "reply_latency"};
+    return {"delivery_ratio", "messages_published", "messages_delivered", "duplicates",   "drops",
+            "latency",        "connected_ratio",    "reply_ratio",        "reply_latency"};
 }
 
 const object_type<broker_spec>& broker_type() {
     static const object_type<broker_spec> type{
-        "broker", "a broker", "A broker with its limits, users and access rules.",
-        broker_fields()};
+        "broker", "a broker", "A broker with its limits, users and access rules.", broker_fields()};
     return type;
 }
 
@@ -294,8 +287,7 @@ const object_type<scenario>& scenario_type() {
          make_field<t>("description", text(), &t::description, "What the scenario shows.",
                        R"("A day in an office tower.")"),
          make_field<t>("seed", integer<std::uint64_t>(0), &t::seed,
-                       "Of all that is random. The same seed gives the same run to the bit.",
-                       "42"),
+                       "Of all that is random. The same seed gives the same run to the bit.", "42"),
          make_field<t>("duration", duration_from(duration(1)), &t::duration,
                        "Virtual time from beginning to end.", R"("24h")", need::required),
          make_field<t>("brokers", list_of(object_of(broker_type())), &t::brokers,
@@ -306,8 +298,8 @@ const object_type<scenario>& scenario_type() {
          make_field<t>("fleets", list_of(object_of(fleet_type())), &t::fleets,
                        "Groups of devices, each made from one description.",
                        R"([{"name": "doors", "count": 20}])", need::required),
-         make_field<t>("expectations", list_of(object_of(expectation_type())),
-                       &t::expectations, "What has to be true at the end.",
+         make_field<t>("expectations", list_of(object_of(expectation_type())), &t::expectations,
+                       "What has to be true at the end.",
                        R"([{"metric": "delivery_ratio", "min": 1}])")}};
     return type;
 }
@@ -333,8 +325,7 @@ json_value field_schema(json_value schema, std::string_view description, std::st
         schema.members.push_back(schema_member("default", *preset));
     }
     if (auto parsed = parse_json(example); parsed.root) {
-        schema.members.push_back(
-            schema_member("examples", json_array({std::move(*parsed.root)})));
+        schema.members.push_back(schema_member("examples", json_array({std::move(*parsed.root)})));
     }
     return schema;
 }

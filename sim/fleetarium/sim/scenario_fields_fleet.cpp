@@ -20,8 +20,7 @@ const object_type<will_spec>& will_type() {
          make_field<t>("qos", qos_number(), &t::qos, "Quality of service.", "1"),
          make_field<t>("retain", boolean(), &t::retain, "Whether it is retained.", "true"),
          make_field<t>("delay", duration_from(any_duration), &t::delay,
-                       "How long the broker waits for the device to return; MQTT 5.",
-                       R"("2m")")}};
+                       "How long the broker waits for the device to return; MQTT 5.", R"("2m")")}};
     return type;
 }
 
@@ -54,8 +53,8 @@ const object_type<target_spec>& target_type() {
                        "Template of the topic, with the {index} and {client_id} of the device "
                        "that is meant.",
                        R"("cmd/{client_id}")", need::required),
-         make_field<t>("pick", word<pick>({"in_turn", "random"}), &t::pick,
-                       "Which device is next.", R"("random")")}};
+         make_field<t>("pick", word<pick>({"in_turn", "random"}), &t::pick, "Which device is next.",
+                       R"("random")")}};
     return type;
 }
 
@@ -143,8 +142,7 @@ const object_type<reply_spec>& reply_type() {
          make_field<t>("to", optional_of(name_text()), &t::to,
                        "Template of the topic; without it, the response topic of the request.",
                        R"("status/{client_id}")"),
-         make_field<t>("delay", duration_distribution(), &t::delay,
-                       "How long the device takes.",
+         make_field<t>("delay", duration_distribution(), &t::delay, "How long the device takes.",
                        R"({"uniform": {"min": "50ms", "max": "200ms"}})"),
          make_field<t>("qos", qos_number(), &t::qos, "Quality of service.", "1"),
          make_field<t>("retain", boolean(), &t::retain, "Whether replies are retained.", "true"),
@@ -164,8 +162,7 @@ std::vector<field<fleet_spec>> fleet_fields() {
         make_field<t>("count", integer<std::uint32_t>(0, devices_max), &t::count,
                       "Number of devices.", "500"),
         make_field<t>("broker", name_text(), &t::broker,
-                      "The broker the devices connect to; without it, the first.",
-                      R"("cloud")"),
+                      "The broker the devices connect to; without it, the first.", R"("cloud")"),
         make_field<t>("network", name_text(), &t::network,
                       "The network they connect over; without it, the first.", R"("mobile")"),
         make_field<t>("client_id", text(), &t::client_id,
@@ -184,25 +181,22 @@ std::vector<field<fleet_spec>> fleet_fields() {
                       R"("12h")"),
         make_field<t>("receive_maximum", optional_of(integer<std::uint16_t>(1)),
                       &t::receive_maximum,
-                      "QoS 1 and 2 messages a device takes before it acknowledges; MQTT 5.",
-                      "4"),
-        make_field<t>("maximum_packet_size",
-                      optional_of(size<std::uint32_t>(16, 268'435'460)),
+                      "QoS 1 and 2 messages a device takes before it acknowledges; MQTT 5.", "4"),
+        make_field<t>("maximum_packet_size", optional_of(size<std::uint32_t>(16, 268'435'460)),
                       &t::maximum_packet_size, "The largest packet a device takes; MQTT 5.",
                       R"("2kB")"),
         make_field<t>("topic_alias_maximum", optional_of(integer<std::uint16_t>(0)),
                       &t::topic_alias_maximum,
                       "Topic aliases that the broker may use towards a device; MQTT 5.", "8"),
-        make_field<t>("user_name", optional_of(text()), &t::user_name,
-                      "Template of the user name.", R"("{fleet}")"),
-        make_field<t>("password", optional_of(text()), &t::password,
-                      "Template of the password.", R"("secret-{index}")"),
+        make_field<t>("user_name", optional_of(text()), &t::user_name, "Template of the user name.",
+                      R"("{fleet}")"),
+        make_field<t>("password", optional_of(text()), &t::password, "Template of the password.",
+                      R"("secret-{index}")"),
         make_field<t>("will", optional_of(object_of(will_type())), &t::will,
                       "What the broker publishes when a device vanishes.",
                       R"({"topic": "status/{client_id}", "payload": "lost"})"),
         make_field<t>("start", duration_from(any_duration), &t::start,
-                      "When the first device connects, from the beginning of the run.",
-                      R"("10s")"),
+                      "When the first device connects, from the beginning of the run.", R"("10s")"),
         make_field<t>("ramp_up", duration_from(any_duration), &t::ramp_up,
                       "The devices connect one after the other over this time; 0s is all at "
                       "once.",
@@ -213,12 +207,11 @@ std::vector<field<fleet_spec>> fleet_fields() {
         make_field<t>("online", optional_of(object_of(coverage_type())), &t::online,
                       "Coverage that comes and goes; without it, always there.",
                       R"({"up": {"exponential": {"mean": "40m"}}, "down": "2m"})"),
-        make_field<t>("publications", list_of(object_of(publication_type())),
-                      &t::publications, "What each device publishes.",
+        make_field<t>("publications", list_of(object_of(publication_type())), &t::publications,
+                      "What each device publishes.",
                       R"([{"topic": "ping/{index}", "period": "1m"}])"),
-        make_field<t>("subscriptions", list_of(object_of(subscription_type())),
-                      &t::subscriptions, "What each device subscribes to.",
-                      R"([{"filter": "cmd/{client_id}"}])"),
+        make_field<t>("subscriptions", list_of(object_of(subscription_type())), &t::subscriptions,
+                      "What each device subscribes to.", R"([{"filter": "cmd/{client_id}"}])"),
         make_field<t>("replies", list_of(object_of(reply_type())), &t::replies,
                       "What each device answers to messages that it gets.",
                       R"([{"on": "cmd/{client_id}", "payload": "done"}])"),
@@ -228,8 +221,8 @@ std::vector<field<fleet_spec>> fleet_fields() {
 }  // namespace
 
 const object_type<fleet_spec>& fleet_type() {
-    static const object_type<fleet_spec> type{
-        "fleet", "a fleet", "Devices of one kind.", fleet_fields()};
+    static const object_type<fleet_spec> type{"fleet", "a fleet", "Devices of one kind.",
+                                              fleet_fields()};
     return type;
 }
 

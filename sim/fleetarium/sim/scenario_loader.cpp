@@ -24,7 +24,8 @@ std::vector<std::string> tokens_of_pointer(std::string_view pointer) {
         const auto end = std::min(pointer.find('/'), pointer.size());
         std::string token;
         for (std::size_t i = 0; i < end; ++i) {
-            if (pointer[i] == '~' && i + 1 < end && (pointer[i + 1] == '0' || pointer[i + 1] == '1')) {
+            if (pointer[i] == '~' && i + 1 < end &&
+                (pointer[i + 1] == '0' || pointer[i + 1] == '1')) {
                 token += pointer[++i] == '0' ? '~' : '/';
             } else {
                 token += pointer[i];
@@ -93,8 +94,8 @@ public:
         }
         const std::string_view text = option.substr(equals + 1);
         auto parsed = parse_json(text, origin);
-        json_value value = parsed.root && parsed.faults.empty() ? std::move(*parsed.root)
-                                                                : json_string(text);
+        json_value value =
+            parsed.root && parsed.faults.empty() ? std::move(*parsed.root) : json_string(text);
         value.position.origin = origin;
         *target = std::move(value);
     }
@@ -123,8 +124,7 @@ private:
         return &made.value;
     }
 
-    void report_element(const json_value& list, const std::string& token,
-                        const text_position& at) {
+    void report_element(const json_value& list, const std::string& token, const text_position& at) {
         std::vector<std::string_view> names;
         for (const auto& element : list.elements) {
             const json_value* const name = element.find("name");
@@ -191,8 +191,7 @@ void add_checked(std::vector<problem>& problems, std::vector<problem> checked,
     }
 }
 
-std::vector<problem> unreadable(const std::string& path, std::string found,
-                                std::string expected) {
+std::vector<problem> unreadable(const std::string& path, std::string found, std::string expected) {
     return {problem{path, 0, 0, {}, std::move(found), std::move(expected), {}}};
 }
 
@@ -241,8 +240,8 @@ scenario_or_problems load_scenario(const std::string& path,
                                    std::span<const std::string> overrides) {
     std::ifstream file(path, std::ios::binary);
     if (!file) {
-        return unreadable(path, "no file that can be read (" + std::string(std::strerror(errno)) +
-                                    ")",
+        return unreadable(path,
+                          "no file that can be read (" + std::string(std::strerror(errno)) + ")",
                           "a scenario file");
     }
     std::string text;
@@ -265,10 +264,10 @@ std::string scenario_schema() {
     detail::definitions all;
     auto reference = detail::object_schema(all, detail::scenario_type());
     // The scenario itself is the schema's root; "$schema" in a file names the schema for editors.
-    auto root = json_object(
-        {detail::schema_member("$schema",
-                               json_string("https://json-schema.org/draft/2020-12/schema")),
-         detail::schema_member("title", json_string("Fleetarium scenario"))});
+    auto root =
+        json_object({detail::schema_member(
+                         "$schema", json_string("https://json-schema.org/draft/2020-12/schema")),
+                     detail::schema_member("title", json_string("Fleetarium scenario"))});
     root.members.push_back(std::move(reference.members.front()));
     root.members.push_back(detail::schema_member("$defs", json_object(std::move(all))));
     return json_pretty(root) + '\n';

@@ -1,6 +1,7 @@
 #include <fleetarium/sim/text_template.hpp>
 
 #include <fleetarium/core/assert.hpp>
+#include <fleetarium/core/exact_math.hpp>
 #include <fleetarium/core/hash.hpp>
 #include <fleetarium/sim/json_document.hpp>
 
@@ -63,16 +64,11 @@ void append_date(std::string& out, instant now) {
     out += 'Z';
 }
 
-/// 0 at the beginning of the period, 1 in its middle, 0 at its end, along a cosine as Bhaskara
-/// approximated it (within 0.2 %): only + - * /, so that all machines agree to the bit.
+/// 0 at the beginning of the period, 1 in its middle, 0 at its end, along a cosine.
 double wave_height(std::int64_t at, std::int64_t period) {
-    const double angle = 2 * static_cast<double>(at % period) / static_cast<double>(period);
-    // Units of pi; the cosine by quarters, each seen from its nearest maximum or minimum.
-    const auto cosine_near_0 = [](double x) { return (1 - 4 * x * x) / (1 + x * x); };
-    const double cosine = angle <= 0.5   ? cosine_near_0(angle)
-                          : angle <= 1.5 ? -cosine_near_0(angle - 1)
-                                         : cosine_near_0(2 - angle);
-    return (1 - cosine) / 2;
+    constexpr double full_circle = 6.283185307179586;
+    const double turn = static_cast<double>(at % period) / static_cast<double>(period);
+    return (1 - exact_math::cos(full_circle * turn)) / 2;
 }
 
 /// One step of the walk; `state` is 0 before the first and then the position + 1.
@@ -129,18 +125,10 @@ void text_template::render(const template_values& values, std::string& out) cons
 void text_template::render_piece(const piece& part, const template_values& values,
                                  random_stream& random, std::string& out) const {
     switch (part.kind) {
-        case piece_kind::literal:
-            out.append(text_, part.first, part.size);
-            break;
-        case piece_kind::fleet:
-            out += values.fleet;
-            break;
-        case piece_kind::client_id:
-            out += values.client_id;
-            break;
-        case piece_kind::request:
-            out += values.request;
-            break;
+        case piece_kind::literal: out.append(text_, part.first, part.size); break;
+        case piece_kind::fleet: out += values.fleet; break;
+        case piece_kind::client_id: out += values.client_id; break;
+        case piece_kind::request: out += values.request; break;
         case piece_kind::index: {
             std::uint64_t number = values.index;
             for (std::uint32_t i = part.first; i < part.first + part.size; ++i) {
@@ -150,9 +138,7 @@ void text_template::render_piece(const piece& part, const template_values& value
             append_padded(out, number, part.width);
             break;
         }
-        case piece_kind::sequence:
-            append_padded(out, values.sequence, part.width);
-            break;
+        case piece_kind::sequence: append_padded(out, values.sequence, part.width); break;
         case piece_kind::time: {
             const auto since = values.now.time_since_epoch();
             if (part.form == time_form::iso) {
@@ -168,15 +154,13 @@ void text_template::render_piece(const piece& part, const template_values& value
             break;
         case piece_kind::walk: {
             FLEETARIUM_ASSERT(part.first < values.walks.size());
-            const auto position =
-                walk_on(values.walks[part.first], part.range, part.step, random);
+            const auto position = walk_on(values.walks[part.first], part.range, part.step, random);
             append_decimal(out, part.min + position, part.decimals);
             break;
         }
         case piece_kind::wave: {
-            const double height =
-                wave_height(values.now.time_since_epoch().count(), part.step) *
-                static_cast<double>(part.range);
+            const double height = wave_height(values.now.time_since_epoch().count(), part.step) *
+                                  static_cast<double>(part.range);
             const auto units = static_cast<std::int64_t>(height < 0 ? height - 0.5 : height + 0.5);
             append_decimal(out, part.min + units, part.decimals);
             break;
@@ -184,12 +168,8 @@ void text_template::render_piece(const piece& part, const template_values& value
         case piece_kind::choice:
             out += text_of(choices_[part.first + random.below(part.size)]);
             break;
-        case piece_kind::hex:
-            append_hex(out, part.size, random);
-            break;
-        case piece_kind::filler:
-            append_filler(out, part.size);
-            break;
+        case piece_kind::hex: append_hex(out, part.size, random); break;
+        case piece_kind::filler: append_filler(out, part.size); break;
     }
 }
 
@@ -212,14 +192,11 @@ bool text_template::is_json_value() const {
     const piece& part = pieces_.front();
     switch (part.kind) {
         case piece_kind::index:
-        case piece_kind::sequence:
-            return part.width <= 1;  // JSON numbers have no leading zeros
-        case piece_kind::time:
-            return part.form != time_form::iso;
+        case piece_kind::sequence: return part.width <= 1;  // JSON numbers have no leading zeros
+        case piece_kind::time: return part.form != time_form::iso;
         case piece_kind::random:
         case piece_kind::walk:
-        case piece_kind::wave:
-            return true;
+        case piece_kind::wave: return true;
         case piece_kind::choice:
             for (std::uint32_t i = part.first; i < part.first + part.size; ++i) {
                 const auto option = parse_json(text_of(choices_[i]));
@@ -228,8 +205,7 @@ bool text_template::is_json_value() const {
                 }
             }
             return true;
-        default:
-            return false;
+        default: return false;
     }
 }
 

@@ -101,7 +101,8 @@ public:
                 const auto end = rest.find('}');
                 if (end == std::string_view::npos) {
                     return template_fault{"the placeholder " + quoted(rest) + " without its \"}\"",
-                                          "\"}\", or \"{{\" for a plain \"{\"", {}};
+                                          "\"}\", or \"{{\" for a plain \"{\"",
+                                          {}};
                 }
                 placeholder_ = rest.substr(0, end + 1);
                 if (!read_placeholder()) {
@@ -196,9 +197,7 @@ private:
         return arguments.empty() || fail("no \":\" and nothing behind the name");
     }
 
-    bool read_fleet(std::string_view arguments) {
-        return read_name(piece_kind::fleet, arguments);
-    }
+    bool read_fleet(std::string_view arguments) { return read_name(piece_kind::fleet, arguments); }
     bool read_client_id(std::string_view arguments) {
         return read_name(piece_kind::client_id, arguments);
     }
@@ -237,8 +236,7 @@ private:
     }
 
     bool read_sequence(std::string_view arguments) {
-        return read_width(arguments, add(piece_kind::sequence).width) ||
-               fail("{seq} or {seq:06}");
+        return read_width(arguments, add(piece_kind::sequence).width) || fail("{seq} or {seq:06}");
     }
 
     bool read_time(std::string_view arguments) {
@@ -291,19 +289,22 @@ private:
         const bool good = fields.size() <= 2 &&
                           read_bounds(fields, made, {}, fields.size() == 2 ? fields[1] : "") &&
                           made.range >= 0;
-        return good || fail("{random:MIN..MAX} or {random:MIN..MAX:DECIMALS} with MIN not above "
-                            "MAX, such as {random:18.5..23.5}");
+        return good || fail(
+                           "{random:MIN..MAX} or {random:MIN..MAX:DECIMALS} with MIN not above "
+                           "MAX, such as {random:18.5..23.5}");
     }
 
     bool read_walk(std::string_view arguments) {
         const auto fields = split(arguments.substr(arguments.empty() ? 0 : 1), ':');
         piece& made = add(piece_kind::walk);
-        const bool good = (fields.size() == 2 || fields.size() == 3) &&
-                          read_bounds(fields, made, fields[1], fields.size() == 3 ? fields[2] : "") &&
-                          made.range >= 0 && made.range <= walk_range_max && made.step > 0;
+        const bool good =
+            (fields.size() == 2 || fields.size() == 3) &&
+            read_bounds(fields, made, fields[1], fields.size() == 3 ? fields[2] : "") &&
+            made.range >= 0 && made.range <= walk_range_max && made.step > 0;
         made.first = static_cast<std::uint32_t>(made_.walk_count_++);
-        return good || fail("{walk:MIN..MAX:STEP} or {walk:MIN..MAX:STEP:DECIMALS} with MIN not "
-                            "above MAX and STEP above 0, such as {walk:18.0..24.0:0.2}");
+        return good || fail(
+                           "{walk:MIN..MAX:STEP} or {walk:MIN..MAX:STEP:DECIMALS} with MIN not "
+                           "above MAX and STEP above 0, such as {walk:18.0..24.0:0.2}");
     }
 
     bool read_wave(std::string_view arguments) {
@@ -316,8 +317,9 @@ private:
         if (good) {
             made.step = period->count();
         }
-        return good || fail("{wave:FROM..TO:PERIOD} or {wave:FROM..TO:PERIOD:DECIMALS}, such as "
-                            "{wave:2.5..11.5:24h}");
+        return good || fail(
+                           "{wave:FROM..TO:PERIOD} or {wave:FROM..TO:PERIOD:DECIMALS}, such as "
+                           "{wave:2.5..11.5:24h}");
     }
 
     bool read_choice(std::string_view arguments) {

@@ -36,9 +36,7 @@ json_value duration_schema() {
                                                 "; units d, h, m, s, ms, us, ns.");
 }
 
-json_value never_schema() {
-    return schema_of({schema_member("const", json_string("never"))});
-}
+json_value never_schema() { return schema_of({schema_member("const", json_string("never"))}); }
 
 /// A string inside a JSON payload. A lone placeholder that renders as a number stands bare.
 std::string payload_string(const std::string& content) {
@@ -51,8 +49,7 @@ std::string payload_string(const std::string& content) {
 std::string payload_of(const json_value& value) {
     std::string text;
     switch (value.kind) {
-        case json_kind::string:
-            return payload_string(value.text);
+        case json_kind::string: return payload_string(value.text);
         case json_kind::array:
             for (const auto& element : value.elements) {
                 text += (text.empty() ? "" : ",") + payload_of(element);
@@ -63,8 +60,7 @@ std::string payload_of(const json_value& value) {
                 text += (text.empty() ? "" : ",") + json_quoted(name) + ':' + payload_of(member);
             }
             return '{' + text + '}';
-        default:
-            return json_compact(value);
+        default: return json_compact(value);
     }
 }
 
@@ -72,8 +68,9 @@ std::string payload_of(const json_value& value) {
 
 void reading::report(const text_position& at, std::string found, std::string expected,
                      std::string suggestion) {
-    problem made{origins_[at.origin], at.line, at.column,         pointer_, std::move(found),
-                 std::move(expected), std::move(suggestion)};
+    problem made{
+        origins_[at.origin],  at.line, at.column, pointer_, std::move(found), std::move(expected),
+        std::move(suggestion)};
     if (at.origin != 0) {
         made.line = made.column = 0;
     }
@@ -82,18 +79,12 @@ void reading::report(const text_position& at, std::string found, std::string exp
 
 std::string reading::describe(const json_value& value) {
     switch (value.kind) {
-        case json_kind::null:
-            return "null";
-        case json_kind::boolean:
-            return value.boolean ? "true" : "false";
-        case json_kind::number:
-            return value.text;
-        case json_kind::string:
-            return quoted(value.text);
-        case json_kind::array:
-            return value.elements.empty() ? "an empty list" : "a list";
-        case json_kind::object:
-            return value.members.empty() ? "an empty object" : "an object";
+        case json_kind::null: return "null";
+        case json_kind::boolean: return value.boolean ? "true" : "false";
+        case json_kind::number: return value.text;
+        case json_kind::string: return quoted(value.text);
+        case json_kind::array: return value.elements.empty() ? "an empty list" : "a list";
+        case json_kind::object: return value.members.empty() ? "an empty object" : "an object";
     }
     return {};
 }
@@ -173,16 +164,15 @@ value_type<std::string> payload_text() {
         }
     };
     type.schema = [](definitions&) {
-        return schema_of({schema_member("type", json_array({json_string("string"),
-                                                            json_string("object"),
-                                                            json_string("array")}))});
+        return schema_of({schema_member(
+            "type",
+            json_array({json_string("string"), json_string("object"), json_string("array")}))});
     };
     return type;
 }
 
 value_type<double> number(double min, double max) {
-    const std::string expected =
-        "a number from " + number_text(min) + " to " + number_text(max);
+    const std::string expected = "a number from " + number_text(min) + " to " + number_text(max);
     return {expected,
             [=](reading& in, const json_value& value, double& result) {
                 const auto found = json_double(value);
@@ -223,8 +213,8 @@ value_type<duration> duration_from(duration min, bool or_never) {
                                 : duration_schema();
             },
             [](const duration& value) {
-                return std::optional(json_string(
-                    value == duration::max() ? "never" : duration_text(value)));
+                return std::optional(
+                    json_string(value == duration::max() ? "never" : duration_text(value)));
             }};
 }
 
@@ -233,8 +223,8 @@ value_type<std::uint64_t> bandwidth() {
         R"(bytes a second, or a rate such as "256kbit/s" or "10MB/s")";
     return {std::string(expected),
             [](reading& in, const json_value& value, std::uint64_t& result) {
-                const auto rate = value.kind == json_kind::string ? parse_bandwidth(value.text)
-                                                                  : std::nullopt;
+                const auto rate =
+                    value.kind == json_kind::string ? parse_bandwidth(value.text) : std::nullopt;
                 const auto bytes = json_integer(value);
                 if (rate) {
                     result = *rate;
@@ -257,7 +247,8 @@ value_type<std::uint64_t> bandwidth() {
 }
 
 value_type<enum qos> qos_number() {
-    static constexpr std::string_view expected = "0 (at most once), 1 (at least once) or 2 (exactly once)";
+    static constexpr std::string_view expected =
+        "0 (at most once), 1 (at least once) or 2 (exactly once)";
     auto type = cast<enum qos>(erased::integer(0, 2));
     type.expected = expected;
     type.read = [](reading& in, const json_value& value, enum qos& result) {
@@ -282,22 +273,20 @@ value_type<protocol_version> version_name() {
                 const auto whole = json_integer(value);
                 if (value.kind == json_kind::string && value.text == "3.1.1") {
                     result = protocol_version::v3_1_1;
-                } else if ((whole && *whole == 5) ||
-                           (value.kind == json_kind::string &&
-                            (value.text == "5" || value.text == "5.0"))) {
+                } else if ((whole && *whole == 5) || (value.kind == json_kind::string &&
+                                                      (value.text == "5" || value.text == "5.0"))) {
                     result = protocol_version::v5;
                 } else {
                     in.report(value, std::string(expected));
                 }
             },
             [](definitions&) {
-                return schema_of({schema_member(
-                    "enum", json_array({json_string("3.1.1"), json_string("5"),
-                                        json_string("5.0"), json_number("5")}))});
+                return schema_of(
+                    {schema_member("enum", json_array({json_string("3.1.1"), json_string("5"),
+                                                       json_string("5.0"), json_number("5")}))});
             },
             [](const protocol_version& value) {
-                return std::optional(
-                    json_string(value == protocol_version::v5 ? "5" : "3.1.1"));
+                return std::optional(json_string(value == protocol_version::v5 ? "5" : "3.1.1"));
             }};
 }
 
@@ -305,8 +294,8 @@ value_type<double> number_or_duration() {
     const std::string expected = "a number, or a duration " + std::string(duration_example);
     return {expected,
             [=](reading& in, const json_value& value, double& result) {
-                const auto time = value.kind == json_kind::string ? parse_duration(value.text)
-                                                                  : std::nullopt;
+                const auto time =
+                    value.kind == json_kind::string ? parse_duration(value.text) : std::nullopt;
                 const auto plain = json_double(value);
                 if (time) {
                     result = static_cast<double>(time->count()) / 1e9;
@@ -354,8 +343,8 @@ value_type<std::int64_t> size(std::int64_t min, std::int64_t max) {
     auto type = bounded(min, max, expected);
     type.read = [=](reading& in, const json_value& value, std::int64_t& result) {
         const auto text = value.kind == json_kind::string ? parse_size(value.text) : std::nullopt;
-        const auto found = text ? std::optional(static_cast<std::int64_t>(*text))
-                                : json_integer(value);
+        const auto found =
+            text ? std::optional(static_cast<std::int64_t>(*text)) : json_integer(value);
         if (found && *found >= min && *found <= max) {
             result = *found;
         } else {
@@ -363,40 +352,37 @@ value_type<std::int64_t> size(std::int64_t min, std::int64_t max) {
         }
     };
     type.schema = [=](definitions&) {
-        return schema_any_of({integer_schema(min, max),
-                              pattern_schema(R"(^[0-9]+(\.[0-9]+)?(k|M|G|Ki|Mi|Gi)?B$)",
-                                             "A size, such as \"64kB\" or \"1MiB\".")});
+        return schema_any_of(
+            {integer_schema(min, max), pattern_schema(R"(^[0-9]+(\.[0-9]+)?(k|M|G|Ki|Mi|Gi)?B$)",
+                                                      "A size, such as \"64kB\" or \"1MiB\".")});
     };
     return type;
 }
 
 value_type<std::int64_t> seconds(std::int64_t max, std::optional<std::int64_t> never) {
-    const std::string expected = "whole seconds up to " +
-                                 duration_text(std::chrono::seconds(max)) +
-                                 R"(, such as "90s" or "12h")" +
-                                 (never ? R"(, or "never")" : "");
-    return {expected,
-            [=](reading& in, const json_value& value, std::int64_t& result) {
-                const bool is_text = value.kind == json_kind::string;
-                const auto found = is_text ? parse_duration(value.text) : std::nullopt;
-                constexpr std::int64_t second = 1'000'000'000;
-                if (found && found->count() % second == 0 && found->count() / second <= max) {
-                    result = found->count() / second;
-                } else if (never && is_text && value.text == "never") {
-                    result = *never;
-                } else {
-                    in.report(value, expected);
-                }
-            },
-            [=](definitions&) {
-                return never ? schema_any_of({duration_schema(), never_schema()})
-                             : duration_schema();
-            },
-            [=](const std::int64_t& value) {
-                return std::optional(json_string(
-                    never && value == *never ? "never"
-                                             : duration_text(std::chrono::seconds(value))));
-            }};
+    const std::string expected = "whole seconds up to " + duration_text(std::chrono::seconds(max)) +
+                                 R"(, such as "90s" or "12h")" + (never ? R"(, or "never")" : "");
+    return {
+        expected,
+        [=](reading& in, const json_value& value, std::int64_t& result) {
+            const bool is_text = value.kind == json_kind::string;
+            const auto found = is_text ? parse_duration(value.text) : std::nullopt;
+            constexpr std::int64_t second = 1'000'000'000;
+            if (found && found->count() % second == 0 && found->count() / second <= max) {
+                result = found->count() / second;
+            } else if (never && is_text && value.text == "never") {
+                result = *never;
+            } else {
+                in.report(value, expected);
+            }
+        },
+        [=](definitions&) {
+            return never ? schema_any_of({duration_schema(), never_schema()}) : duration_schema();
+        },
+        [=](const std::int64_t& value) {
+            return std::optional(json_string(
+                never && value == *never ? "never" : duration_text(std::chrono::seconds(value))));
+        }};
 }
 
 value_type<std::size_t> word(std::vector<std::string_view> words) {
@@ -420,12 +406,8 @@ value_type<std::size_t> word(std::vector<std::string_view> words) {
                     result = static_cast<std::size_t>(found - words.begin());
                 }
             },
-            [=](definitions&) {
-                return schema_of({schema_member("enum", json_array(allowed))});
-            },
-            [=](const std::size_t& value) {
-                return std::optional(json_string(words[value]));
-            }};
+            [=](definitions&) { return schema_of({schema_member("enum", json_array(allowed))}); },
+            [=](const std::size_t& value) { return std::optional(json_string(words[value])); }};
 }
 
 }  // namespace erased
