@@ -47,6 +47,9 @@ std::uint32_t seconds_of(duration value) {
 // When
 
 duration fleet_state::period(const context& at, std::size_t which, std::uint32_t number) const {
+    if (publications_[which].constant_period) {
+        return *publications_[which].constant_period;
+    }
     const random_key key =
         make_random_key(key_of(at.index).value, 1, purpose::publication + which);
     random_stream stream(key, number);
@@ -137,16 +140,19 @@ void fleet_state::publish_one(const context& at, std::size_t which) {
     std::string& topic = world_.topic_text;
     topic.clear();
     render_topic(at.index, which, number, topic);
-    std::string& payload = world_.payload_text;
-    payload.clear();
-    const random_key random =
-        make_random_key(key_of(at.index).value, 0, purpose::content + which);
-    render(what.payload, at, number, random,
-           walks(self, what.first_walk, what.payload.compiled.walk_count()), {}, payload);
-
     fleetarium::publish message;
     message.topic = topic;
-    message.payload = as_bytes_view(payload);
+    if (what.payload.is_constant()) {
+        message.payload = as_bytes_view(what.payload.constant());
+    } else {
+        std::string& payload = world_.payload_text;
+        payload.clear();
+        const random_key random =
+            make_random_key(key_of(at.index).value, 0, purpose::content + which);
+        render(what.payload, at, number, random,
+               walks(self, what.first_walk, what.payload.walk_count()), {}, payload);
+        message.payload = as_bytes_view(payload);
+    }
     message.qos = spec.qos;
     message.retain = spec.retain;
     if (spec.message_expiry && v5) {
@@ -360,7 +366,7 @@ void fleet_state::send_reply(const context& at, const device_extras::reply& due)
     const random_key random =
         make_random_key(key_of(at.index).value, 0, purpose::reply_content + due.which);
     render(what.payload, at, due.number, random,
-           walks(at.self, what.first_walk, what.payload.compiled.walk_count()), due.request,
+           walks(at.self, what.first_walk, what.payload.walk_count()), due.request,
            payload);
 
     fleetarium::publish message;

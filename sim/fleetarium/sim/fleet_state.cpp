@@ -91,10 +91,14 @@ fleet_state::~fleet_state() {
     }
 }
 
+fleet_state::text fleet_state::make_text(const std::string& source, template_use use) const {
+    return {source, use, spec_.name, spec_.client_id};
+}
+
 void fleet_state::compile() {
-    client_id_ = text(spec_.client_id, template_use::client_id);
-    const auto optional_text = [](const std::optional<std::string>& source, template_use use) {
-        return source ? std::optional<text>(text(*source, use)) : std::nullopt;
+    client_id_ = make_text(spec_.client_id, template_use::client_id);
+    const auto optional_text = [this](const std::optional<std::string>& source, template_use use) {
+        return source ? std::optional<text>(make_text(*source, use)) : std::nullopt;
     };
     user_name_ = optional_text(spec_.user_name, template_use::client_id);
     password_ = optional_text(spec_.password, template_use::client_id);
@@ -102,8 +106,8 @@ void fleet_state::compile() {
     for (const publication_spec& each : spec_.publications) {
         publication made{};
         made.spec = &each;
-        made.topic = text(each.to ? each.to->topic : each.topic, template_use::topic);
-        made.payload = text(each.payload, template_use::payload);
+        made.topic = make_text(each.to ? each.to->topic : each.topic, template_use::topic);
+        made.payload = make_text(each.payload, template_use::payload);
         made.response_topic = optional_text(each.response_topic, template_use::topic);
         has_requests_ = has_requests_ || made.response_topic;
         const std::string& topic = each.to ? each.to->topic : each.topic;
@@ -112,29 +116,33 @@ void fleet_state::compile() {
                                            .name = each.name.empty() ? topic : each.name,
                                            .topic = topic});
         made.first_walk = walk_count_;
-        walk_count_ += static_cast<std::uint32_t>(made.payload.compiled.walk_count());
+        walk_count_ += static_cast<std::uint32_t>(made.payload.walk_count());
+        if (each.period.type() == distribution::kind::constant) {
+            random_stream none{random_key{}};
+            made.constant_period = std::max(each.period.sample_duration(none), period_min);
+        }
         publications_.push_back(std::move(made));
     }
     for (const reply_spec& each : spec_.replies) {
         reply made{};
         made.spec = &each;
-        made.on = text(each.on, template_use::topic);
+        made.on = make_text(each.on, template_use::topic);
         made.to = optional_text(each.to, template_use::topic);
-        made.payload = text(each.payload, template_use::reply);
+        made.payload = make_text(each.payload, template_use::reply);
         made.source = accounts.add_source({.what = source_report::kind::reply,
                                            .fleet = index_,
                                            .name = "reply to " + each.on,
                                            .topic = each.to.value_or("")});
         made.first_walk = walk_count_;
-        walk_count_ += static_cast<std::uint32_t>(made.payload.compiled.walk_count());
+        walk_count_ += static_cast<std::uint32_t>(made.payload.walk_count());
         replies_.push_back(std::move(made));
     }
     for (const subscription_spec& each : spec_.subscriptions) {
-        subscriptions_.push_back({&each, text(each.filter, template_use::topic)});
+        subscriptions_.push_back({&each, make_text(each.filter, template_use::topic)});
     }
     if (spec_.will) {
-        will_topic_ = text(spec_.will->topic, template_use::topic);
-        will_payload_ = text(spec_.will->payload, template_use::topic);
+        will_topic_ = make_text(spec_.will->topic, template_use::topic);
+        will_payload_ = make_text(spec_.will->payload, template_use::topic);
         will_source_ = accounts.add_source({.what = source_report::kind::will,
                                             .fleet = index_,
                                             .name = "will",
@@ -198,6 +206,7 @@ void fleet_state::prepare() {
             require(found != world_.fleets.end() && (*found)->spec().count != 0, spec_,
                     "the target of a publication is a fleet with devices");
             each.target = found->get();
+            each.topic = each.target->make_text(each.spec->to->topic, template_use::topic);
         }
     }
     accounting& accounts = world_.accounts;
@@ -221,7 +230,7 @@ void fleet_state::prepare() {
 
 coverage_of_filter fleet_state::coverage_of(const text& topic, const fleet_state& whose,
                                             std::string_view filter) const {
-    const std::uint32_t devices = topic.compiled.differs_by_device() ? whose.spec_.count : 1;
+    const std::uint32_t devices = topic.differs_by_device() ? whose.spec_.count : 1;
     std::uint32_t matching = 0;
     std::string rendered;
     for (std::uint32_t i = 0; i < devices; ++i) {
@@ -353,7 +362,7 @@ std::string_view fleet_state::client_id(std::uint32_t index, std::string& out) c
     template_values values;
     values.fleet = spec_.name;
     values.index = index;
-    client_id_.compiled.render(values, out);
+    client_id_.render(values, out);
     return out;
 }
 
@@ -361,10 +370,10 @@ void fleet_state::render(const text& what, std::uint32_t index, std::string& out
     template_values values;
     values.fleet = spec_.name;
     values.index = index;
-    if (what.needs_client_id) {
+    if (what.needs_client_id()) {
         values.client_id = client_id(index, world_.id_text);
     }
-    what.compiled.render(values, out);
+    what.render(values, out);
 }
 
 void fleet_state::render(const text& what, const context& at, std::uint64_t sequence,
@@ -373,7 +382,7 @@ void fleet_state::render(const text& what, const context& at, std::uint64_t sequ
     template_values values;
     values.fleet = spec_.name;
     values.index = at.index;
-    if (what.needs_client_id) {
+    if (what.needs_client_id()) {
         values.client_id = client_id(at.index, world_.id_text);
     }
     values.sequence = sequence;
@@ -381,7 +390,7 @@ void fleet_state::render(const text& what, const context& at, std::uint64_t sequ
     values.random = random;
     values.walks = walks;
     values.request = request;
-    what.compiled.render(values, out);
+    what.render(values, out);
 }
 
 }  // namespace fleetarium::sim::detail

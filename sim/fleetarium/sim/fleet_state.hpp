@@ -1,7 +1,7 @@
 #pragma once
 
 #include <fleetarium/session/client_session.hpp>
-#include <fleetarium/sim/text_template.hpp>
+#include <fleetarium/sim/device_text.hpp>
 #include <fleetarium/sim/world_state.hpp>
 
 #include <cstdint>
@@ -116,22 +116,17 @@ public:
     void prefetch_session(const device_block& block, host_id host) const;
 
 private:
-    /// A template and whether it needs the client id.
-    struct text {
-        text() = default;
-        text(const std::string& source, template_use use)
-            : compiled(source, use), needs_client_id(source.find("{client_id}") != source.npos) {}
-        text_template compiled;
-        bool needs_client_id = false;
-    };
+    using text = device_text;
+
     struct publication {
         const publication_spec* spec;
-        text topic;  ///< of the target, where there is one
+        text topic;  ///< in the terms of the target, where there is one
         text payload;
         std::optional<text> response_topic;
         fleet_state* target = nullptr;
         accounting::source source = 0;
         std::uint32_t first_walk = 0;
+        std::optional<duration> constant_period{};
     };
     struct subscription_text {
         const subscription_spec* spec;
@@ -154,6 +149,7 @@ private:
     };
 
     // fleet_state.cpp: building, looking
+    text make_text(const std::string& source, template_use use) const;
     void compile();
     void make_devices();
     void start_device(const context& at);
