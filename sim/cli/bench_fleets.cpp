@@ -68,7 +68,7 @@ struct measured_world {
 measured_world run_talking_fleet(std::uint32_t devices, enum qos qos, std::uint64_t messages) {
     const std::uint64_t each = std::max<std::uint64_t>(1, messages / devices);
     const duration ramp_up = std::max<duration>(1s, devices * 50us);
-    const duration span = 100s;
+    const duration span = 10s;
     sim::world w({.seed = 1});
     sim::virtual_broker& b = w.add_broker();
     w.add_network(network_of(5ms));
