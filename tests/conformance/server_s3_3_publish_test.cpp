@@ -9,9 +9,7 @@ namespace {
 
 const auto both_versions = [] { return GENERATE(protocol_version::v3_1_1, protocol_version::v5); };
 
-subscription_options at(enum qos level) {
-    return {level, false, false, retain_handling::send};
-}
+subscription_options at(enum qos level) { return {level, false, false, retain_handling::send}; }
 
 TEST_CASE("the incoming DUP bit is not passed on", "[v5/MQTT-3.3.1-3][v3/MQTT-3.3.1-3]") {
     const auto version = both_versions();
@@ -187,8 +185,9 @@ TEST_CASE("a topic name with a wildcard is refused and not forwarded",
           "[v5/MQTT-3.3.2-2][v3/MQTT-3.3.2-2][v5/MQTT-4.7.0-1][v3/MQTT-4.7.1-1]") {
     const auto version = both_versions();
     const bool v5 = version == protocol_version::v5;
-    const auto packet = GENERATE_COPY(as<std::string>{}, v5 ? "30 06 00 03 61 2F 2B 00" : "30 05 00 03 61 2F 2B",
-                                      v5 ? "30 06 00 03 61 2F 23 00" : "30 05 00 03 61 2F 23");
+    const auto packet =
+        GENERATE_COPY(as<std::string>{}, v5 ? "30 06 00 03 61 2F 2B 00" : "30 05 00 03 61 2F 2B",
+                      v5 ? "30 06 00 03 61 2F 23 00" : "30 05 00 03 61 2F 23");
     broker_bench bench;
     peer& watcher = bench.connected({.client_id = "w"});
     bench.subscribe(watcher, "#", qos::at_most_once);
@@ -249,8 +248,7 @@ TEST_CASE("what the standard has forwarded unchanged is forwarded unchanged",
 TEST_CASE("a message that expired before it was sent is deleted; else the time waited is taken off",
           "[v5/MQTT-3.3.2-5][v5/MQTT-3.3.2-6]") {
     broker_bench bench;
-    const connect_with resumable{
-        .client_id = "s", .clean_start = false, .session_expiry = 600};
+    const connect_with resumable{.client_id = "s", .clean_start = false, .session_expiry = 600};
     peer& before = bench.connected(resumable);
     bench.subscribe(before, "t", qos::at_least_once);
     before.cut();
@@ -448,8 +446,7 @@ TEST_CASE("several identifiers go with QoS 0 and with retained RETAIN flags alik
 TEST_CASE("on request each subscription gets its own copy with its own identifier and QoS",
           "[v5/MQTT-3.3.4-5]") {
     broker::broker_options options;
-    options.overlapping_subscriptions =
-        broker::overlapping_subscriptions::copy_per_subscription;
+    options.overlapping_subscriptions = broker::overlapping_subscriptions::copy_per_subscription;
     broker_bench bench(options);
     peer& subscriber = bench.connected({.client_id = "s"});
     bench.subscribe(subscriber, "a/b", at(qos::at_least_once), 2);
@@ -570,8 +567,8 @@ TEST_CASE("in 5.0 the acknowledgement tells that the client is not authorised",
 
 TEST_CASE("codes that an acknowledgement cannot hold end the connection",
           "[v5/MQTT-3.4.2-1][v5/MQTT-3.5.2-1][v5/MQTT-3.6.2-1][v5/MQTT-3.7.2-1]") {
-    const auto packet = GENERATE("40 03 00 01 92", "50 03 00 01 92", "62 03 00 01 80",
-                                 "70 03 00 01 80");
+    const auto packet =
+        GENERATE("40 03 00 01 92", "50 03 00 01 92", "62 03 00 01 80", "70 03 00 01 80");
     broker_bench bench;
     peer& sender = bench.connected();
     sender.send_hex(packet);
