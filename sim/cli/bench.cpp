@@ -37,13 +37,14 @@ struct bench_options {
 };
 
 int run_bench(const bench_options& options) {
-    fmt::print("One core, processor time; each figure beside a limit measured in the same run.\n\n");
+    fmt::print(
+        "One core, processor time; each figure beside a limit measured in the same run.\n\n");
     fmt::print("{:<58} {:>20}  {:<34} {:>6}  {}\n", "", "measured", "limit", "share", "goal");
     const bench::scale size{options.scale};
     for (const part& one : parts) {
-        const bool wanted =
-            options.chosen.empty() ||
-            std::find(options.chosen.begin(), options.chosen.end(), one.name) != options.chosen.end();
+        const bool wanted = options.chosen.empty() ||
+                            std::find(options.chosen.begin(), options.chosen.end(), one.name) !=
+                                options.chosen.end();
         if (!wanted) {
             continue;
         }

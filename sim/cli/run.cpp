@@ -70,8 +70,9 @@ std::string check_time(const std::string& time) {
 }
 
 std::string check_duration(const std::string& text) {
-    return sim::parse_duration(text) ? std::string()
-                                     : "found \"" + text + "\", expected a duration such as 90s, 24h";
+    return sim::parse_duration(text)
+               ? std::string()
+               : "found \"" + text + "\", expected a duration such as 90s, 24h";
 }
 
 /// One line on a terminal, written over again and again; nothing elsewhere.

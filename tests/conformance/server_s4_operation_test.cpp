@@ -308,10 +308,11 @@ TEST_CASE("messages of one publisher keep their order, resends included",
     for (int i = 1; i <= 1000; ++i) {
         bench.publish(publisher, "t", std::to_string(i), level,
                       static_cast<std::uint16_t>(1 + i % 500));
-        publisher.send_hex(level == qos::exactly_once
-                               ? to_hex(bytes{0x62, 2, static_cast<std::uint8_t>((1 + i % 500) >> 8),
-                                              static_cast<std::uint8_t>(1 + i % 500)})
-                               : "C0 00");
+        publisher.send_hex(
+            level == qos::exactly_once
+                ? to_hex(bytes{0x62, 2, static_cast<std::uint8_t>((1 + i % 500) >> 8),
+                               static_cast<std::uint8_t>(1 + i % 500)})
+                : "C0 00");
         publisher.discard();
         if (i == 400) {
             expect_up_to(400);

@@ -166,7 +166,8 @@ void write_drops(writer& out, const run_report& report) {
     for (std::size_t i = 0; i < dropped.size(); ++i) {
         if (dropped[i] != 0) {
             any = true;
-            out.line(fmt::format("{:<20} {:>12}", broker::name_of(static_cast<broker::drop_reason>(i)),
+            out.line(fmt::format("{:<20} {:>12}",
+                                 broker::name_of(static_cast<broker::drop_reason>(i)),
                                  with_thousands(dropped[i])));
         }
     }
