@@ -2,7 +2,7 @@
 
 #include <catch2/catch.hpp>
 
-// Sections 3.3 to 3.7: PUBLISH and its acknowledgements at the broker, retained messages among them.
+// Sections 3.3 to 3.7: PUBLISH and its acknowledgements at the broker, with retained messages.
 
 namespace fleetarium::test {
 namespace {
