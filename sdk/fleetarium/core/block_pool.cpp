@@ -2,56 +2,30 @@
 
 #include <fleetarium/core/limits.hpp>
 
-#include <array>
-#include <bit>
-#include <cstdint>
 #include <limits>
 #include <new>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define FLEETARIUM_POISON_FREE_BLOCKS 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define FLEETARIUM_POISON_FREE_BLOCKS 1
-#endif
-#endif
 #ifdef FLEETARIUM_POISON_FREE_BLOCKS
 #include <sanitizer/asan_interface.h>
 #endif
 
 namespace fleetarium::block_pool {
 
+using detail::class_count;
+using detail::class_of_size;
+using detail::free_block;
+using detail::free_list;
+using detail::largest_class;
+using detail::lists;
+using detail::round_to_page;
+using detail::size_of_class;
+using detail::smallest_class;
+
+// The lists have no destructor: what dies later in its thread than `closer` still finds them,
+// without room, and its blocks go straight to the general allocator.
+constinit thread_local std::array<free_list, class_count> detail::lists{};
+
 namespace {
-
-constexpr std::size_t smallest_class = 32;
-constexpr std::size_t largest_class = 64 * 1024;
-
-// Two classes per power of two (32, 48, 64, 96, ...) keep the waste below a third.
-constexpr std::size_t class_count = 2 * std::countr_zero(largest_class / smallest_class) + 1;
-
-struct free_block {
-    free_block* next;
-};
-
-struct free_list {
-    free_block* head;
-    std::size_t room;  // how many more blocks may be kept
-};
-
-constexpr std::size_t size_of_class(std::size_t index) {
-    const std::size_t power = smallest_class << (index / 2);
-    return index % 2 == 0 ? power : power + power / 2;
-}
-
-constexpr std::size_t class_of_size(std::size_t size) {
-    if (size <= smallest_class) {
-        return 0;
-    }
-    const auto power = static_cast<std::size_t>(std::bit_width(size - 1)) - 1;
-    const std::size_t base = std::size_t{1} << power;
-    const std::size_t index = 2 * (power - std::countr_zero(smallest_class));
-    return size <= base + base / 2 ? index + 1 : index + 2;
-}
 
 static_assert(class_of_size(1) == 0 && class_of_size(32) == 0 && class_of_size(33) == 1);
 static_assert(class_of_size(48) == 1 && class_of_size(49) == 2 && class_of_size(64) == 2);
@@ -78,10 +52,6 @@ void reveal(free_block* block, std::size_t size) {
 #endif
 }
 
-// The lists have no destructor: what dies later in its thread than `closer` still finds them,
-// without room, and its blocks go straight to the general allocator.
-constinit thread_local std::array<free_list, class_count> lists{};
-
 /// Gives a thread's lists their room on first use and takes it away at the thread's end.
 struct list_closer {
     list_closer() {
@@ -104,15 +74,9 @@ bool has_room(const free_list& list) {
     return list.room != 0;
 }
 
-constexpr std::size_t round_to_page(std::size_t size) { return (size + 4095) / 4096 * 4096; }
-
 }  // namespace
 
-std::size_t class_size(std::size_t size) {
-    return size > largest_class ? round_to_page(size) : size_of_class(class_of_size(size));
-}
-
-void* allocate(std::size_t size) {
+void* detail::allocate_slowly(std::size_t size) {
     if (size > largest_class) {
         if (size > std::numeric_limits<std::size_t>::max() / 2) {
             throw std::bad_alloc();
@@ -131,7 +95,7 @@ void* allocate(std::size_t size) {
     return block;
 }
 
-void deallocate(void* block, std::size_t size) {
+void detail::deallocate_slowly(void* block, std::size_t size) {
     if (size > largest_class) {
         ::operator delete(block);
         return;

@@ -12,6 +12,13 @@ void replace_all(std::string& in, std::string_view what, std::string_view by) {
     }
 }
 
+char* copy(std::string_view from, char* to) {
+    for (std::size_t i = 0; i < from.size(); ++i) {
+        to[i] = from[i];
+    }
+    return to + from.size();
+}
+
 }  // namespace
 
 device_text::device_text(const std::string& source, template_use use, const std::string& fleet,
@@ -31,6 +38,12 @@ device_text::device_text(const std::string& source, template_use use, const std:
         compiled_.render({}, literals_.front());
     } else if (plain && read_indexed(resolved)) {
         kind_ = widths_.empty() ? kind::constant : kind::indexed;
+        for (const std::string& each : literals_) {
+            literals_size_ += each.size();
+        }
+        for (const std::uint8_t each : widths_) {
+            widest_ = std::max(widest_, each);
+        }
     }
 }
 
@@ -63,22 +76,35 @@ bool device_text::read_indexed(std::string_view source) {
 }
 
 void device_text::append_indexed(std::uint64_t index, std::string& out) const {
-    char digits[20];
-    char* const end = digits + sizeof(digits);
+    constexpr std::size_t digits_max = 20;
+    char digits[digits_max];
+    char* const end = digits + digits_max;
     char* first = end;
     do {
         *--first = static_cast<char>('0' + index % 10);
         index /= 10;
     } while (index != 0);
-    out += literals_.front();
-    for (std::size_t i = 0; i < widths_.size(); ++i) {
-        const auto count = static_cast<std::size_t>(end - first);
-        if (count < widths_[i]) {
-            out.append(widths_[i] - count, '0');
-        }
-        out.append(first, count);
-        out += literals_[i + 1];
+    for (const std::size_t zeros_until = digits_max - widest_;
+         static_cast<std::size_t>(first - digits) > zeros_until;) {
+        *--first = '0';
     }
+    const auto count = static_cast<std::size_t>(end - first);
+
+    // One resize, then bare writes: appending piece by piece costs more than all else here.
+    const std::size_t begin = out.size();
+    out.resize(begin + literals_size_ + count * widths_.size());
+    char* at = out.data() + begin;
+    at = copy(literals_.front(), at);
+    for (std::size_t i = 0; i < widths_.size(); ++i) {
+        // The narrower numbers of a text leave out the zeros made for the widest.
+        std::size_t skipped = 0;
+        while (count - skipped > widths_[i] && first[skipped] == '0' && skipped + 1 < count) {
+            ++skipped;
+        }
+        at = copy({first + skipped, count - skipped}, at);
+        at = copy(literals_[i + 1], at);
+    }
+    out.resize(static_cast<std::size_t>(at - out.data()));
 }
 
 }  // namespace fleetarium::sim::detail

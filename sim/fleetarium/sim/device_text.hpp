@@ -52,6 +52,8 @@ private:
     bool needs_client_id_ = false;
     std::vector<std::string> literals_{std::string()};  // with a number between each two
     std::vector<std::uint8_t> widths_;                  // digits at least, of each number
+    std::uint8_t widest_ = 1;
+    std::size_t literals_size_ = 0;
     text_template compiled_;
 };
 
