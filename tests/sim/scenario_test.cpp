@@ -360,6 +360,16 @@ TEST_CASE("every mistake is listed, in the order of the text", "[sim][scenario]"
           "least once) or 2 (exactly once)\n");
 }
 
+TEST_CASE("a mistake in an object hides no other in it", "[sim][scenario]") {
+    CHECK(marked_problems_of(with_fleet(R"("will":{"topic":@"a+","qos":@4,"payload":@"{seq}"})")) ==
+          "/fleets/0/will/topic: found \"a+\", expected a topic name: not empty, up to 65,535 bytes, "
+          "without \"+\" and \"#\"\n"
+          "/fleets/0/will/qos: found 4, expected 0 (at most once), 1 (at least once) or 2 (exactly "
+          "once)\n"
+          "/fleets/0/will/payload: found the placeholder \"{seq}\", expected {fleet}, {index} or "
+          "{client_id} here\n");
+}
+
 TEST_CASE("client ids may not meet across the fleets of a broker", "[sim][scenario]") {
     const std::string fleets = R"("fleets": [{"name": "a", "count": 5, "client_id": "x{index}"},
 {"name": "b", "count": 2, "broker": "two", "client_id": "x{index}"}]})";

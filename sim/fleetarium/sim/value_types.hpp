@@ -156,7 +156,8 @@ value_type<std::optional<T>> optional_of(value_type<T> inner) {
                 const auto before = in.problem_count();
                 T made{};
                 read(in, value, made);
-                if (in.problem_count() == before) {
+                // Of an object with a mistake the rest is there to be checked.
+                if (in.problem_count() == before || value.kind == json_kind::object) {
                     result = std::move(made);
                 }
             },
