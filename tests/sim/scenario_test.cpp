@@ -362,8 +362,8 @@ TEST_CASE("every mistake is listed, in the order of the text", "[sim][scenario]"
 
 TEST_CASE("a mistake in an object hides no other in it", "[sim][scenario]") {
     CHECK(marked_problems_of(with_fleet(R"("will":{"topic":@"a+","qos":@4,"payload":@"{seq}"})")) ==
-          "/fleets/0/will/topic: found \"a+\", expected a topic name: not empty, up to 65,535 bytes, "
-          "without \"+\" and \"#\"\n"
+          "/fleets/0/will/topic: found \"a+\", expected a topic name: not empty, up to 65,535 "
+          "bytes, without \"+\" and \"#\"\n"
           "/fleets/0/will/qos: found 4, expected 0 (at most once), 1 (at least once) or 2 (exactly "
           "once)\n"
           "/fleets/0/will/payload: found the placeholder \"{seq}\", expected {fleet}, {index} or "
