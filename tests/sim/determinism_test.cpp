@@ -39,7 +39,8 @@ scenario busy_scenario(std::uint64_t seed) {
                                .payload = "{request}/{random:0..9}"});
     s.fleets.push_back(sensors);
     fleet_spec office{.name = "office", .count = 2, .network = "cable"};
-    office.subscriptions.push_back({.filter = "$share/g/sensors/+/value", .qos = qos::exactly_once});
+    office.subscriptions.push_back(
+        {.filter = "$share/g/sensors/+/value", .qos = qos::exactly_once});
     office.subscriptions.push_back({.filter = "office/{index}"});
     office.publications.push_back({.to = target_spec{.fleet = "sensors",
                                                      .topic = "sensors/{index}/set",
@@ -62,7 +63,8 @@ outcome run(std::uint64_t seed) {
     world w = world::from(busy_scenario(seed));
     w.run_for(10min);
     const run_report report = w.report();
-    return {report.trace_hash, report.events, sum_flows(report, report.selections[0], {}).delivered};
+    return {report.trace_hash, report.events,
+            sum_flows(report, report.selections[0], {}).delivered};
 }
 
 }  // namespace

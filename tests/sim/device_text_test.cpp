@@ -11,8 +11,8 @@ using namespace fleetarium::sim::detail;
 TEST_CASE("a device's text is what its template renders", "[device_text]") {
     const std::string source = GENERATE(
         as<std::string>{}, "", "plain", "{index}", "a/{index}/b", "{index:03}/{index}", "{index:9}",
-        "{fleet}/{index:07}/{client_id}", "{{{index}", "{\"v\":{index},\"w\":{index:02}}", "x{index%7}",
-        "{index/10:04}", "{client_id}", "{fleet}", "{index}{index}{index:05}");
+        "{fleet}/{index:07}/{client_id}", "{{{index}", "{\"v\":{index},\"w\":{index:02}}",
+        "x{index%7}", "{index/10:04}", "{client_id}", "{fleet}", "{index}{index}{index:05}");
     const std::string client_id = GENERATE(as<std::string>{}, "{fleet}-{index}", "d{index:05}",
                                            "{{{index}");
     const std::string fleet = GENERATE(as<std::string>{}, "meters", "odd{name");
