@@ -88,7 +88,8 @@ public:
         return index < run_.size() - run_begin_ ? run_.data() + run_begin_ + index : nullptr;
     }
 
-    /// How many events `peek` aims to know ahead, where so many are due within 16 ms.
+    /// How many events `peek` aims to know ahead, where so many are due within 16 ms. At the end of
+    /// a slot with many events, it knows fewer.
     static constexpr std::size_t lookahead = 16;
 
     /// Removes all events.
@@ -162,6 +163,7 @@ private:
     void give_up_lookahead();
     void refill();
     void fill_run_from_lowest_level();
+    void sort_run_from(std::ptrdiff_t first);
     void cascade(level& from, std::size_t number);
     Event* take_slot(level& from, std::size_t digit) noexcept;
     template <class Visitor>

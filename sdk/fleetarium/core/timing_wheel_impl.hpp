@@ -181,15 +181,30 @@ void timing_wheel<Event, Order>::refill() {
 
 template <class Event, event_order<Event> Order>
 void timing_wheel<Event, Order>::fill_run_from_lowest_level() {
+    // A full slot waits until its turn: what is still to be pushed into it would each time have
+    // to find its place among all the others.
+    const auto waits = [this](std::size_t digit) {
+        return !run_empty() && header_of(levels_[0].newest[digit]).next != nullptr;
+    };
+    std::size_t digit = levels_[0].first();
+    if (waits(digit)) {
+        return;
+    }
     run_.erase(run_.begin(), run_.begin() + static_cast<std::ptrdiff_t>(run_begin_));
     run_begin_ = 0;
-    do {
-        const std::size_t digit = levels_[0].first();
+    for (;;) {
         const auto sorted = static_cast<std::ptrdiff_t>(run_.size());
         current_ = (current_ & ~slot_index{slots_per_level - 1}) | digit;
         drain(take_slot(levels_[0], digit), [this](const Event& event) { run_.push_back(event); });
-        std::sort(run_.begin() + sorted, run_.end(), in_order{});
-    } while (run_.size() < run_fill && !levels_[0].empty());
+        sort_run_from(sorted);
+        if (run_.size() >= run_fill || levels_[0].empty()) {
+            return;
+        }
+        digit = levels_[0].first();
+        if (waits(digit)) {
+            return;
+        }
+    }
 }
 
 /// Turns the wheel to the first occupied slot of level `number` and hands its events down.
@@ -207,7 +222,24 @@ void timing_wheel<Event, Order>::cascade(level& from, std::size_t number) {
             store(event, slot);
         }
     });
-    std::sort(run_.begin(), run_.end(), in_order{});
+    sort_run_from(0);
+}
+
+/// Sorts what was drained. A slot is drained newest first and is mostly filled in order, so more
+/// often than not the events are in order already, one way or the other.
+template <class Event, event_order<Event> Order>
+    requires std::is_trivially_copyable_v<Event>
+void timing_wheel<Event, Order>::sort_run_from(std::ptrdiff_t first) {
+    const auto begin = run_.begin() + first;
+    const auto end = run_.end();
+    if (std::is_sorted(begin, end, in_order{})) {
+        return;
+    }
+    // Nearly all of it may be: only then do few events travel far.
+    std::reverse(begin, end);
+    if (!std::is_sorted(begin, end, in_order{})) {
+        std::sort(begin, end, in_order{});
+    }
 }
 
 template <class Event, event_order<Event> Order>
