@@ -304,3 +304,18 @@ TEST_CASE("a broker speaks and ends connections on its own", "[world]") {
           reason_code::administrative_action);
     CHECK_FALSE(probe.has_link());
 }
+
+TEST_CASE("a fleet that was refused leaves nothing behind", "[world]") {
+    world w;
+    w.add_broker();
+    fleet_spec bad{.name = "bad"};
+    bad.publications.push_back({.topic = "fine", .period = distribution::constant(1e9)});
+    bad.publications.push_back({.topic = "{nonsense}", .period = distribution::constant(1e9)});
+    CHECK_THROWS_AS(w.add_fleet(bad), std::invalid_argument);
+    CHECK_THROWS_AS(w.add_fleet({.name = "large", .count = 20'000'000}), std::invalid_argument);
+    w.add_fleet({.name = "good"});
+    w.run_for(1s);
+    const run_report report = w.report();
+    CHECK(report.fleets.size() == 1);
+    CHECK(report.sources.size() == 1);  // the broker's own
+}

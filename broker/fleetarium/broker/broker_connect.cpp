@@ -309,6 +309,7 @@ void broker_core::accept_connect(connection_id from, const connect& request,
     owner.will = make_will(request, client_id, now);  // v5/MQTT-3.1.3-9: an older one is cancelled
     owner.connection = from;
     source.session = index;
+    source.client_id_hash = owner.client_id_hash;
     ++connected_;
     ++metrics_.connections_accepted;
     metrics_.sessions_resumed += present;

@@ -165,6 +165,7 @@ private:
         bool listed : 1 = false;     // in outputs_
         bool dismissed : 1 = false;  // its close was told
         bool refused : 1 = false;    // over connections_max
+        std::uint64_t client_id_hash = 0;  // of the session, near what a PUBLISH touches
         std::unique_ptr<std::vector<std::uint8_t>> pending;  // CONNECT while AUTH goes on
         std::unique_ptr<std::string> user_name;
     };

@@ -1,6 +1,7 @@
 #include <fleetarium/broker/handle_table.hpp>
 
 #include <fleetarium/core/assert.hpp>
+#include <fleetarium/core/large_pages.hpp>
 
 #include <utility>
 
@@ -65,7 +66,11 @@ void handle_table::place(slot added) {
 }
 
 void handle_table::resize(std::size_t slots) {
-    const std::vector<slot> before = std::exchange(slots_, std::vector<slot>(slots));
+    std::vector<slot> made;
+    made.reserve(slots);
+    prefer_large_pages(made.data(), slots * sizeof(slot));
+    made.resize(slots);
+    const std::vector<slot> before = std::exchange(slots_, std::move(made));
     mask_ = slots == 0 ? 0 : slots - 1;
     for (const slot& held : before) {
         if (held.handle != none) {

@@ -77,7 +77,10 @@ std::uint32_t broker_core::take_on(const fleetarium::publish& message, session_i
     message_origin origin;
     origin.identity = observed_ ? hooks_->identify(from, messages_taken_on_, message, now)
                                 : message_identity{messages_taken_on_, now};
-    origin.publisher = publisher == no_session ? 0 : sessions_[publisher].client_id_hash;
+    // Read from the connection where there is one: the session is not needed for more.
+    origin.publisher = from != no_connection      ? connections_[from].client_id_hash
+                       : publisher != no_session ? sessions_[publisher].client_id_hash
+                                                 : 0;
     if (message.message_expiry_interval) {
         origin.expires_at = now + std::chrono::seconds{*message.message_expiry_interval};
     }

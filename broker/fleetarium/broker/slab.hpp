@@ -1,17 +1,17 @@
 #pragma once
 
 #include <fleetarium/core/assert.hpp>
+#include <fleetarium/core/stable_storage.hpp>
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <new>
 #include <vector>
 
 namespace fleetarium::broker {
 
 /// Objects at fixed addresses, known by small numbers that are used again, the last freed first.
-/// Memory is taken in chunks and kept.
+/// Memory is kept.
 template <class T>
 class slab {
 public:
@@ -34,13 +34,13 @@ public:
             free_.pop_back();
         } else {
             index = end_;
-            if (index % chunk_objects == 0) {
-                chunks_.push_back(std::make_unique<storage[]>(chunk_objects));
-                alive_.resize(alive_.size() + chunk_objects / 64);
+            objects_.make_room(index);
+            if (index / 64 == alive_.size()) {
+                alive_.push_back(0);
             }
             ++end_;
         }
-        ::new (address(index)) T();
+        ::new (objects_.place(index)) T();
         alive_[index / 64] |= std::uint64_t{1} << (index % 64);
         ++size_;
         return index;
@@ -68,7 +68,7 @@ public:
     /// Asks the processor to fetch an object.
     void prefetch(std::uint32_t index) const {
         const auto* const first =
-            static_cast<const std::byte*>(const_cast<slab*>(this)->address(index));
+            static_cast<const std::byte*>(objects_.place(index));
         for (std::size_t at = 0; at < sizeof(T); at += 64) {
             __builtin_prefetch(first + at);
         }
@@ -76,22 +76,13 @@ public:
     }
 
     std::size_t memory_bytes() const {
-        return chunks_.size() * chunk_objects * sizeof(T) + alive_.capacity() * 8 +
-               free_.capacity() * 4;
+        return end_ * sizeof(T) + alive_.capacity() * 8 + free_.capacity() * 4;
     }
 
 private:
-    static constexpr std::uint32_t chunk_objects = 1024;
-    struct storage {
-        alignas(T) std::byte bytes[sizeof(T)];
-    };
+    T& at(std::uint32_t index) { return objects_[index]; }
 
-    void* address(std::uint32_t index) {
-        return &chunks_[index / chunk_objects][index % chunk_objects];
-    }
-    T& at(std::uint32_t index) { return *std::launder(static_cast<T*>(address(index))); }
-
-    std::vector<std::unique_ptr<storage[]>> chunks_;
+    stable_storage<T> objects_;
     std::vector<std::uint64_t> alive_;
     std::vector<std::uint32_t> free_;
     std::uint32_t end_ = 0;

@@ -36,7 +36,7 @@ accounting::accounting() : selections_(1) {}
 
 accounting::source accounting::add_source(source_report about) {
     if (sources_.size() >= message_number::source_end) {
-        throw std::invalid_argument("a world has at most 8192 publications, replies, wills and "
+        throw std::invalid_argument("a world has at most 8,192 publications, replies, wills and "
                                     "clients");
     }
     const auto made = static_cast<source>(sources_.size());

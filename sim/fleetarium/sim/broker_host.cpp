@@ -3,7 +3,7 @@
 #include <fleetarium/core/assert.hpp>
 #include <fleetarium/sim/fleet_state.hpp>
 
-#include <algorithm>
+#include <new>
 #include <utility>
 
 namespace fleetarium::sim::detail {
@@ -89,10 +89,10 @@ void broker_host::handle(const event& what) {
 void broker_host::open(const event& what) {
     const broker::connection_id made = core_.handle_open(what.time);
     FLEETARIUM_ASSERT(made <= link_mask);
-    if (made / links_per_chunk == links_.size()) {
-        links_.push_back(std::make_unique<link[]>(links_per_chunk));
+    for (; links_end_ <= made; ++links_end_) {
+        links_.make_room(links_end_);
+        ::new (links_.place(links_end_)) link();
     }
-    links_end_ = std::max(links_end_, made + 1);
     link& opened = link_of(made);
     opened = link{};
     opened.by = reinterpret_cast<const network*>(what.payload);

@@ -2,12 +2,13 @@
 
 #include <fleetarium/broker/broker_core.hpp>
 #include <fleetarium/broker/hooks.hpp>
+#include <fleetarium/core/stable_storage.hpp>
 #include <fleetarium/sim/access_policy.hpp>
 #include <fleetarium/sim/world_state.hpp>
 
 #include <cstdint>
 #include <functional>
-#include <memory>
+#include <type_traits>
 #include <vector>
 
 namespace fleetarium::sim::detail {
@@ -55,7 +56,7 @@ public:
 
 private:
     /// The broker's end of a link.
-    struct link {
+    struct alignas(64) link {
         const network* by = nullptr;
         link_progress down;
         segment* outgoing = nullptr;  // identities of PUBLISHes not yet polled
@@ -66,6 +67,7 @@ private:
         bool open = false;
         bool deaf = false;
     };
+    static_assert(sizeof(link) == 64 && std::is_trivially_destructible_v<link>);
 
     /// Whose session it is, and what is to be known again when it resumes.
     struct session_owner {
@@ -73,11 +75,7 @@ private:
         std::uint32_t last_count = 0;
     };
 
-    static constexpr std::uint32_t links_per_chunk = 1024;
-
-    link& link_of(std::uint32_t connection) const {
-        return links_[connection / links_per_chunk][connection % links_per_chunk];
-    }
+    link& link_of(std::uint32_t connection) const { return links_[connection]; }
     bool is_void(const event& what) const {
         return what.link >= links_end_ || !link_of(what.link).open ||
                link_of(what.link).peer != what.origin;
@@ -129,7 +127,7 @@ private:
     segment* reading_ = nullptr;       // identities of the bytes being handled
     std::uint32_t reading_link_ = 0;
     bool routing_ = false;             // between `received` and `routed`
-    std::vector<std::unique_ptr<link[]>> links_;
+    stable_storage<link> links_;
     std::uint32_t links_end_ = 0;
     std::vector<session_owner> owners_;  // by session
 };

@@ -2,6 +2,7 @@
 
 #include <fleetarium/codec/topic.hpp>
 #include <fleetarium/core/assert.hpp>
+#include <fleetarium/core/large_pages.hpp>
 #include <fleetarium/sim/broker_host.hpp>
 
 #include <algorithm>
@@ -79,6 +80,9 @@ fleet_state::fleet_state(world_state& world, const fleet_spec& spec, std::uint32
     // more memory than all else that a device needs.
     options_.use_topic_aliases = false;
     compile();
+    world.require_room(spec_.count,
+                       publications_.size() + replies_.size() + (will_topic_ ? 1u : 0u));
+    add_sources();
     make_devices();
 }
 
@@ -86,9 +90,7 @@ fleet_state::~fleet_state() {
     for (std::uint32_t i = 0; i < spec_.count; ++i) {
         at(i).~device();
     }
-    for (const device_block& each : blocks_) {
-        ::operator delete(each.begin, std::align_val_t{line});
-    }
+    ::operator delete(memory_, std::align_val_t{line});
 }
 
 fleet_state::text fleet_state::make_text(const std::string& source, template_use use) const {
@@ -102,7 +104,6 @@ void fleet_state::compile() {
     };
     user_name_ = optional_text(spec_.user_name, template_use::client_id);
     password_ = optional_text(spec_.password, template_use::client_id);
-    accounting& accounts = world_.accounts;
     for (const publication_spec& each : spec_.publications) {
         publication made{};
         made.spec = &each;
@@ -110,11 +111,6 @@ void fleet_state::compile() {
         made.payload = make_text(each.payload, template_use::payload);
         made.response_topic = optional_text(each.response_topic, template_use::topic);
         has_requests_ = has_requests_ || made.response_topic;
-        const std::string& topic = each.to ? each.to->topic : each.topic;
-        made.source = accounts.add_source({.what = source_report::kind::publication,
-                                           .fleet = index_,
-                                           .name = each.name.empty() ? topic : each.name,
-                                           .topic = topic});
         made.first_walk = walk_count_;
         walk_count_ += static_cast<std::uint32_t>(made.payload.walk_count());
         if (each.period.type() == distribution::kind::constant) {
@@ -129,10 +125,6 @@ void fleet_state::compile() {
         made.on = make_text(each.on, template_use::topic);
         made.to = optional_text(each.to, template_use::topic);
         made.payload = make_text(each.payload, template_use::reply);
-        made.source = accounts.add_source({.what = source_report::kind::reply,
-                                           .fleet = index_,
-                                           .name = "reply to " + each.on,
-                                           .topic = each.to.value_or("")});
         made.first_walk = walk_count_;
         walk_count_ += static_cast<std::uint32_t>(made.payload.walk_count());
         replies_.push_back(std::move(made));
@@ -143,13 +135,33 @@ void fleet_state::compile() {
     if (spec_.will) {
         will_topic_ = make_text(spec_.will->topic, template_use::topic);
         will_payload_ = make_text(spec_.will->payload, template_use::topic);
+    }
+    counts_.name = spec_.name;
+    counts_.devices = spec_.count;
+}
+
+/// Only once all else has proved possible: a source cannot be taken back.
+void fleet_state::add_sources() {
+    accounting& accounts = world_.accounts;
+    for (publication& each : publications_) {
+        const std::string& topic = each.spec->to ? each.spec->to->topic : each.spec->topic;
+        each.source = accounts.add_source({.what = source_report::kind::publication,
+                                           .fleet = index_,
+                                           .name = each.spec->name.empty() ? topic : each.spec->name,
+                                           .topic = topic});
+    }
+    for (reply& each : replies_) {
+        each.source = accounts.add_source({.what = source_report::kind::reply,
+                                           .fleet = index_,
+                                           .name = "reply to " + each.spec->on,
+                                           .topic = each.spec->to.value_or("")});
+    }
+    if (will_topic_) {
         will_source_ = accounts.add_source({.what = source_report::kind::will,
                                             .fleet = index_,
                                             .name = "will",
                                             .topic = spec_.will->topic});
     }
-    counts_.name = spec_.name;
-    counts_.devices = spec_.count;
 }
 
 void fleet_state::make_devices() {
@@ -159,15 +171,16 @@ void fleet_state::make_devices() {
         walk_count_ * sizeof(std::uint32_t);
     stride_ = static_cast<std::uint32_t>((size + 15) / 16 * 16);
     prefetched_ = std::min<std::size_t>(stride_, 5 * line);
+    const std::size_t bytes = std::size_t{spec_.count} * stride_;
+    memory_ = static_cast<std::byte*>(::operator new(bytes, std::align_val_t{line}));
+    prefer_large_pages(memory_, bytes);
     for (std::uint32_t first = 0; first < spec_.count; first += devices_per_block) {
         const std::uint32_t count = std::min(devices_per_block, spec_.count - first);
         device_block block;
         block.stride = stride_;
         block.first_index = first;
         block.fleet = this;
-        block.begin = static_cast<std::byte*>(
-            ::operator new(std::size_t{count} * stride_, std::align_val_t{line}));
-        blocks_.push_back(block);
+        block.begin = memory_ + std::size_t{first} * stride_;
         block_hosts_.push_back(world_.add_block(block));
         for (std::uint32_t i = 0; i < count; ++i) {
             auto* const made = ::new (block.begin + std::size_t{i} * stride_) device(options_);
@@ -263,9 +276,7 @@ void fleet_state::prefetch_session(const device_block& block, host_id host) cons
 // Looking
 
 device& fleet_state::at(std::uint32_t index) const {
-    std::byte* const place = blocks_[index / devices_per_block].begin +
-                             std::size_t{index % devices_per_block} * stride_;
-    return *std::launder(reinterpret_cast<device*>(place));
+    return *std::launder(reinterpret_cast<device*>(memory_ + std::size_t{index} * stride_));
 }
 
 host_id fleet_state::host_of(std::uint32_t index) const {

@@ -151,6 +151,7 @@ private:
     // fleet_state.cpp: building, looking
     text make_text(const std::string& source, template_use use) const;
     void compile();
+    void add_sources();
     void make_devices();
     void start_device(const context& at);
     device& at(std::uint32_t index) const;
@@ -231,7 +232,7 @@ private:
     std::uint32_t walk_count_ = 0;
     std::uint32_t stride_ = 0;
     std::size_t prefetched_ = 0;
-    std::vector<device_block> blocks_;
+    std::byte* memory_ = nullptr;  // of all devices
     std::vector<host_id> block_hosts_;
     fleet_report counts_;
     std::uint32_t connected_ = 0;

@@ -322,10 +322,18 @@ void world_state::add_network(const network_spec& spec) {
     networks.push_back(std::make_unique<network>(spec));
 }
 
-host_id world_state::add_block(const device_block& block) {
-    if ((blocks.size() + 1) << block_bits > first_broker_host) {
+void world_state::require_room(std::uint32_t devices, std::size_t sources) const {
+    const std::size_t more = (std::size_t{devices} + devices_per_block - 1) >> block_bits;
+    if ((blocks.size() + more) << block_bits > first_broker_host) {
         throw std::invalid_argument("a world has at most 12,582,912 devices");
     }
+    if (accounts.source_count() + sources > message_number::source_end) {
+        throw std::invalid_argument("a world has at most 8,192 publications, replies, wills and "
+                                    "clients");
+    }
+}
+
+host_id world_state::add_block(const device_block& block) {
     blocks.push_back(block);
     return static_cast<host_id>((blocks.size() - 1) << block_bits);
 }

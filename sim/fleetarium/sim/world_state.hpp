@@ -146,6 +146,8 @@ struct world_state {
     const network& default_network() const { return *networks[networks.size() > 1 ? 1 : 0]; }
     const network& find_network(const std::string& name) const;
     broker_host& broker_of(host_id host) const { return *broker_hosts[host - first_broker_host]; }
+    /// Throws std::invalid_argument if so many devices and sources more do not fit.
+    void require_room(std::uint32_t devices, std::size_t sources) const;
     host_id add_block(const device_block& block);
     host_id add_peer(peer_host& peer);
     void add_network(const network_spec& spec);
