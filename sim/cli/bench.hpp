@@ -1,5 +1,7 @@
 #pragma once
 
+#include <fleetarium/codec/packets.hpp>
+
 #include <chrono>
 #include <cstdint>
 #include <ctime>
@@ -47,6 +49,10 @@ std::uint64_t resident_bytes();
 
 /// "3.42 M/s".
 std::string rate_text(double per_second);
+
+/// Messages a second in a world of devices that talk to each other at random over links of 5 ms,
+/// with virtual clock, trace hash and accounts.
+double talking_fleet_rate(std::uint32_t devices, enum qos qos, std::uint64_t messages);
 
 // The parts of the suite, each in a source of its own.
 std::vector<figure> measure_messages(const scale& size);   // bench_messages.cpp

@@ -8,7 +8,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <cstdio>
 #include <fstream>
@@ -98,22 +97,9 @@ std::string rate_text(double per_second) {
     return fmt::format("{:.0f} k/s", per_second / 1e3);
 }
 
-std::vector<figure> measure_messages(const scale& size) {
-    constexpr std::uint32_t devices = 100;
-    constexpr std::array<double, 3> required{3e6, 1.5e6, 0.8e6};
-    constexpr std::array<std::string_view, 3> goals{"3 M/s, aim 5", "1.5 M/s, aim 3",
-                                                    "0.8 M/s, aim 1.5"};
-    const double limit = ideal_relay_rate(devices, size.of(4'000'000));
-    std::vector<figure> out;
-    for (std::size_t level = 0; level < required.size(); ++level) {
-        const measured_world talked =
-            run_talking_fleet(devices, static_cast<enum qos>(level), size.of(4'000'000));
-        const double rate = static_cast<double>(talked.messages) / talked.seconds;
-        out.push_back({fmt::format("message end to end in a world, QoS {}", level), rate_text(rate),
-                       fmt::format("ideal relay, QoS 0: {}", rate_text(limit)), rate / limit,
-                       std::string(goals[level]), rate >= required[level]});
-    }
-    return out;
+double talking_fleet_rate(std::uint32_t devices, enum qos qos, std::uint64_t messages) {
+    const measured_world talked = run_talking_fleet(devices, qos, messages);
+    return static_cast<double>(talked.messages) / talked.seconds;
 }
 
 std::vector<figure> measure_fleet_day(const scale& size) {
@@ -184,9 +170,8 @@ std::vector<figure> measure_flat_cost(const scale& size) {
     for (const std::uint64_t whole : {1'000ull, 10'000ull, 100'000ull, 1'000'000ull}) {
         const auto devices = static_cast<std::uint32_t>(size.of(whole));
         const double limit = ideal_relay_rate(devices, size.of(4'000'000));
-        const measured_world talked =
-            run_talking_fleet(devices, qos::at_most_once, size.of(4'000'000));
-        const double rate = static_cast<double>(talked.messages) / talked.seconds;
+        const double rate =
+            talking_fleet_rate(devices, qos::at_most_once, size.of(4'000'000));
         const bool hardest = whole == 1'000'000;
         out.push_back({fmt::format("QoS 0 messages among {} devices", devices), rate_text(rate),
                        fmt::format("ideal relay: {}", rate_text(limit)), rate / limit,
