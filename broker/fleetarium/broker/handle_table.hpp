@@ -1,5 +1,7 @@
 #pragma once
 
+#include <fleetarium/core/prefetch.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -42,7 +44,7 @@ public:
     /// Asks the processor to fetch what find(hash) will read first.
     void prefetch(std::uint64_t hash) const {
         if (!slots_.empty()) {
-            __builtin_prefetch(&slots_[tag_of(hash) & mask_]);
+            fleetarium::prefetch(&slots_[tag_of(hash) & mask_]);
         }
     }
 

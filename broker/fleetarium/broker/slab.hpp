@@ -1,6 +1,7 @@
 #pragma once
 
 #include <fleetarium/core/assert.hpp>
+#include <fleetarium/core/prefetch.hpp>
 #include <fleetarium/core/stable_storage.hpp>
 
 #include <cstddef>
@@ -70,9 +71,9 @@ public:
         const auto* const first =
             static_cast<const std::byte*>(objects_.place(index));
         for (std::size_t at = 0; at < sizeof(T); at += 64) {
-            __builtin_prefetch(first + at);
+            fleetarium::prefetch(first + at);
         }
-        __builtin_prefetch(first + sizeof(T) - 1);
+        fleetarium::prefetch(first + sizeof(T) - 1);
     }
 
     std::size_t memory_bytes() const {

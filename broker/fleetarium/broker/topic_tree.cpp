@@ -4,6 +4,7 @@
 #include <fleetarium/core/assert.hpp>
 #include <fleetarium/core/hash.hpp>
 #include <fleetarium/core/limits.hpp>
+#include <fleetarium/core/prefetch.hpp>
 
 #include <new>
 
@@ -181,7 +182,7 @@ void topic_tree::match(std::string_view topic, match_result& out) const {
     wildcards_.match(levels, out.filters);
     const auto found = std::span(out.filters).subspan(first);
     for (const filter_id filter : found) {
-        __builtin_prefetch(&at(filter));
+        fleetarium::prefetch(&at(filter));
     }
     for (const filter_id filter : found) {
         append(filter, out);
@@ -194,7 +195,7 @@ void topic_tree::prefetch(std::string_view topic) const {
 
 void topic_tree::prefetch_filter(std::string_view topic) const {
     by_text_.find(hash_text(topic, seed_), [&](filter_id found) {
-        __builtin_prefetch(&at(found));
+        fleetarium::prefetch(&at(found));
         return true;
     });
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <fleetarium/core/bytes.hpp>
+#include <fleetarium/core/prefetch.hpp>
 #include <fleetarium/core/shared_bytes.hpp>
 
 #include <cstddef>
@@ -77,8 +78,8 @@ public:
 
     /// Asks the processor to fetch what reading begins with.
     void prefetch() const noexcept {
-        __builtin_prefetch(head_);
-        __builtin_prefetch(reinterpret_cast<const std::byte*>(head_) + 64);
+        fleetarium::prefetch(head_);
+        fleetarium::prefetch(reinterpret_cast<const std::byte*>(head_) + 64);
     }
 
     /// Calls `visit(bytes_view)` for each contiguous part, first to last.

@@ -2,6 +2,7 @@
 
 #include <fleetarium/broker/broker_core.hpp>
 #include <fleetarium/broker/hooks.hpp>
+#include <fleetarium/core/prefetch.hpp>
 #include <fleetarium/core/stable_storage.hpp>
 #include <fleetarium/sim/access_policy.hpp>
 #include <fleetarium/sim/world_state.hpp>
@@ -39,14 +40,14 @@ public:
     // Looking ahead, step by step; see broker_core.
     void prefetch(std::uint32_t connection) const {
         if (connection < links_end_) {
-            __builtin_prefetch(&link_of(connection));
+            fleetarium::prefetch(&link_of(connection));
             core_.prefetch(connection);
         }
     }
     void prefetch_receiver_link(std::string_view topic) const {
         const broker::connection_id to = core_.prefetch_receiver_connection(topic);
         if (to < links_end_) {
-            __builtin_prefetch(&link_of(to));
+            fleetarium::prefetch(&link_of(to));
         }
     }
     /// Whether there is more of it than caches hold.

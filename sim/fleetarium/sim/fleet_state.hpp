@@ -1,5 +1,6 @@
 #pragma once
 
+#include <fleetarium/core/prefetch.hpp>
 #include <fleetarium/session/client_session.hpp>
 #include <fleetarium/sim/device_text.hpp>
 #include <fleetarium/sim/world_state.hpp>
@@ -106,7 +107,7 @@ public:
         const std::byte* const at =
             block.begin + std::size_t{host & (devices_per_block - 1)} * block.stride;
         for (std::size_t line = 0; line < prefetched_; line += 64) {
-            __builtin_prefetch(at + line);
+            fleetarium::prefetch(at + line);
         }
     }
 

@@ -2,6 +2,7 @@
 
 #include <fleetarium/codec/codec.hpp>
 #include <fleetarium/core/assert.hpp>
+#include <fleetarium/core/prefetch.hpp>
 #include <fleetarium/sim/broker_host.hpp>
 #include <fleetarium/sim/fleet_state.hpp>
 
@@ -65,7 +66,7 @@ void world_state::handle(const event& next) {
 // A million devices do not fit any cache: what an event will touch is asked for while the events
 // before it are handled, step by step, for each step needs what the one before has fetched.
 void world_state::prefetch_ahead() const {
-    for (const std::size_t distance : {15u, 12u, 9u, 6u, 3u}) {
+    for (const std::size_t distance : {15u, 12u, 9u, 7u, 4u, 2u}) {
         const event* const coming = events.peek(distance - 1);
         if (coming == nullptr) {
             continue;
@@ -83,13 +84,13 @@ void world_state::prefetch_of_device(const event& coming, std::size_t distance) 
     if (distance == 15) {
         block.fleet->prefetch(block, coming.target);
         if (coming.kind() != event_kind::wake) {
-            __builtin_prefetch(reinterpret_cast<const void*>(coming.payload));
+            fleetarium::prefetch(reinterpret_cast<const void*>(coming.payload));
         }
     } else if (coming.kind() == event_kind::wake) {
         // What the device says reaches the broker at once, in a network without latency.
         if (distance == 9) {
             block.fleet->prefetch_broker(block, coming.target);
-        } else if (distance == 3) {
+        } else if (distance == 4) {
             block.fleet->prefetch_session(block, coming.target);
         }
     }
@@ -123,12 +124,13 @@ void world_state::prefetch_of_broker(const event& coming, std::size_t distance) 
     switch (distance) {
         case 15:
             broker.prefetch(coming.link);
-            __builtin_prefetch(reinterpret_cast<const void*>(coming.payload));
+            fleetarium::prefetch(reinterpret_cast<const void*>(coming.payload));
             return;
         case 12:
-            broker.core().prefetch_session(coming.link);
             if (coming.kind() == event_kind::messages) {
                 reinterpret_cast<const segment*>(coming.payload)->bytes.prefetch();
+            } else {
+                broker.core().prefetch_session(coming.link);  // acknowledgements
             }
             return;
         default: break;
@@ -137,7 +139,8 @@ void world_state::prefetch_of_broker(const event& coming, std::size_t distance) 
     if (!topic.empty()) {
         switch (distance) {
             case 9: broker.core().prefetch_topic(topic); return;
-            case 6: broker.core().prefetch_filter(topic); return;
+            case 7: broker.core().prefetch_filter(topic); return;
+            case 4: broker.core().prefetch_receiver(topic); return;
             default: broker.prefetch_receiver_link(topic); return;
         }
     }
