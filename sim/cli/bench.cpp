@@ -24,7 +24,8 @@ struct part {
 };
 
 constexpr std::array<part, 5> parts{{
-    {"messages", "one message end to end, by QoS: in memory, and in a world", bench::measure_messages},
+    {"messages", "one message end to end, by QoS: in memory, and in a world",
+     bench::measure_messages},
     {"day", "10,000 devices for 24 hours", bench::measure_fleet_day},
     {"memory", "bytes of a device, a million connected", bench::measure_memory},
     {"matching", "topic match with a million subscriptions", bench::measure_matching},

@@ -20,9 +20,9 @@ namespace {
 
 constexpr std::uint32_t device_count = 100;
 
-/// Client sessions and a broker core, joined by pipes in memory: bytes that one side has encoded go
-/// to the other at once, as they are. No clock, no network, no accounts: what a message costs in the
-/// protocol and in the broker.
+/// Client sessions and a broker core, joined by pipes in memory: bytes that one side has encoded
+/// go to the other at once, as they are. No clock, no network, no accounts: what a message costs in
+/// the protocol and in the broker.
 class pipes {
 public:
     pipes() {

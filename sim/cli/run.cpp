@@ -119,20 +119,24 @@ void run_to_end(sim::world& running, instant end, std::optional<double> pace, bo
     };
     progress_line progress(show_progress);
     auto last_drawn = started;
+    // Never so much virtual time at once that a busy stretch after a quiet one could not be
+    // stopped or watched.
+    const duration slice_max = std::max<duration>(1s, end.time_since_epoch() / 500);
     duration slice = 100ms;
     while (running.now() < end && interrupted == 0) {
         const auto before = wall_clock::now();
         if (pace) {
-            const auto due = std::chrono::duration<double>(wall_seconds() * *pace);
-            const instant until =
-                std::min(end, instant{std::chrono::duration_cast<duration>(due)});
+            const auto due = std::min<std::chrono::duration<double>>(
+                std::chrono::duration<double>(wall_seconds() * *pace), end.time_since_epoch());
+            const instant until = std::min(instant{std::chrono::duration_cast<duration>(due)},
+                                           saturating_add(running.now(), slice_max));
             running.run_until(std::max(until, running.now()));
             std::this_thread::sleep_for(5ms);
         } else {
             running.run_until(std::min(end, saturating_add(running.now(), slice)));
             const auto took = wall_clock::now() - before;
             if (took < 20ms) {
-                slice = std::min<duration>(2 * slice, 24h);
+                slice = std::min(2 * slice, slice_max);
             } else if (took > 80ms && slice > 1ms) {
                 slice /= 2;
             }

@@ -28,7 +28,7 @@ TEST_CASE("packet identifier 0 ends the connection without an acknowledgement",
     const std::string subscribe = v5 ? "82 07 00 00 00 00 01 61 00" : "82 06 00 00 00 01 61 00";
     const std::string unsubscribe = v5 ? "A2 06 00 00 00 00 01 61" : "A2 05 00 00 00 01 61";
     const std::string publish = v5 ? "32 06 00 01 61 00 00 00" : "32 05 00 01 61 00 00";
-    const auto packet = GENERATE_COPY(subscribe, unsubscribe, publish);
+    const auto packet = GENERATE_COPY(as<std::string>{}, subscribe, unsubscribe, publish);
     broker_bench bench;
     peer& sender = bench.connected({.version = version});
     sender.send_hex(packet);

@@ -20,6 +20,7 @@ int main() {
     if (core.connected_count() != 1) {
         return 2;
     }
-    const auto read = sim::parse_scenario(R"({"name": "none"})", "none.json");
+    const auto read = sim::parse_scenario(
+        R"({"name": "one", "duration": "1h", "fleets": [{"name": "sensors"}]})", "one.json");
     return std::holds_alternative<sim::scenario>(read) ? 0 : 3;
 }

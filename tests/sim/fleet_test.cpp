@@ -400,7 +400,8 @@ TEST_CASE("two devices with one client id take the session from one another for 
           "[fleet]") {
     world w;
     auto& b = w.add_broker();
-    auto& f = w.add_fleet({.name = "f", .count = 2, .client_id = "same"});
+    auto& f = w.add_fleet({.name = "f", .count = 2, .client_id = "same",
+                           .reconnect_delay = distribution::constant(10e6)});
     w.run_until(instant{10s});
     CHECK(f.connected() <= 1);
     CHECK(b.metrics().sessions_taken_over > 100);

@@ -263,7 +263,10 @@ void broker_core::deliver(outgoing& out, session_index to, enum qos granted, boo
     session& receiver = sessions_[to];
     ++metrics_.deliveries[static_cast<std::size_t>(delivered_qos)];
     const bool connected = receiver.connection != no_connection;
-    if (delivered_qos == qos::at_most_once && connected) {
+    // Where QoS 0 may wait in the queue, what comes later waits behind it [v5/MQTT-4.6.0-6].
+    const bool overtakes =
+        options_.queue_qos_0_offline && receiver.state.outbound.pending() != 0;
+    if (delivered_qos == qos::at_most_once && connected && !overtakes) {
         if (out.expired(now)) {
             report_drop(out.origin.identity, out.topic(), delivered_qos, to, drop_reason::expired,
                         now);
@@ -338,7 +341,7 @@ bool broker_core::make_room(session_index to, const delivery& added, instant now
                receiver.queued_bytes + bytes <= options_.queue_bytes_max;
     };
     while (!fits()) {
-        if (options_.queue_policy == queue_policy::drop_new) {
+        if (options_.queue_policy == queue_policy::drop_new || bytes > options_.queue_bytes_max) {
             return false;
         }
         const delivery oldest = receiver.state.outbound.remove_oldest_pending();
@@ -366,16 +369,19 @@ void broker_core::send_deliveries(session_index to, instant now) {
         }
         list_output(receiver.connection);
         const message& about = *affected.message;
+        // One that was in flight before left the queue then, even if it is taken out only now.
+        const bool was_in_flight = step != send_step::sent && affected.packet_id != 0;
+        if (!was_in_flight) {
+            receiver.queued_bytes -= about.memory_bytes();
+        }
         if (step == send_step::resent) {
             ++metrics_.publish_resent[static_cast<std::size_t>(affected.qos)];
-        } else {
-            receiver.queued_bytes -= about.memory_bytes();
         }
         if (step == send_step::expired || step == send_step::too_large) {
             report_drop(about.identity(), about.topic(), affected.qos, to,
                         step == send_step::expired ? drop_reason::expired
                                                    : drop_reason::packet_too_large,
-                        now, affected.waited);
+                        now, affected.waited || was_in_flight);
             continue;
         }
         metrics_.publish_sent[static_cast<std::size_t>(affected.qos)] += step == send_step::sent;
@@ -410,7 +416,7 @@ void broker_core::report_drop(const message_identity& identity, std::string_view
 /// A session ends with shared deliveries that its client has not taken on: another member gets
 /// them, but for QoS 2 deliveries begun [v5/MQTT-4.8.2-5].
 void broker_core::hand_over_shared(session_index from, instant now) {
-    std::vector<message_ptr> orphans;
+    std::vector<delivery> orphans;
     session& ending = sessions_[from];
     outbound_flow kept;
     bool any = false;
@@ -422,7 +428,7 @@ void broker_core::hand_over_shared(session_index from, instant now) {
     ending.state.outbound.for_each([&](const delivery& one) {
         const bool begun_qos_2 = one.qos == qos::exactly_once && one.packet_id != 0;
         if (one.shared && !begun_qos_2) {
-            orphans.push_back(one.message);
+            orphans.push_back(one);
         } else {
             delivery lost = one;
             lost.state = delivery_state::pending;
@@ -430,22 +436,21 @@ void broker_core::hand_over_shared(session_index from, instant now) {
         }
     });
     ending.state.outbound = std::move(kept);
-    for (const message_ptr& orphan : orphans) {
+    std::size_t same_before = 0;  // orphans of the same message, each from another group
+    for (std::size_t i = 0; i < orphans.size(); ++i) {
+        const message_ptr orphan = orphans[i].message;
+        same_before = i > 0 && orphans[i - 1].message == orphan ? same_before + 1 : 0;
+        // This delivery ends here; what the other member gets is another one.
+        report_drop(orphan->identity(), orphan->topic(), orphans[i].qos, from,
+                    drop_reason::session_ended, now, true);
         tree_.match(orphan->topic(), match_);
-        bool handed_over = false;
+        std::size_t of_its_groups = 0;
         for (shared_group* const group : match_.shared) {
-            if (!handed_over && tree_.find(group->filter(), from) != nullptr) {
+            if (tree_.find(group->filter(), from) != nullptr && of_its_groups++ == same_before) {
                 outgoing out(orphan);
-                handed_over = deliver_shared(out, *group, from, now);
-                // The same delivery under another name: it is not counted twice.
-                const subscription* const lost = tree_.find(group->filter(), from);
-                metrics_.deliveries[static_cast<std::size_t>(
-                    std::min(orphan->qos(), lost->options.qos))] -= handed_over ? 1 : 0;
+                deliver_shared(out, *group, from, now);
+                break;
             }
-        }
-        if (!handed_over) {
-            report_drop(orphan->identity(), orphan->topic(), orphan->qos(), from,
-                        drop_reason::session_ended, now, true);
         }
     }
 }

@@ -23,6 +23,11 @@ inline constexpr std::size_t string_size_max = 65'535;
 /// below it a copy is cheaper than a counted reference.
 inline constexpr std::size_t shared_payload_size_min = 1024;
 
+/// Topic aliases that this side sets on one connection, and the longest topic that gets one: a
+/// peer's Topic Alias Maximum must not decide how much memory goes into them.
+inline constexpr std::uint16_t topic_aliases_set_max = 256;
+inline constexpr std::size_t aliased_topic_size_max = 1024;
+
 /// Levels of a topic filter or topic name that the broker stores: deeper trees cost memory and
 /// match time out of proportion, and no fleet names its topics so.
 inline constexpr std::size_t topic_levels_max = 128;

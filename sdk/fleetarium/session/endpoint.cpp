@@ -199,14 +199,16 @@ violation endpoint::receive_acknowledgement(const frame& in, outbound_flow& flow
 
 bool endpoint::encode_with_alias(encoded_publish& out) {
     const bool aliased = version_ == protocol_version::v5 && peer_topic_alias_maximum_ > 0 &&
-                         out.topic.size() >= aliased_topic_size_min;
+                         out.topic.size() >= aliased_topic_size_min &&
+                         out.topic.size() <= limits::aliased_topic_size_max;
     if (!aliased) {
         return encode(out, version_, output_, peer_maximum_packet_size_);
     }
     if (!aliases_) {
         aliases_ = std::make_unique<topic_aliases>();
     }
-    const auto [alias, known] = aliases_->outbound.choose(out.topic, peer_topic_alias_maximum_);
+    const auto [alias, known] = aliases_->outbound.choose(
+        out.topic, std::min(peer_topic_alias_maximum_, limits::topic_aliases_set_max));
     const std::string_view topic = out.topic;
     out.topic_alias = alias;
     if (known) {

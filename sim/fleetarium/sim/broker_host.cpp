@@ -393,8 +393,9 @@ void broker_host::note_connected(const broker::broker_event& decision) {
     }
     session_owner& owner = owners_[decision.session];
     link& from = link_of(decision.connection);
+    const bool same_host = owner.host == from.peer;  // or another that took the client id over
     owner.host = from.peer;
-    from.last_count = decision.flag ? owner.last_count : 0;
+    from.last_count = decision.flag && same_host ? owner.last_count : 0;
 }
 
 }  // namespace fleetarium::sim::detail

@@ -250,6 +250,13 @@ void fleet_state::match_reply(const context& at, const fleetarium::publish& mess
         return;
     }
     const publication& what = publications_[which];
+    // A device that subscribes to its own requests sees them too: they are no replies.
+    std::string& response_topic = world_.other_text;
+    response_topic.clear();
+    render(*what.response_topic, at.index, response_topic);
+    if (message.topic != response_topic) {
+        return;
+    }
     const duration waited = world_.now - log.open[place].sent_at;
     if (waited <= what.spec->reply_timeout) {
         log.open[place].answered = true;

@@ -34,11 +34,17 @@ std::optional<double> connected_ratio(const run_report& report, const std::strin
 
 std::uint64_t drops(const expectation_spec& expected, const flow_counts& flows,
                     const publisher_counts& publishers) {
+    // A message that the broker refused has no delivery, thus no receiver and no QoS of one.
+    const bool with_refused = expected.receiver.empty() && !expected.qos;
+    const auto refused = [&](broker::drop_reason why) {
+        return with_refused ? publishers.dropped[static_cast<std::size_t>(why)] : 0;
+    };
     if (!expected.reason) {
-        return flows.dropped_total() + flows.lost_on_link;
+        return flows.dropped_total() + flows.lost_on_link +
+               refused(broker::drop_reason::not_authorized) +
+               refused(broker::drop_reason::topic_name_invalid);
     }
-    const auto reason = static_cast<std::size_t>(*expected.reason);
-    return flows.dropped[reason] + publishers.dropped[reason];
+    return flows.dropped[static_cast<std::size_t>(*expected.reason)] + refused(*expected.reason);
 }
 
 std::optional<double> measure(const expectation_spec& expected, const run_report& report) {

@@ -145,10 +145,11 @@ void fleet_state::add_sources() {
     accounting& accounts = world_.accounts;
     for (publication& each : publications_) {
         const std::string& topic = each.spec->to ? each.spec->to->topic : each.spec->topic;
-        each.source = accounts.add_source({.what = source_report::kind::publication,
-                                           .fleet = index_,
-                                           .name = each.spec->name.empty() ? topic : each.spec->name,
-                                           .topic = topic});
+        each.source =
+            accounts.add_source({.what = source_report::kind::publication,
+                                 .fleet = index_,
+                                 .name = each.spec->name.empty() ? topic : each.spec->name,
+                                 .topic = topic});
     }
     for (reply& each : replies_) {
         each.source = accounts.add_source({.what = source_report::kind::reply,
@@ -260,14 +261,14 @@ coverage_of_filter fleet_state::coverage_of(const text& topic, const fleet_state
 
 void fleet_state::prefetch_broker(const device_block& block, host_id host) const {
     const device& soon = at(block.first_index + (host & (devices_per_block - 1)));
-    if (soon.link.phase() == link_end::phase::open) {
+    if (path_.by->up.is_immediate() && soon.link.phase() == link_end::phase::open) {
         world_.broker_of(path_.broker).prefetch(soon.link.connection);
     }
 }
 
 void fleet_state::prefetch_session(const device_block& block, host_id host) const {
     const device& soon = at(block.first_index + (host & (devices_per_block - 1)));
-    if (soon.link.phase() == link_end::phase::open) {
+    if (path_.by->up.is_immediate() && soon.link.phase() == link_end::phase::open) {
         std::as_const(world_.broker_of(path_.broker)).core().prefetch_session(
             soon.link.connection);
     }

@@ -71,6 +71,10 @@ public:
     /// Whether chunks always arrive as they were sent.
     bool keeps_chunks() const { return mtu_ == 0 && split_probability_ <= 0; }
     bool counts_bytes() const { return bandwidth_ != 0; }
+    /// Whether bytes arrive at the instant at which they are sent.
+    bool is_immediate() const {
+        return constant_ && constant_latency_ == duration{} && bandwidth_ == 0;
+    }
     /// Whether anything is drawn: otherwise no key is needed.
     bool is_random() const { return !constant_ || split_probability_ > 0; }
 

@@ -32,8 +32,9 @@ struct source_report {
 };
 
 /// What became of the messages of one source on their way to the broker. Every message published
-/// is in exactly one of: lost_offline, queue_full, rejected, lost_on_link, expired, session_ended,
-/// received, or under way.
+/// is in one of: lost_offline, queue_full, rejected, lost_on_link, expired, session_ended,
+/// received, or under way; in both session_ended and received only if the broker had it, but its
+/// acknowledgement was lost with the session.
 struct publisher_counts {
     std::uint32_t source = no_index;  ///< in run_report::sources
     std::uint64_t published = 0;      ///< fell due, or were asked for

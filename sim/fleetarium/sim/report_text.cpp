@@ -112,6 +112,19 @@ void write_fleets(writer& out, const run_report& report) {
             out.line(fmt::format("    refused {}: {} (0x{:02X})", with_thousands(count),
                                  name_of(code), static_cast<unsigned>(code)));
         }
+        for (const auto& [code, count] : fleet.broker_disconnects) {
+            out.line(fmt::format("    disconnected by the broker {}: {} (0x{:02X})",
+                                 with_thousands(count), name_of(code),
+                                 static_cast<unsigned>(code)));
+        }
+        if (fleet.subscriptions_refused != 0) {
+            out.line(fmt::format("    subscriptions refused {}",
+                                 with_thousands(fleet.subscriptions_refused)));
+        }
+        if (fleet.connects_failed != 0) {
+            out.line(fmt::format("    no valid CONNECT from {}: will or credentials do not fit",
+                                 counted(fleet.connects_failed, "device", "devices")));
+        }
         for (const auto& [broken, count] : fleet.violations) {
             out.line(fmt::format("    gave up on the broker {} times: {}", with_thousands(count),
                                  describe(broken).phrase));
@@ -128,7 +141,8 @@ void write_messages(writer& out, const run_report& report) {
                     unless_zero(published.lost_offline, "lost offline at QoS 0"),
                     unless_zero(published.queue_full, "refused by full devices"),
                     unless_zero(published.rejected, "rejected by limits"),
-                    unless_zero(published.expired, "expired in the device")}));
+                    unless_zero(published.expired, "expired in the device"),
+                    unless_zero(published.session_ended, "given up with a lost session")}));
     out.row("received", joined({with_thousands(published.received),
                                 unless_zero(published.received_again, "resent copies"),
                                 unless_zero(published.lost_on_link, "lost on a broken link")}));
@@ -148,10 +162,22 @@ void write_messages(writer& out, const run_report& report) {
                         unless_zero(flows.under_way(), "under way at the end")}));
     }
     std::size_t retained = 0;
+    std::uint64_t violations = 0;
+    std::uint64_t keep_alive_timeouts = 0;
+    std::uint64_t connect_timeouts = 0;
     for (const broker_report& broker : report.brokers) {
         retained += broker.retained;
+        violations += broker.metrics.protocol_violations;
+        keep_alive_timeouts += broker.metrics.keep_alive_timeouts;
+        connect_timeouts += broker.metrics.connect_timeouts;
     }
     out.row("retained", with_thousands(retained));
+    const std::string ended = joined({unless_zero(violations, "for a protocol violation"),
+                                      unless_zero(keep_alive_timeouts, "for keep alive"),
+                                      unless_zero(connect_timeouts, "for no CONNECT in time")});
+    if (!ended.empty()) {
+        out.row("cut off", ended);
+    }
 }
 
 void write_drops(writer& out, const run_report& report) {

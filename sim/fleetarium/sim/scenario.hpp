@@ -158,7 +158,8 @@ struct fleet_spec {
     std::optional<will_spec> will{};
     duration start{};                           ///< first connect, from the run's beginning
     duration ramp_up{};                         ///< first connects evenly over this; 0: all at once
-    distribution reconnect_delay{};             ///< from losing a connection to the next try
+    /// From losing a connection, or being refused, to the next try; 10 ms at least.
+    distribution reconnect_delay = distribution::constant(1e9);
     std::optional<coverage_spec> online{};      ///< none: always in coverage
     std::vector<publication_spec> publications{};
     std::vector<subscription_spec> subscriptions{};
@@ -171,7 +172,10 @@ enum class metric : std::uint8_t {
     messages_published,
     messages_delivered,
     duplicates,        ///< copies of a message that a subscription got more than once
-    drops,             ///< deliveries that ended in a drop, optionally of one reason
+    /// Deliveries that ended in a drop, and, unless receiver or QoS are named, messages that the
+    /// broker refused; optionally of one reason. Messages that nobody subscribes to count only if
+    /// that reason is named.
+    drops,
     latency,           ///< a percentile of publish to delivery, seconds
     connected_ratio,   ///< devices connected at the end / all devices, 0..1
     reply_ratio,       ///< replies in time / requests whose time is over, 0..1

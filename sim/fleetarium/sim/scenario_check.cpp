@@ -250,7 +250,8 @@ void scenario_checker::check_expectation(const expectation_spec& expected,
     refuse(!expected.receiver.empty() && (is_connected || is_reply || is_published), "receiver",
            "it with metrics of deliveries only");
     refuse(!expected.topic.empty() && is_connected, "topic", "it with metrics of messages only");
-    refuse(expected.qos && is_connected, "qos", "it with metrics of messages only");
+    refuse(expected.qos && (is_connected || is_reply || is_published), "qos",
+           "it with metrics of deliveries only");
 }
 
 std::optional<text_template> scenario_checker::check_template(const std::string& text,

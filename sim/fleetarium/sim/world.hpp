@@ -46,7 +46,8 @@ public:
     static world from(const scenario& described);
 
     // Building; possible while the world runs, too. Times of a fleet count from its addition.
-    // All throw std::invalid_argument for values out of range and names already in use.
+    // All throw std::invalid_argument for values out of range; brokers, networks and fleets also
+    // for names already in use. Clients may share an id: that is how one takes a session over.
 
     virtual_broker& add_broker(const broker_spec& spec = {});
     /// The same with an embedder's hooks, which decide together with the spec's users and access
