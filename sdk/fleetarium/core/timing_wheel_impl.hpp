@@ -228,7 +228,6 @@ void timing_wheel<Event, Order>::cascade(level& from, std::size_t number) {
 /// Sorts what was drained. A slot is drained newest first and is mostly filled in order, so more
 /// often than not the events are in order already, one way or the other.
 template <class Event, event_order<Event> Order>
-    requires std::is_trivially_copyable_v<Event>
 void timing_wheel<Event, Order>::sort_run_from(std::ptrdiff_t first) {
     const auto begin = run_.begin() + first;
     const auto end = run_.end();
