@@ -18,10 +18,12 @@ LAYERS = {
     "net": {"core", "codec", "session", "net"},
     "client": {"core", "codec", "session", "net", "client"},
     "broker": {"core", "codec", "session", "broker"},
-    "server": {"core", "codec", "session", "net", "broker", "server"},
-    "sim": {"core", "codec", "session", "broker", "sim"},
+    "config": {"core", "codec", "config"},
+    "server": {"core", "codec", "session", "net", "client", "config", "broker", "server"},
+    "sim": {"core", "codec", "session", "config", "broker", "sim"},
+    "live": {"core", "codec", "session", "net", "client", "config", "broker", "server", "sim", "live"},
 }
-ASIO_FOLDERS = {"net", "client", "server"}
+ASIO_FOLDERS = {"net", "client", "server", "live"}
 SOURCE_ROOTS = ("sdk", "broker", "sim", "dashboard")
 
 LINES_WARN, LINES_FAIL = 600, 900

@@ -1,0 +1,14 @@
+#pragma once
+
+#include <fleetarium/core/clock.hpp>
+
+namespace fleetarium::net {
+
+/// The instant that it is now, from the machine's monotonic clock: the one place, beside the
+/// command line, that reads one.
+instant real_now() noexcept;
+
+/// Seconds since 1970, for logs and reports only.
+std::int64_t seconds_since_epoch() noexcept;
+
+}  // namespace fleetarium::net
