@@ -61,7 +61,7 @@ reason_code as_disconnect_failure(reason_code code) {
 
 void broker_core::handle_connect(connection_id from, const connect& request, instant now) {
     connection& source = connections_[from];
-    if (request.user_name) {
+    if (request.user_name && !source.vouched) {
         source.user_name = std::make_unique<std::string>(*request.user_name);
     }
     const refusal refused = source.refused
@@ -208,7 +208,12 @@ std::uint32_t broker_core::expiry_interval_for(const connect& request) const {
     return std::min(asked, options_.session_expiry_maximum);
 }
 
-connack broker_core::make_connack(const connect& request, std::uint32_t expiry_interval) const {
+std::uint32_t broker_core::packet_size_maximum(const connection& source) const {
+    return std::min(options_.maximum_packet_size, source.maximum_packet_size);
+}
+
+connack broker_core::make_connack(const connection& source, const connect& request,
+                                  std::uint32_t expiry_interval) const {
     connack out;
     if (!is_v5(request)) {
         return out;
@@ -222,8 +227,8 @@ connack broker_core::make_connack(const connect& request, std::uint32_t expiry_i
     if (options_.maximum_qos != qos::exactly_once) {
         out.maximum_qos = options_.maximum_qos;  // v5/MQTT-3.2.2-9
     }
-    if (options_.maximum_packet_size < limits::packet_size_max) {
-        out.maximum_packet_size = options_.maximum_packet_size;
+    if (packet_size_maximum(source) < limits::packet_size_max) {
+        out.maximum_packet_size = packet_size_maximum(source);
     }
     if (options_.topic_alias_maximum != 0) {
         out.topic_alias_maximum = options_.topic_alias_maximum;
@@ -284,7 +289,7 @@ void broker_core::accept_connect(connection_id from, const connect& request,
     session& owner = sessions_[index];
     connection& source = connections_[from];
     const std::uint32_t expiry_interval = expiry_interval_for(request);
-    connack answer = make_connack(request, expiry_interval);
+    connack answer = make_connack(source, request, expiry_interval);
     answer.session_present = present;
     if (request.client_id.empty() && is_v5(request)) {
         answer.assigned_client_identifier = owner.client_id();  // v5/MQTT-3.1.3-7
@@ -295,7 +300,8 @@ void broker_core::accept_connect(connection_id from, const connect& request,
     const std::uint16_t keep_alive = is_v5(request) && options_.server_keep_alive
                                          ? *options_.server_keep_alive
                                          : request.keep_alive;
-    if (!source.protocol.accept(answer, limits_for(request), keep_alive, owner.state, now)) {
+    if (!source.protocol.accept(answer, limits_for(source, request), keep_alive, owner.state,
+                                now)) {
         // CONNACK is over the client's Maximum Packet Size. A session that was there stays as the
         // end of its last connection left it.
         if (!present) {
@@ -323,9 +329,9 @@ void broker_core::accept_connect(connection_id from, const connect& request,
     send_deliveries(index, now);
 }
 
-connection_limits broker_core::limits_for(const connect& request) const {
+connection_limits broker_core::limits_for(const connection& source, const connect& request) const {
     connection_limits out{options_.receive_maximum, options_.topic_alias_maximum,
-                          options_.maximum_packet_size};
+                          packet_size_maximum(source)};
     if (!is_v5(request)) {
         // It cannot be told: its packet identifiers are the only bound that it knows.
         out.receive_maximum = 65'535;
@@ -343,7 +349,7 @@ std::string broker_core::make_client_id() {
     // v5/MQTT-3.2.2-16: unlike any other on this server.
     std::string made;
     do {
-        made = "auto-" + std::to_string(++client_ids_made_);
+        made = "auto-" + std::to_string(hooks_->number_client_id(++client_ids_made_));
     } while (sessions_.find(made) != no_session);
     return made;
 }
@@ -407,6 +413,7 @@ void broker_core::detach(connection_id id, reason_code code, violation broken, i
     owner.connection = no_connection;
     owner.state.outbound.rewind();
     --connected_;
+    drop_held_qos_0(index, now);
     emit({.what = broker_event::kind::disconnected,
           .at = now,
           .connection = id,
@@ -426,6 +433,25 @@ void broker_core::detach(connection_id id, reason_code code, violation broken, i
         owner.will->due = now + std::chrono::seconds{owner.will->delay_interval};
     }
     settle_session(index, now);
+}
+
+/// QoS 0 that waited for a slow transport does not wait for the next connection, unless QoS 0 for
+/// absent sessions does.
+void broker_core::drop_held_qos_0(session_index index, instant now) {
+    session& owner = sessions_[index];
+    if (!owner.holds_qos_0 || options_.queue_qos_0_offline) {
+        return;
+    }
+    owner.holds_qos_0 = false;
+    owner.state.outbound.remove_pending_if([&](const delivery& waiting) {
+        if (waiting.qos != qos::at_most_once) {
+            return false;
+        }
+        owner.queued_bytes -= waiting.message->memory_bytes();
+        report_drop(waiting.message->identity(), waiting.message->topic(), waiting.qos, index,
+                    drop_reason::offline, now, true);
+        return true;
+    });
 }
 
 /// Does what is due for a session that is not connected: its will, its end.

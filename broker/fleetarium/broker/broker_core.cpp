@@ -28,6 +28,7 @@ broker_core::broker_core(const broker_options& options, broker_hooks* hooks)
     : options_(options),
       hooks_(hooks == nullptr ? &default_hooks() : hooks),
       observed_(hooks_->wants_events()),
+      observes_messages_(observed_ && hooks_->wants_message_events()),
       asks_(hooks_->wants_authorization()) {
     require(options.receive_maximum >= 1, "receive_maximum must be 1 or more");
     require(options.maximum_packet_size >= 1, "maximum_packet_size must be 1 or more");
@@ -54,18 +55,18 @@ void broker_core::start(instant now) {
     }
 }
 
-connection_id broker_core::handle_open(instant now) {
+connection_id broker_core::handle_open(const connection_manner& manner, instant now) {
     start(now);
     const connection_id id = connections_.emplace();
     connection& made = connections_[id];
+    made.maximum_packet_size = manner.maximum_packet_size;
     connection_limits own;
-    own.maximum_packet_size =
-        std::min(options_.connect_packet_size_max, options_.maximum_packet_size);
+    own.maximum_packet_size = std::min(options_.connect_packet_size_max, packet_size_maximum(made));
     made.protocol.open(own, options_.inflight_messages_max, options_.connect_timeout, now);
     if (!options_.use_topic_aliases) {
         made.protocol.use_no_topic_aliases();
     }
-    made.refused = connections_.size() > options_.connections_max;
+    made.refused = manner.refused || connections_.size() > options_.connections_max;
     arm_connection(id, now);
     ++metrics_.connections_opened;
     return id;
@@ -135,6 +136,23 @@ void broker_core::handle_closed(connection_id gone, instant now) {
     detach(gone, reason_code::unspecified_error, violation::none, now);
     connections_.erase(gone);
     ++metrics_.connections_closed;
+}
+
+void broker_core::handle_congested(connection_id slow, instant) {
+    connections_[slow].congested = true;
+}
+
+void broker_core::handle_drained(connection_id drained, instant now) {
+    connection& freed = connections_[drained];
+    freed.congested = false;
+    if (freed.session != no_session) {
+        send_deliveries(freed.session, now);
+    }
+}
+
+void broker_core::vouch_for_user(connection_id from, std::string_view user_name) {
+    connections_[from].user_name = std::make_unique<std::string>(user_name);
+    connections_[from].vouched = true;
 }
 
 void broker_core::fail(connection_id id, violation broken, instant now) {
@@ -286,6 +304,7 @@ client_info broker_core::info_of(connection_id id) const {
     client_info out;
     out.connection = id;
     out.version = known.protocol.version();
+    out.vouched = known.vouched;
     if (known.session != no_session) {
         out.client_id = sessions_[known.session].client_id();
     }

@@ -24,8 +24,14 @@ namespace fleetarium::broker {
 /// What goes out of a broker on one connection.
 struct broker_output {
     connection_id connection = no_connection;
-    wire_buffer bytes;  ///< may be empty
+    wire_buffer bytes;   ///< may be empty
     bool close = false;  ///< after the bytes; then call handle_closed
+};
+
+/// What holds for one connection alone.
+struct connection_manner {
+    std::uint32_t maximum_packet_size = limits::packet_size_max;  ///< bytes; if under the broker's
+    bool refused = false;  ///< CONNECT is answered with "server busy"
 };
 
 /// A session in a list of sessions; views are valid until the next call of a non-const member.
@@ -44,8 +50,9 @@ struct session_info {
 /// Order of calls: `handle_open` for each transport a client opened; `handle_bytes` as they come;
 /// `handle_closed` exactly once for each connection, when its transport is gone or after an output
 /// said close, which is said once (only then is its number used again); `handle_timeout` when
-/// `poll_timeout` is due, which may turn out to be too early to do anything. After each of them,
-/// and after verbs, `poll_output` until it returns none.
+/// `poll_timeout` is due, which may turn out to be too early to do anything; `handle_congested`
+/// and `handle_drained` in turns, where a transport does not take all that it is given. After each
+/// of them, and after verbs, `poll_output` until it returns none.
 ///
 /// Path of a PUBLISH: server_session checks the rules of the connection (broker_core.cpp), the
 /// router decides who gets it (router.cpp), each receiver's server_session encodes it or its
@@ -65,10 +72,21 @@ public:
 
     /// A client opened a transport. With connections_max reached the connection is made all the
     /// same, and its CONNECT is refused with "server busy".
-    connection_id handle_open(instant now);
+    connection_id handle_open(instant now) { return handle_open({}, now); }
+    connection_id handle_open(const connection_manner& manner, instant now);
     void handle_bytes(connection_id from, bytes_view bytes, instant now);
     void handle_closed(connection_id gone, instant now);
     void handle_timeout(instant now);
+
+    /// The connection's transport is slower than what it is given: from now on its messages, QoS 0
+    /// too, wait in the session's queue, whose bounds hold, and nobody else is slowed.
+    void handle_congested(connection_id slow, instant now);
+    /// The transport has written what it had: what waits goes out.
+    void handle_drained(connection_id drained, instant now);
+
+    /// The transport vouches for who the client is, by its certificate: this is its user name,
+    /// whatever CONNECT says. Before CONNECT.
+    void vouch_for_user(connection_id from, std::string_view user_name);
 
     // Output
 
@@ -104,6 +122,9 @@ public:
     const retained_store& retained() const { return retained_; }
     /// Deliveries waiting in sessions, sent or not.
     std::size_t deliveries_waiting() const;
+
+    /// The client of an open connection.
+    client_info describe_client(connection_id id) const { return info_of(id); }
 
     /// The session of a client id, if there is one.
     std::optional<session_info> find_session(std::string_view client_id) const;
@@ -165,6 +186,9 @@ private:
         bool listed : 1 = false;     // in outputs_
         bool dismissed : 1 = false;  // its close was told
         bool refused : 1 = false;    // over connections_max
+        bool congested : 1 = false;  // its transport takes nothing more for now
+        bool vouched : 1 = false;    // user_name is the transport's
+        std::uint32_t maximum_packet_size = limits::packet_size_max;
         std::uint64_t client_id_hash = 0;  // of the session, near what a PUBLISH touches
         std::unique_ptr<std::vector<std::uint8_t>> pending;  // CONNECT while AUTH goes on
         std::unique_ptr<std::string> user_name;
@@ -184,6 +208,7 @@ private:
 
     // broker_core.cpp: connections and time
     void start(instant now);
+    void drop_held_qos_0(session_index index, instant now);
     void handle_event(connection_id from, server_event& event, instant now);
     void list_output(connection_id id);
     void arm_connection(connection_id id, instant now);
@@ -195,7 +220,7 @@ private:
     client_info info_of(connection_id id) const;
     session_info describe_session(session_index index) const;
     void emit(const broker_event& event) {
-        if (observed_) {
+        if (is_about_messages(event.what) ? observes_messages_ : observed_) {
             hooks_->on_event(event);
         }
     }
@@ -217,8 +242,10 @@ private:
                         instant now);
     void note_refused(connection_id from, std::string_view client_id, reason_code code,
                       violation broken, instant now);
-    connack make_connack(const connect& request, std::uint32_t expiry_interval) const;
-    connection_limits limits_for(const connect& request) const;
+    connack make_connack(const connection& source, const connect& request,
+                         std::uint32_t expiry_interval) const;
+    connection_limits limits_for(const connection& source, const connect& request) const;
+    std::uint32_t packet_size_maximum(const connection& source) const;
     std::uint32_t expiry_interval_for(const connect& request) const;
     std::unique_ptr<stored_will> make_will(const connect& request, std::string_view client_id,
                                            instant now) const;
@@ -270,6 +297,7 @@ private:
     broker_options options_;
     broker_hooks* hooks_;
     bool observed_;
+    bool observes_messages_;
     bool asks_;  // the hooks who may publish
     broker_metrics metrics_;
     topic_tree tree_;

@@ -40,25 +40,25 @@ inline constexpr std::size_t drop_reason_count = 10;
 /// One decision of the broker. Views are valid during the call.
 struct broker_event {
     enum class kind : std::uint8_t {
-        connected,          ///< `flag`: session present
-        refused,            ///< closed before it was accepted; `broken` if a rule was, else the
-                            ///< CONNECT was answered with `code`
-        disconnected,       ///< `code`: of DISCONNECT, whoever sent it, or what it would be in
-                            ///< 5.0; `broken` if a rule was; `flag`: the network closed it
+        connected,     ///< `flag`: session present
+        refused,       ///< closed before it was accepted; `broken` if a rule was, else the
+                       ///< CONNECT was answered with `code`
+        disconnected,  ///< `code`: of DISCONNECT, whoever sent it, or what it would be in
+                       ///< 5.0; `broken` if a rule was; `flag`: the network closed it
         session_ended,
-        subscribed,         ///< `topic` is the filter; `code` is that of SUBACK
-        unsubscribed,       ///< `topic` is the filter; `code` is that of UNSUBACK
-        received,           ///< a PUBLISH was taken on under `identity`; `qos` is its own
-        repeated,           ///< a PUBLISH repeated a QoS 2 message that is under way
-        routed,             ///< `count` deliveries were made of it
-        retained,           ///< stored as the retained message of its topic
-        retained_removed,   ///< the retained message of `topic` is gone: `identity` is that of the
-                            ///< message that removed it, or, if `why` is expired, its own
-        will_published,     ///< precedes `received` of the will
-        queued,             ///< a delivery waits for connection or window
-        sent,               ///< a delivery was written to the connection; `flag`: DUP
-        acknowledged,       ///< a delivery is complete with `code`
-        dropped,            ///< a delivery, or with no_session a message, was dropped by `why`
+        subscribed,        ///< `topic` is the filter; `code` is that of SUBACK
+        unsubscribed,      ///< `topic` is the filter; `code` is that of UNSUBACK
+        received,          ///< a PUBLISH was taken on under `identity`; `qos` is its own
+        repeated,          ///< a PUBLISH repeated a QoS 2 message that is under way
+        routed,            ///< `count` deliveries were made of it
+        retained,          ///< stored as the retained message of its topic
+        retained_removed,  ///< the retained message of `topic` is gone: `identity` is that of the
+                           ///< message that removed it, or, if `why` is expired, its own
+        will_published,    ///< precedes `received` of the will
+        queued,            ///< a delivery waits for connection or window
+        sent,              ///< a delivery was written to the connection; `flag`: DUP
+        acknowledged,      ///< a delivery is complete with `code`
+        dropped,           ///< a delivery, or with no_session a message, was dropped by `why`
     };
 
     kind what = kind::connected;
@@ -77,12 +77,18 @@ struct broker_event {
     bool known = false;  ///< of sent and dropped: an event told of this delivery before
 };
 
+/// Whether an event is about a message; the others are about clients.
+constexpr bool is_about_messages(broker_event::kind what) {
+    return what >= broker_event::kind::received;
+}
+
 /// A client as it is known when a decision about it is due.
 struct client_info {
     connection_id connection = no_connection;
     std::string_view client_id;  ///< empty until the broker has assigned one
     std::string_view user_name;  ///< empty if it gave none
     protocol_version version = protocol_version::v5;
+    bool vouched = false;  ///< the user name comes from the client's certificate
 };
 
 /// The answer to a step of enhanced authentication (MQTT 5 section 4.12).
@@ -127,11 +133,20 @@ public:
     /// Whether on_event is to be called at all. Asked once, when the core is made.
     virtual bool wants_events() const { return false; }
 
+    /// Whether events about messages are among them, of which there are several for each message;
+    /// without them `identify` is not called either. Asked once, when the core is made, where
+    /// events are wanted.
+    virtual bool wants_message_events() const { return true; }
+
     /// The identity of a message just taken on, for all events about it. By default 1, 2, 3 ...
     /// in the order taken on, published now. `publisher` is no_connection for wills and for
     /// messages of the server.
     virtual message_identity identify(connection_id publisher, std::uint64_t next_number,
                                       const publish& message, instant now);
+
+    /// The number in the client id that is assigned to a client without one, "auto-1"; `count` is
+    /// the how-manieth it is. On a network it should be one that nobody can guess.
+    virtual std::uint64_t number_client_id(std::uint64_t count) { return count; }
 
     virtual void on_event(const broker_event& event);
 };

@@ -75,10 +75,10 @@ std::uint32_t broker_core::take_on(const fleetarium::publish& message, session_i
         ++metrics_.publish_received[static_cast<std::size_t>(message.qos)];
     }
     message_origin origin;
-    origin.identity = observed_ ? hooks_->identify(from, messages_taken_on_, message, now)
-                                : message_identity{messages_taken_on_, now};
+    origin.identity = observes_messages_ ? hooks_->identify(from, messages_taken_on_, message, now)
+                                         : message_identity{messages_taken_on_, now};
     // Read from the connection where there is one: the session is not needed for more.
-    origin.publisher = from != no_connection      ? connections_[from].client_id_hash
+    origin.publisher = from != no_connection     ? connections_[from].client_id_hash
                        : publisher != no_session ? sessions_[publisher].client_id_hash
                                                  : 0;
     if (message.message_expiry_interval) {
@@ -106,8 +106,8 @@ std::uint32_t broker_core::take_on(const fleetarium::publish& message, session_i
           .count = deliveries,
           .qos = message.qos});
     if (deliveries == 0) {
-        report_drop(origin.identity, out.topic(), out.qos(), no_session,
-                    drop_reason::no_subscriber, now);
+        report_drop(origin.identity, out.topic(), out.qos(), no_session, drop_reason::no_subscriber,
+                    now);
     } else {
         ++metrics_.publish_routed;
     }
@@ -171,9 +171,9 @@ std::uint32_t broker_core::deliver_to_all(outgoing& out, instant now) {
         return 0;
     }
     std::uint32_t deliveries = 0;
-    const bool separate = match_.plain.size() == 1 ||  // a session is in one filter once
-                          options_.overlapping_subscriptions ==
-                              overlapping_subscriptions::copy_per_subscription;
+    const bool separate =
+        match_.plain.size() == 1 ||  // a session is in one filter once
+        options_.overlapping_subscriptions == overlapping_subscriptions::copy_per_subscription;
     if (!separate) {
         deliveries = deliver_merged(out, now);
     } else {
@@ -197,8 +197,8 @@ std::uint32_t broker_core::deliver_to_all(outgoing& out, instant now) {
 void broker_core::deliver_by(outgoing& out, const subscription& by, instant now) {
     // v5/MQTT-3.3.1-12, v5/MQTT-3.3.1-13, v3/MQTT-3.3.1-9
     const bool flag = out.retain && by.options.retain_as_published;
-    deliver(out, by.session, by.options.qos, flag,
-            {&by.identifier, by.identifier == 0 ? 0u : 1u}, false, now);
+    deliver(out, by.session, by.options.qos, flag, {&by.identifier, by.identifier == 0 ? 0u : 1u},
+            false, now);
 }
 
 /// One copy for each session, however many of its subscriptions match: at the highest QoS, with all
@@ -263,10 +263,14 @@ void broker_core::deliver(outgoing& out, session_index to, enum qos granted, boo
     session& receiver = sessions_[to];
     ++metrics_.deliveries[static_cast<std::size_t>(delivered_qos)];
     const bool connected = receiver.connection != no_connection;
+    const bool congested = connected && connections_[receiver.connection].congested;
     // Where QoS 0 may wait in the queue, what comes later waits behind it [v5/MQTT-4.6.0-6].
-    const bool overtakes =
-        options_.queue_qos_0_offline && receiver.state.outbound.pending() != 0;
-    if (delivered_qos == qos::at_most_once && connected && !overtakes) {
+    const bool overtakes = (receiver.holds_qos_0 || options_.queue_qos_0_offline) &&
+                           receiver.state.outbound.pending() != 0;
+    if (delivered_qos == qos::at_most_once && connected && !congested && !overtakes) {
+        if (receiver.holds_qos_0) {
+            receiver.holds_qos_0 = false;
+        }
         if (out.expired(now)) {
             report_drop(out.origin.identity, out.topic(), delivered_qos, to, drop_reason::expired,
                         now);
@@ -294,9 +298,13 @@ void broker_core::deliver(outgoing& out, session_index to, enum qos granted, boo
               .qos = delivered_qos});
         return;
     }
-    if (delivered_qos == qos::at_most_once && !options_.queue_qos_0_offline) {
-        report_drop(out.origin.identity, out.topic(), delivered_qos, to, drop_reason::offline, now);
-        return;
+    if (delivered_qos == qos::at_most_once) {
+        if (!connected && !options_.queue_qos_0_offline) {
+            report_drop(out.origin.identity, out.topic(), delivered_qos, to, drop_reason::offline,
+                        now);
+            return;
+        }
+        receiver.holds_qos_0 = true;
     }
     delivery added;
     added.message = identifiers.size() > 1 ? out.hold()->with_subscription_identifiers(identifiers)
@@ -312,6 +320,7 @@ void broker_core::enqueue(session_index to, delivery added, instant now) {
     session& receiver = sessions_[to];
     const bool waits = receiver.connection == no_connection ||
                        receiver.state.outbound.pending() != 0 ||
+                       connections_[receiver.connection].congested ||
                        connections_[receiver.connection].protocol.send_quota() == 0;
     if (waits) {
         if (!make_room(to, added, now)) {
@@ -361,6 +370,9 @@ void broker_core::send_deliveries(session_index to, instant now) {
         return;
     }
     connection& target = connections_[receiver.connection];
+    if (target.congested) {
+        return;
+    }
     delivery affected;
     for (;;) {
         const send_step step = target.protocol.send_next(now, affected);
@@ -378,10 +390,10 @@ void broker_core::send_deliveries(session_index to, instant now) {
             ++metrics_.publish_resent[static_cast<std::size_t>(affected.qos)];
         }
         if (step == send_step::expired || step == send_step::too_large) {
-            report_drop(about.identity(), about.topic(), affected.qos, to,
-                        step == send_step::expired ? drop_reason::expired
-                                                   : drop_reason::packet_too_large,
-                        now, affected.waited || was_in_flight);
+            report_drop(
+                about.identity(), about.topic(), affected.qos, to,
+                step == send_step::expired ? drop_reason::expired : drop_reason::packet_too_large,
+                now, affected.waited || was_in_flight);
             continue;
         }
         metrics_.publish_sent[static_cast<std::size_t>(affected.qos)] += step == send_step::sent;
@@ -420,8 +432,7 @@ void broker_core::hand_over_shared(session_index from, instant now) {
     session& ending = sessions_[from];
     outbound_flow kept;
     bool any = false;
-    ending.state.outbound.for_each(
-        [&](const delivery& one) { any = any || one.shared; });
+    ending.state.outbound.for_each([&](const delivery& one) { any = any || one.shared; });
     if (!any) {
         return;
     }

@@ -36,6 +36,7 @@ struct session {
     connection_id connection = no_connection;
     std::uint32_t expiry_interval = 0;  ///< seconds
     std::uint16_t client_id_size = 0;
+    bool holds_qos_0 = false;  ///< QoS 0 may be among what waits: nothing may overtake it
 
     std::string_view client_id() const { return {client_id_text.get(), client_id_size}; }
 };

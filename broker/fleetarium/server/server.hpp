@@ -18,7 +18,7 @@ namespace fleetarium::broker {
 struct client_description {
     std::string client_id{};
     std::string user_name{};
-    std::string address{};      ///< "127.0.0.1:51234", "pipe"; empty if it is not connected
+    std::string address{};  ///< "127.0.0.1:51234", "pipe"; empty if it is not connected
     bool connected = false;
     std::size_t subscriptions = 0;
     std::size_t queued = 0;

@@ -18,10 +18,10 @@ namespace fleetarium::broker {
 /// One address to listen on, and what holds for those who come that way.
 struct listener_options {
     net::url url{};
-    net::tls_options tls{};                     ///< for mqtts and wss
-    bool subject_as_user_name = false;          ///< the client certificate's Common Name
-    std::optional<bool> allow_anonymous{};      ///< none: as the server's
-    std::size_t connections_max = 4'000'000;    ///< above it: "server busy"
+    net::tls_options tls{};                              ///< for mqtts and wss
+    bool subject_as_user_name = false;                   ///< the client certificate's Common Name
+    std::optional<bool> allow_anonymous{};               ///< none: as the server's
+    std::size_t connections_max = 4'000'000;             ///< above it: "server busy"
     std::optional<std::uint32_t> maximum_packet_size{};  ///< bytes; none: as the broker's
 };
 
@@ -37,16 +37,16 @@ struct server_options {
     std::vector<listener_options> listeners{};  ///< none: pipes only
     /// Threads that read, write, encrypt and frame; the core is one, and taken in turns.
     unsigned threads = 1;
-    bool allow_anonymous = true;                ///< let clients without a user name in
-    std::string password_file{};                ///< see password_file.hpp; empty: none
-    std::string access_file{};                  ///< see access_file.hpp; empty: all is allowed
+    bool allow_anonymous = true;  ///< let clients without a user name in
+    std::string password_file{};  ///< see password_file.hpp; empty: none
+    std::string access_file{};    ///< see access_file.hpp; empty: all is allowed
     /// Bytes that may wait for a slow client's socket before its messages wait in its session's
     /// queue, where the queue's bounds hold; then nothing more is read from it either.
     std::size_t output_bytes_max = std::size_t{1} << 20;
     /// How long `stop` waits for farewells to be written; whoever is slower is cut off.
     duration stop_timeout = std::chrono::seconds{2};
-    std::string http_address{};                 ///< HOST:PORT of /metrics and /health; empty: none
-    log_sink log{};                             ///< empty: no log
+    std::string http_address{};  ///< HOST:PORT of /metrics and /health; empty: none
+    log_sink log{};              ///< empty: no log
 };
 
 }  // namespace fleetarium::broker

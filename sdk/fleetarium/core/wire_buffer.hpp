@@ -16,7 +16,7 @@ namespace fleetarium {
 /// reads it in place. Space asked for with `extend` is contiguous, so a packet encoded in one
 /// piece can be decoded in one piece. A chunk may end in a shared payload that is referred to,
 /// not copied.
-/// Thread rule: one thread at a time, as for shared_bytes.
+/// Thread rule: one thread at a time; it may be handed to another whole.
 class wire_buffer {
 public:
     wire_buffer() = default;

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <fleetarium/broker/hooks.hpp>
+#include <fleetarium/server/server_options.hpp>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace fleetarium::broker {
+
+/// Who gets in and what they may do: the password file, the access file and the embedder's hooks
+/// together; all have to agree. Also writes the log of connections.
+/// Thread rule: as broker_hooks, with the core's turn; `reload` takes its own.
+class server_gate final : public broker_hooks {
+public:
+    /// Of the connection, from the server: what the gate has to know beside CONNECT.
+    struct connection_facts {
+        bool allow_anonymous = true;
+        /// Whether the password of CONNECT was found right, outside the core's turn.
+        bool password_is_right = false;
+        std::string address{};
+    };
+    using facts_of = std::function<connection_facts(connection_id)>;
+
+    server_gate(const server_options& options, broker_hooks* embedder, facts_of facts);
+
+    /// Reads both files. Returns what is wrong with them; of a file with a mistake nothing is used
+    /// and what was read before stays.
+    std::vector<std::string> load();
+
+    bool has_passwords() const { return has_passwords_; }
+    /// Slow by design, some ten milliseconds: not within the core's turn. Any thread.
+    bool check_password(std::string_view user_name, std::string_view password) const;
+
+    reason_code authenticate(const client_info& client, const connect& request) override;
+    authentication_step authenticate_enhanced(const client_info& client, std::string_view method,
+                                              bytes_view data) override;
+    bool wants_authorization() const override;
+    bool authorize_publish(const client_info& client, const publish& message) override;
+    bool authorize_subscribe(const client_info& client, std::string_view filter,
+                             const subscription_options& options) override;
+    bool wants_events() const override;
+    bool wants_message_events() const override;
+    message_identity identify(connection_id publisher, std::uint64_t next_number,
+                              const publish& message, instant now) override;
+    std::uint64_t number_client_id(std::uint64_t count) override;
+    void on_event(const broker_event& event) override;
+
+private:
+    const server_options& options_;
+    broker_hooks* embedder_;  // may be null
+    facts_of facts_;
+    bool has_passwords_;
+};
+
+}  // namespace fleetarium::broker

@@ -1,0 +1,130 @@
+#pragma once
+
+#include <fleetarium/broker/broker_core.hpp>
+#include <fleetarium/net/byte_stream.hpp>
+#include <fleetarium/net/listener.hpp>
+#include <fleetarium/server/server.hpp>
+#include <fleetarium/server/server_gate.hpp>
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace fleetarium::broker {
+
+/// The inside of a server.
+///
+/// Each io_thread owns streams and runs their events. The core belongs to whoever holds
+/// `core_mutex`: a turn hands in what one read brought; when the events that were ready are
+/// handled, `flush` polls the core once for all of them and writes each receiver's bytes with one
+/// call. Outputs for another thread's connections go through that thread's mailbox. All polling
+/// and mailing happens under the mutex, and a thread takes its mail before it polls, so a
+/// connection's bytes keep their order.
+class server::implementation {
+public:
+    implementation(server_options with, broker_hooks* embedder);
+    ~implementation();
+    implementation(const implementation&) = delete;
+    implementation& operator=(const implementation&) = delete;
+
+    // server.cpp: life
+    void start();
+    void stop();
+    std::vector<std::string> reload();
+    std::unique_ptr<net::byte_stream> open_pipe(const boost::asio::any_io_executor& executor);
+
+    const server_options& options() const { return options_; }
+    std::vector<net::url> listening() const;
+    std::string http_listening() const;
+
+    /// Calls `use(core, now)` in a turn of its own; what comes of it goes out.
+    template <class Use>
+    auto with_core(Use&& use);
+    template <class Look>
+    auto look_at_core(Look&& look) const {
+        const std::lock_guard turn(core_mutex_);
+        return look(std::as_const(core_));
+    }
+    std::string address_of(connection_id id) const;  // with core_mutex_ held
+
+private:
+    class connection;
+    struct mail {
+        connection* to = nullptr;
+        wire_buffer bytes;
+        bool close = false;
+    };
+
+    struct io_thread {
+        // One thread runs it, but others post to it.
+        boost::asio::io_context context{1};
+        boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work{
+            context.get_executor()};
+        std::thread thread;
+        bool flush_posted = false;    // of this thread alone
+        std::vector<mail> taken;      // of this thread alone: what flush writes
+        std::vector<mail> mailbox;    // with core_mutex_ held
+        bool woken = false;           // with core_mutex_ held: a flush for the mailbox is posted
+        connection* first = nullptr;  // its connections, of this thread alone
+        std::atomic<std::size_t> connection_count{0};
+    };
+
+    struct listening_socket {
+        const listener_options* options = nullptr;
+        std::unique_ptr<net::listener> socket;
+        std::atomic<std::size_t> connection_count{0};
+    };
+
+    // server_connection.cpp: the way of bytes
+    io_thread& pick_thread();
+    void adopt(io_thread& thread, std::unique_ptr<net::byte_stream> stream,
+               listening_socket* came_by);
+    void forget(connection& gone);
+    void take_bytes(connection& from, bytes_view bytes);
+    void post_flush(io_thread& thread);
+    void flush(io_thread& thread);
+    void collect(io_thread& thread);  // with core_mutex_ held
+    void write(io_thread& thread, mail& out);
+    void note_backlog(connection& of);
+    void arm_timer(instant due);
+    void wait_for_timer();
+    template <class Action>
+    void on_each_thread(Action action);
+
+    // server.cpp
+    void open_listeners();
+    void start_http();
+    void end_connections();
+    void close_all();
+    void log(log_level level, const std::string& text) const;
+
+    server_options options_;
+    server_gate gate_;
+    mutable std::mutex core_mutex_;
+    broker_core core_;
+    std::vector<connection*> connections_;  // by connection_id; with core_mutex_ held
+    std::size_t connections_open_ = 0;      // with core_mutex_ held
+    std::size_t connections_writing_ = 0;   // with core_mutex_ held: those with a backlog
+    std::condition_variable connection_gone_;
+
+    std::mutex life_mutex_;  // start, stop and reload exclude one another
+    bool started_ = false;
+    std::atomic<bool> stopping_{false};
+    std::vector<std::unique_ptr<io_thread>> threads_;
+    std::vector<std::unique_ptr<listening_socket>> listeners_;
+    std::atomic<std::size_t> next_thread_{0};
+    std::optional<boost::asio::steady_timer> timer_;  // of the first thread
+    instant timer_due_ = never;                       // with core_mutex_ held
+};
+
+}  // namespace fleetarium::broker
