@@ -2,6 +2,8 @@
 
 #include <fleetarium/core/clock.hpp>
 
+#include <cstdint>
+
 namespace fleetarium::net {
 
 /// The instant that it is now, from the machine's monotonic clock: the one place, beside the
