@@ -1,7 +1,7 @@
 #include "commands.hpp"
 
+#include <fleetarium/config/quantities.hpp>
 #include <fleetarium/sim/expectations.hpp>
-#include <fleetarium/sim/quantities.hpp>
 #include <fleetarium/sim/report_json.hpp>
 #include <fleetarium/sim/report_text.hpp>
 #include <fleetarium/sim/scenario_loader.hpp>
@@ -70,7 +70,7 @@ std::string check_time(const std::string& time) {
 }
 
 std::string check_duration(const std::string& text) {
-    return sim::parse_duration(text)
+    return config::parse_duration(text)
                ? std::string()
                : "found \"" + text + "\", expected a duration such as 90s, 24h";
 }

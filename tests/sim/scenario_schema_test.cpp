@@ -1,4 +1,4 @@
-#include <fleetarium/sim/json_document.hpp>
+#include <fleetarium/config/json_document.hpp>
 #include <fleetarium/sim/scenario_fields.hpp>
 #include <fleetarium/sim/scenario_loader.hpp>
 
@@ -14,6 +14,7 @@
 #include <vector>
 
 using namespace fleetarium;
+using namespace fleetarium::config;
 using namespace fleetarium::sim;
 
 namespace {
@@ -190,7 +191,7 @@ std::string shipped(std::string_view name) {
 /// for the schema, and the schema knows no other field.
 template <class Object>
 void compare(const validator& judge, const json_value& root,
-             const sim::detail::object_type<Object>& type) {
+             const config::detail::object_type<Object>& type) {
     const auto* const schema = root.find("$defs")->find(type.name);
     REQUIRE(schema != nullptr);
     const auto& properties = *schema->find("properties");
@@ -203,7 +204,7 @@ void compare(const validator& judge, const json_value& root,
         CHECK(property->find("description")->text == field.description);
         const auto example = tree(field.example);
         CHECK(judge.check(*property, example).empty());
-        sim::detail::reading in(origins);
+        config::detail::reading in(origins);
         Object object{};
         field.read(in, example, object);
         CHECK(to_string(in.take_problems()).empty());

@@ -1,4 +1,4 @@
-#include <fleetarium/sim/json_document.hpp>
+#include <fleetarium/config/json_document.hpp>
 #include <fleetarium/sim/scenario_fields.hpp>
 #include <fleetarium/sim/scenario_loader.hpp>
 
@@ -12,6 +12,7 @@
 #include <vector>
 
 using namespace fleetarium;
+using namespace fleetarium::config;
 using namespace fleetarium::sim;
 using namespace std::chrono_literals;
 

@@ -1,9 +1,9 @@
 // How a distribution of durations looks in JSON: a duration, or an object of one member that names
 // the kind.
 
-#include <fleetarium/sim/value_types.hpp>
+#include <fleetarium/sim/scenario_values.hpp>
 
-#include <fleetarium/sim/quantities.hpp>
+#include <fleetarium/config/quantities.hpp>
 
 #include <algorithm>
 #include <array>
@@ -12,6 +12,9 @@
 #include <stdexcept>
 
 namespace fleetarium::sim::detail {
+
+using namespace config;
+using namespace config::detail;
 
 namespace {
 

@@ -1,9 +1,9 @@
 #include <fleetarium/sim/scenario_check.hpp>
 
 #include <fleetarium/codec/topic.hpp>
+#include <fleetarium/config/quantities.hpp>
 #include <fleetarium/core/hash.hpp>
 #include <fleetarium/core/limits.hpp>
-#include <fleetarium/sim/quantities.hpp>
 #include <fleetarium/sim/scenario_fields.hpp>
 #include <fleetarium/sim/scenario_loader.hpp>
 
@@ -15,6 +15,9 @@ namespace fleetarium::sim {
 std::vector<problem> check_scenario(const scenario& checked) {
     return detail::scenario_checker(checked).run();
 }
+
+using namespace config;
+using namespace config::detail;
 
 namespace detail {
 

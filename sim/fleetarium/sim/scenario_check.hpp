@@ -1,6 +1,6 @@
 #pragma once
 
-#include <fleetarium/sim/problem.hpp>
+#include <fleetarium/config/problem.hpp>
 #include <fleetarium/sim/scenario.hpp>
 #include <fleetarium/sim/text_template.hpp>
 
@@ -18,7 +18,7 @@ class scenario_checker {
 public:
     explicit scenario_checker(const scenario& checked) : scenario_(checked) {}
 
-    std::vector<problem> run();
+    std::vector<config::problem> run();
 
 private:
     /// A fleet with what its templates say, as far as they are valid.
@@ -79,7 +79,7 @@ private:
     const scenario& scenario_;
     const broker_spec default_broker_{};
     std::vector<fleet_sample> samples_;
-    std::vector<problem> problems_;
+    std::vector<config::problem> problems_;
 };
 
 }  // namespace fleetarium::sim::detail

@@ -1,14 +1,17 @@
 #include <fleetarium/sim/scenario_check.hpp>
 
 #include <fleetarium/codec/topic.hpp>
+#include <fleetarium/config/quantities.hpp>
+#include <fleetarium/config/value_types.hpp>
 #include <fleetarium/core/limits.hpp>
 #include <fleetarium/sim/access_policy.hpp>
-#include <fleetarium/sim/quantities.hpp>
-#include <fleetarium/sim/value_types.hpp>
 
 #include <algorithm>
 
 namespace fleetarium::sim::detail {
+
+using namespace config;
+using namespace config::detail;
 
 namespace {
 

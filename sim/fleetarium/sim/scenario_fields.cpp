@@ -2,10 +2,14 @@
 
 #include <fleetarium/broker/hooks.hpp>
 #include <fleetarium/core/limits.hpp>
+#include <fleetarium/sim/scenario_values.hpp>
 
 #include <limits>
 
 namespace fleetarium::sim::detail {
+
+using namespace config;
+using namespace config::detail;
 
 namespace {
 
@@ -255,33 +259,13 @@ const object_type<expectation_spec>& expectation_type() {
     return type;
 }
 
-namespace {
-
-/// What editors look for; it says nothing about the world.
-field<scenario> schema_field() {
-    const auto type = text();
-    return {"$schema",
-            "For editors: where this schema is.",
-            R"("./scenario.schema.json")",
-            false,
-            type.expected,
-            [read = type.read](reading& in, const json_value& value, scenario&) {
-                std::string place;
-                read(in, value, place);
-            },
-            type.schema,
-            [] { return std::optional<json_value>(); }};
-}
-
-}  // namespace
-
 const object_type<scenario>& scenario_type() {
     using t = scenario;
     static const object_type<t> type{
         "scenario",
         "a scenario",
         "A world of brokers, networks and fleets, and what is expected of it.",
-        {schema_field(),
+        {schema_field<t>(R"("./scenario.schema.json")"),
          make_field<t>("name", name_text(), &t::name, "How the report calls the run.",
                        R"("Smart building")", need::required),
          make_field<t>("description", text(), &t::description, "What the scenario shows.",
@@ -302,32 +286,6 @@ const object_type<scenario>& scenario_type() {
                        "What has to be true at the end.",
                        R"([{"metric": "delivery_ratio", "min": 1}])")}};
     return type;
-}
-
-void report_unknown(reading& in, const json_member& member, std::string_view noun,
-                    const std::vector<std::string_view>& names) {
-    auto nearest = nearest_name(member.name, names);
-    const std::string expected =
-        nearest.empty() ? "one of " + joined_with_or(names) : "a field of " + std::string(noun);
-    in.inside(member.name, [&] {
-        in.report(member.position, "the unknown field " + quoted(member.name), expected,
-                  std::move(nearest));
-    });
-}
-
-json_value field_schema(json_value schema, std::string_view description, std::string_view example,
-                        const std::optional<json_value>& preset) {
-    // The field's own description stands above that of its kind of value.
-    std::erase_if(schema.members,
-                  [](const json_member& item) { return item.name == "description"; });
-    schema.members.push_back(schema_member("description", json_string(description)));
-    if (preset) {
-        schema.members.push_back(schema_member("default", *preset));
-    }
-    if (auto parsed = parse_json(example); parsed.root) {
-        schema.members.push_back(schema_member("examples", json_array({std::move(*parsed.root)})));
-    }
-    return schema;
 }
 
 }  // namespace fleetarium::sim::detail

@@ -1,149 +1,21 @@
 #pragma once
 
+#include <fleetarium/config/object_type.hpp>
 #include <fleetarium/sim/scenario.hpp>
-#include <fleetarium/sim/value_types.hpp>
 
-#include <algorithm>
-#include <functional>
-#include <optional>
-#include <string>
 #include <string_view>
-#include <type_traits>
-#include <utility>
 #include <vector>
 
-/// The one table of what a scenario file may say: each object with its fields, and each field
-/// with its name, its kind of value, its default and its meaning. The reader, the messages and
-/// the JSON Schema are all made from it.
+/// The one table of what a scenario file may say; config/object_type.hpp tells what is made of it.
 namespace fleetarium::sim::detail {
 
-template <class Object>
-struct field {
-    std::string_view name;
-    std::string_view description;
-    std::string_view example;  ///< JSON
-    bool required = false;
-    std::string expected;
-    std::function<void(reading&, const json_value&, Object&)> read;
-    std::function<json_value(definitions&)> schema;
-    /// What holds if the field is absent, taken from a default constructed object.
-    std::function<std::optional<json_value>()> preset;
-};
-
-template <class Object>
-struct object_type {
-    std::string_view name;         ///< in the schema's `$defs`
-    std::string_view noun;         ///< "a fleet"
-    std::string_view description;
-    std::vector<field<Object>> fields;
-};
-
-const object_type<scenario>& scenario_type();
-const object_type<broker_spec>& broker_type();
-const object_type<network_spec>& network_type();
-const object_type<fleet_spec>& fleet_type();
-const object_type<expectation_spec>& expectation_type();
+const config::detail::object_type<scenario>& scenario_type();
+const config::detail::object_type<broker_spec>& broker_type();
+const config::detail::object_type<network_spec>& network_type();
+const config::detail::object_type<fleet_spec>& fleet_type();
+const config::detail::object_type<expectation_spec>& expectation_type();
 
 /// `name_of` of the enumerators, in their order, as the scenario writes them.
 std::vector<std::string_view> metric_names();
-
-enum class need : bool { optional, required };
-
-/// A field for what `access` (a pointer to member, or a function of the object that returns a
-/// reference) leads to.
-template <class Object, class T, class Access>
-field<Object> make_field(std::string_view name, value_type<T> type, Access access,
-                         std::string_view description, std::string_view example,
-                         need required = need::optional) {
-    return {name,
-            description,
-            example,
-            required == need::required,
-            type.expected,
-            [read = type.read, access](reading& in, const json_value& value, Object& object) {
-                read(in, value, std::invoke(access, object));
-            },
-            type.schema,
-            [show = type.show, access]() {
-                Object preset{};
-                return show(std::invoke(access, preset));
-            }};
-}
-
-void report_unknown(reading& in, const json_member& member, std::string_view noun,
-                    const std::vector<std::string_view>& names);
-
-/// Reads the members in the order of the table, whatever their order in the text.
-template <class Object>
-void read_object(reading& in, const json_value& value, const object_type<Object>& type,
-                 Object& object) {
-    if (value.kind != json_kind::object) {
-        in.report(value, std::string(type.noun) + " in braces");
-        return;
-    }
-    std::vector<std::string_view> names;
-    for (const auto& item : type.fields) {
-        names.push_back(item.name);
-        const json_value* const member = value.find(item.name);
-        in.inside(item.name, [&] {
-            if (member != nullptr) {
-                item.read(in, *member, object);
-            } else if (item.required) {
-                in.report(value.position,
-                          std::string(type.noun) + " without " + quoted(item.name),
-                          item.expected);
-            }
-        });
-    }
-    for (const auto& member : value.members) {
-        if (std::find(names.begin(), names.end(), member.name) == names.end()) {
-            report_unknown(in, member, type.noun, names);
-        }
-    }
-}
-
-json_value field_schema(json_value schema, std::string_view description, std::string_view example,
-                        const std::optional<json_value>& preset);
-
-/// A reference to the definition of `type`, which is added to `all` if it is not there.
-template <class Object>
-json_value object_schema(definitions& all, const object_type<Object>& type) {
-    const auto known = [&](const json_member& item) { return item.name == type.name; };
-    if (std::none_of(all.begin(), all.end(), known)) {
-        const auto place = all.size();
-        all.push_back(schema_member(type.name, {}));  // first come, first in the list
-        std::vector<json_member> properties;
-        std::vector<json_value> required;
-        for (const auto& item : type.fields) {
-            properties.push_back(schema_member(
-                item.name, field_schema(item.schema(all), item.description, item.example,
-                                        item.required ? std::nullopt : item.preset())));
-            if (item.required) {
-                required.push_back(json_string(item.name));
-            }
-        }
-        auto schema = schema_of({schema_member("type", json_string("object")),
-                                 schema_member("description", json_string(type.description)),
-                                 schema_member("properties", json_object(std::move(properties)))});
-        if (!required.empty()) {
-            schema.members.push_back(schema_member("required", json_array(std::move(required))));
-        }
-        schema.members.push_back(schema_member("additionalProperties", json_boolean(false)));
-        all[place].value = std::move(schema);
-    }
-    return schema_of(
-        {schema_member("$ref", json_string("#/$defs/" + std::string(type.name)))});
-}
-
-/// Objects as values; `type` is one of the tables, which live for ever.
-template <class Object>
-value_type<Object> object_of(const object_type<Object>& type) {
-    return {std::string(type.noun) + " in braces",
-            [&type](reading& in, const json_value& value, Object& result) {
-                read_object(in, value, type, result);
-            },
-            [&type](definitions& all) { return object_schema(all, type); },
-            [](const Object&) { return std::nullopt; }};
-}
 
 }  // namespace fleetarium::sim::detail

@@ -1,6 +1,10 @@
 #include <fleetarium/sim/scenario_fields.hpp>
 
+#include <fleetarium/sim/scenario_values.hpp>
+
 namespace fleetarium::sim::detail {
+
+using namespace config::detail;
 
 namespace {
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <fleetarium/sim/problem.hpp>
+#include <fleetarium/config/problem.hpp>
 #include <fleetarium/sim/scenario.hpp>
 
 #include <span>
@@ -10,6 +10,9 @@
 #include <vector>
 
 namespace fleetarium::sim {
+
+using config::problem;
+using config::to_string;
 
 /// A scenario, or everything that is wrong with it, in the order of the text.
 using scenario_or_problems = std::variant<scenario, std::vector<problem>>;

@@ -1,15 +1,17 @@
 #include <fleetarium/sim/text_template.hpp>
 
+#include <fleetarium/config/json_document.hpp>
 #include <fleetarium/core/assert.hpp>
 #include <fleetarium/core/exact_math.hpp>
 #include <fleetarium/core/hash.hpp>
-#include <fleetarium/sim/json_document.hpp>
 
 #include <algorithm>
 #include <charconv>
 #include <chrono>
 
 namespace fleetarium::sim {
+
+using namespace config;
 
 namespace {
 

@@ -1,7 +1,7 @@
 #include <fleetarium/sim/text_template.hpp>
 
-#include <fleetarium/sim/problem.hpp>
-#include <fleetarium/sim/quantities.hpp>
+#include <fleetarium/config/problem.hpp>
+#include <fleetarium/config/quantities.hpp>
 
 #include <algorithm>
 #include <array>
@@ -10,6 +10,8 @@
 #include <stdexcept>
 
 namespace fleetarium::sim {
+
+using namespace config;
 
 namespace {
 

@@ -7,8 +7,8 @@
 #include <string>
 #include <string_view>
 
-/// Durations, sizes and rates as scenarios write them: a number and a unit.
-namespace fleetarium::sim {
+/// Durations, sizes and rates as our files write them: a number and a unit.
+namespace fleetarium::config {
 
 /// "250ms", "1.5h", "1h30m", "0s"; units ns, us, ms, s, m, h, d, largest first, up to 290 years.
 /// None where the text is anything else.
@@ -25,4 +25,4 @@ std::optional<std::uint64_t> parse_bandwidth(std::string_view text);
 /// "512B", "64kB", "1MiB", in bytes.
 std::optional<std::uint64_t> parse_size(std::string_view text);
 
-}  // namespace fleetarium::sim
+}  // namespace fleetarium::config

@@ -6,11 +6,11 @@
 #include <string_view>
 #include <vector>
 
-namespace fleetarium::sim {
+namespace fleetarium::config {
 
-/// A mistake in a scenario: where it is, what was found there and what would be right.
+/// A mistake in a file of ours: where it is, what was found there and what would be right.
 struct problem {
-    std::string file{};        ///< or the command line option; empty for scenarios built in C++
+    std::string file{};        ///< or the command line option; empty for what was built in C++
     std::uint32_t line = 0;    ///< from 1; 0 where there is none
     std::uint32_t column = 0;  ///< from 1, in characters; 0 where there is none
     std::string pointer{};     ///< JSON pointer (RFC 6901) to the value, empty for the whole
@@ -43,4 +43,4 @@ std::string joined_with_or(std::span<const std::string_view> words);
 std::string pointer_to(std::string_view parent, std::string_view token);
 std::string pointer_to(std::string_view parent, std::size_t index);
 
-}  // namespace fleetarium::sim
+}  // namespace fleetarium::config

@@ -1,14 +1,14 @@
-#include <fleetarium/sim/quantities.hpp>
+#include <fleetarium/config/quantities.hpp>
 
 #include <catch2/catch.hpp>
 
 #include <string_view>
 
 using namespace fleetarium;
-using namespace fleetarium::sim;
+using namespace fleetarium::config;
 using namespace std::chrono_literals;
 
-TEST_CASE("durations are numbers with units, largest unit first", "[sim][quantities]") {
+TEST_CASE("durations are numbers with units, largest unit first", "[config][quantities]") {
     CHECK(parse_duration("250ms") == 250ms);
     CHECK(parse_duration("1.5h") == 90min);
     CHECK(parse_duration("1h30m") == 90min);
@@ -24,7 +24,7 @@ TEST_CASE("durations are numbers with units, largest unit first", "[sim][quantit
     }
 }
 
-TEST_CASE("a duration's text reads back as the same duration", "[sim][quantities]") {
+TEST_CASE("a duration's text reads back as the same duration", "[config][quantities]") {
     for (const duration value : {duration(0ns), duration(1ns), duration(1500ms), duration(90min),
                                  duration(24h), duration(25h + 1ns), duration(365 * 24h)}) {
         CHECK(parse_duration(duration_text(value)) == value);
@@ -34,7 +34,7 @@ TEST_CASE("a duration's text reads back as the same duration", "[sim][quantities
     CHECK(duration_text(-90s) == "-1m30s");
 }
 
-TEST_CASE("rates and sizes have decimal and binary prefixes", "[sim][quantities]") {
+TEST_CASE("rates and sizes have decimal and binary prefixes", "[config][quantities]") {
     CHECK(parse_bandwidth("256kbit/s") == 32'000);
     CHECK(parse_bandwidth("1.5Mbit/s") == 187'500);
     CHECK(parse_bandwidth("10kB/s") == 10'000);

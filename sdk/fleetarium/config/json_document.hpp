@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-namespace fleetarium::sim {
+namespace fleetarium::config {
 
 /// A place in a text, both from 1; `column` counts characters. `origin` tells texts apart: 0 is
 /// the file, what else it means is up to the caller of parse_json.
@@ -30,8 +30,8 @@ struct json_value {
     /// Of a string: its value. Of a number: as it was written.
     std::string text{};
     std::vector<json_value> elements{};
-    std::vector<json_member> members;    ///< in the order of the text
-    text_position position{};            ///< of the first character
+    std::vector<json_member> members;  ///< in the order of the text
+    text_position position{};          ///< of the first character
 
     /// The member `name`, or none. Linear in the number of members.
     const json_value* find(std::string_view name) const;
@@ -59,11 +59,13 @@ struct json_document {
 };
 
 /// Reads JSON (RFC 8259) with `//` and `/* */` comments: UTF-8, one value, at most
-/// limits::json_depth_max arrays and objects inside one another.
+/// limits::json_depth_max arrays and objects inside one another. `noun` is for the messages: what
+/// the text is.
 ///
-/// This reader is our own because a mistake in a scenario is to be shown with its place, and the
+/// This reader is our own because a mistake in a file is to be shown with its place, and the
 /// common ones are to be named: a comma too many or missing, single quotes, a bare name.
-json_document parse_json(std::string_view text, std::uint32_t origin = 0);
+json_document parse_json(std::string_view text, std::uint32_t origin = 0,
+                         std::string_view noun = "a file");
 
 /// The number as a double (the nearest), or none if it is too large or no number.
 std::optional<double> json_double(const json_value& value);
@@ -87,4 +89,4 @@ json_value json_boolean(bool value);
 json_value json_array(std::vector<json_value> elements);
 json_value json_object(std::vector<json_member> members);
 
-}  // namespace fleetarium::sim
+}  // namespace fleetarium::config

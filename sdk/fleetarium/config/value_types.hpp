@@ -1,10 +1,9 @@
 #pragma once
 
 #include <fleetarium/codec/packets.hpp>
+#include <fleetarium/config/json_document.hpp>
+#include <fleetarium/config/problem.hpp>
 #include <fleetarium/core/clock.hpp>
-#include <fleetarium/core/distribution.hpp>
-#include <fleetarium/sim/json_document.hpp>
-#include <fleetarium/sim/problem.hpp>
 
 #include <concepts>
 #include <cstddef>
@@ -12,23 +11,22 @@
 #include <functional>
 #include <limits>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
-/// How the values of a scenario look in JSON. One value_type per kind of value says how it is
-/// read, what to expect where it is wrong, what its JSON Schema is, and how a default is shown;
-/// scenario_fields.hpp puts them together to objects.
-namespace fleetarium::sim::detail {
+/// How values look in the JSON of our files. One value_type per kind of value says how it is read,
+/// what to expect where it is wrong, what its JSON Schema is, and how it is written;
+/// object_type.hpp puts them together to objects.
+namespace fleetarium::config::detail {
 
 /// A walk through a JSON tree: knows where it is and takes down what is wrong.
 class reading {
 public:
     /// `origins[position.origin]` is what a problem names as its file; from 1 on they are
-    /// command line options, which have no lines.
-    explicit reading(std::span<const std::string> origins) : origins_(origins) {}
+    /// command line options, which have no lines. The list may grow.
+    explicit reading(const std::vector<std::string>& origins) : origins_(origins) {}
 
     void report(const text_position& at, std::string found, std::string expected,
                 std::string suggestion = {});
@@ -52,7 +50,7 @@ public:
     std::size_t problem_count() const { return problems_.size(); }
 
 private:
-    std::span<const std::string> origins_;
+    const std::vector<std::string>& origins_;
     std::string pointer_;
     std::vector<problem> problems_;
 };
@@ -67,14 +65,26 @@ struct value_type {
     /// Leaves the result alone where the value is wrong, and reports.
     std::function<void(reading&, const json_value&, T&)> read;
     std::function<json_value(definitions&)> schema;
-    /// The value as JSON; none where "not set" or what has no short form.
+    /// The value as the schema shows a default; none where "not set" or what has no short form.
     std::function<std::optional<json_value>(const T&)> show;
+    /// The value as JSON that reads back as the same; none where "not set". Empty: as `show`.
+    std::function<std::optional<json_value>(const T&)> write{};
 };
+
+/// The value as JSON that reads back as the same; none where "not set".
+template <class T>
+std::optional<json_value> written(const value_type<T>& type, const T& value) {
+    return type.write ? type.write(value) : type.show(value);
+}
 
 // A schema of one or two members, which is nearly each.
 json_value schema_of(std::vector<json_member> members);
 json_member schema_member(std::string_view name, json_value value);
 json_value schema_any_of(std::vector<json_value> choices);
+
+/// The schema of durations such as "250ms".
+json_value duration_schema();
+inline constexpr std::string_view duration_example = R"(such as "250ms" or "1h30m")";
 
 /// The shortest text that reads back as `number`.
 std::string number_text(double number);
@@ -82,16 +92,10 @@ std::string number_text(double number);
 value_type<bool> boolean();
 value_type<std::string> text();
 value_type<std::string> name_text();  ///< not empty
-value_type<std::string> payload_text();
 value_type<double> number(double min, double max);
 value_type<duration> duration_from(duration min, bool or_never = false);
 value_type<std::uint64_t> bandwidth();
 value_type<enum qos> qos_number();
-value_type<protocol_version> version_name();
-value_type<distribution> duration_distribution();
-
-/// A bound of an expectation: a number, or a duration for what is measured in seconds.
-value_type<double> number_or_duration();
 
 namespace erased {
 
@@ -115,7 +119,8 @@ value_type<To> cast(value_type<From> from) {
                 }
             },
             from.schema,
-            [show = from.show](const To& value) { return show(static_cast<From>(value)); }};
+            [show = from.show](const To& value) { return show(static_cast<From>(value)); },
+            [from](const To& value) { return written(from, static_cast<From>(value)); }};
 }
 
 /// Bounds beyond 2^53 are cut to it: JSON numbers are exact only up to there.
@@ -139,8 +144,8 @@ value_type<T> size(T min, T max = std::numeric_limits<T>::max()) {
 /// A count of seconds, written as a duration; `never`, if given, is written "never".
 template <std::integral T>
 value_type<T> seconds(T max, std::optional<T> never = {}) {
-    return cast<T>(erased::seconds(json_bound(max), never ? std::optional(json_bound(*never))
-                                                          : std::nullopt));
+    return cast<T>(
+        erased::seconds(json_bound(max), never ? std::optional(json_bound(*never)) : std::nullopt));
 }
 
 /// One of the words; the enumerators count from 0 in their order.
@@ -164,6 +169,9 @@ value_type<std::optional<T>> optional_of(value_type<T> inner) {
             inner.schema,
             [show = inner.show](const std::optional<T>& value) {
                 return value ? show(*value) : std::nullopt;
+            },
+            [inner](const std::optional<T>& value) {
+                return value ? written(inner, *value) : std::nullopt;
             }};
 }
 
@@ -184,7 +192,14 @@ value_type<std::vector<T>> list_of(value_type<T> inner) {
                 return schema_of({schema_member("type", json_string("array")),
                                   schema_member("items", schema(all))});
             },
-            [](const std::vector<T>&) { return std::nullopt; }};
+            [](const std::vector<T>&) { return std::nullopt; },
+            [inner](const std::vector<T>& value) {
+                std::vector<json_value> elements;
+                for (const T& each : value) {
+                    elements.push_back(written(inner, each).value_or(json_value{}));
+                }
+                return std::optional(json_array(std::move(elements)));
+            }};
 }
 
-}  // namespace fleetarium::sim::detail
+}  // namespace fleetarium::config::detail

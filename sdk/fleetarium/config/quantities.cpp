@@ -1,10 +1,10 @@
-#include <fleetarium/sim/quantities.hpp>
+#include <fleetarium/config/quantities.hpp>
 
 #include <array>
 #include <limits>
 #include <utility>
 
-namespace fleetarium::sim {
+namespace fleetarium::config {
 
 namespace {
 
@@ -163,4 +163,4 @@ std::optional<std::uint64_t> parse_bandwidth(std::string_view text) {
 
 std::optional<std::uint64_t> parse_size(std::string_view text) { return prefixed(text, "B", 1); }
 
-}  // namespace fleetarium::sim
+}  // namespace fleetarium::config

@@ -1,11 +1,11 @@
-#include <fleetarium/sim/problem.hpp>
+#include <fleetarium/config/problem.hpp>
 
-#include <fleetarium/sim/json_document.hpp>
+#include <fleetarium/config/json_document.hpp>
 
 #include <algorithm>
 #include <cstddef>
 
-namespace fleetarium::sim {
+namespace fleetarium::config {
 
 namespace {
 
@@ -129,4 +129,4 @@ std::string pointer_to(std::string_view parent, std::size_t index) {
     return pointer_to(parent, std::string_view(std::to_string(index)));
 }
 
-}  // namespace fleetarium::sim
+}  // namespace fleetarium::config

@@ -1,8 +1,8 @@
-#include <fleetarium/sim/json_document.hpp>
+#include <fleetarium/config/json_document.hpp>
 
 #include <utility>
 
-namespace fleetarium::sim {
+namespace fleetarium::config {
 
 namespace {
 
@@ -147,4 +147,4 @@ json_value json_object(std::vector<json_member> members) {
     return value;
 }
 
-}  // namespace fleetarium::sim
+}  // namespace fleetarium::config

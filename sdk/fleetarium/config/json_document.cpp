@@ -1,4 +1,4 @@
-#include <fleetarium/sim/json_document.hpp>
+#include <fleetarium/config/json_document.hpp>
 
 #include <fleetarium/core/limits.hpp>
 
@@ -7,7 +7,7 @@
 #include <cmath>
 #include <unordered_set>
 
-namespace fleetarium::sim {
+namespace fleetarium::config {
 
 namespace {
 
@@ -68,7 +68,8 @@ void append_utf8(std::string& text, std::uint32_t code) {
 /// false means that a syntax error was noted.
 class parser {
 public:
-    parser(std::string_view text, std::uint32_t origin) : text_(text), origin_(origin) {
+    parser(std::string_view text, std::uint32_t origin, std::string_view noun)
+        : text_(text), noun_(noun), origin_(origin) {
         constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
         if (text_.starts_with(byte_order_mark)) {
             text_.remove_prefix(byte_order_mark.size());
@@ -82,7 +83,7 @@ public:
             if (at_ == text_.size()) {
                 document.root = std::move(root);
             } else {
-                fail("the end of the text: a scenario is one JSON value");
+                fail("the end of the text: " + std::string(noun_) + " is one JSON value");
             }
         }
         document.faults = std::move(faults_);
@@ -407,6 +408,7 @@ private:
     }
 
     std::string_view text_;
+    std::string_view noun_;
     std::uint32_t origin_;
     std::size_t at_ = 0;
     std::size_t counted_ = 0;
@@ -427,8 +429,8 @@ json_value* json_value::find(std::string_view name) {
     return const_cast<json_value*>(static_cast<const json_value*>(this)->find(name));
 }
 
-json_document parse_json(std::string_view text, std::uint32_t origin) {
-    return parser(text, origin).run();
+json_document parse_json(std::string_view text, std::uint32_t origin, std::string_view noun) {
+    return parser(text, origin, noun).run();
 }
 
 std::optional<double> json_double(const json_value& value) {
@@ -459,4 +461,4 @@ std::optional<std::int64_t> json_integer(const json_value& value) {
     return static_cast<std::int64_t>(*number);
 }
 
-}  // namespace fleetarium::sim
+}  // namespace fleetarium::config

@@ -1,12 +1,11 @@
-#include <fleetarium/sim/value_types.hpp>
+#include <fleetarium/config/value_types.hpp>
 
-#include <fleetarium/sim/quantities.hpp>
-#include <fleetarium/sim/text_template.hpp>
+#include <fleetarium/config/quantities.hpp>
 
 #include <algorithm>
 #include <charconv>
 
-namespace fleetarium::sim::detail {
+namespace fleetarium::config::detail {
 
 namespace {
 
@@ -29,40 +28,8 @@ json_value pattern_schema(std::string_view pattern, std::string_view description
 }
 
 constexpr std::string_view duration_pattern = R"(^([0-9]+(\.[0-9]+)?(d|h|m|s|ms|us|ns))+$)";
-constexpr std::string_view duration_example = R"(such as "250ms" or "1h30m")";
-
-json_value duration_schema() {
-    return pattern_schema(duration_pattern, "A duration, " + std::string(duration_example) +
-                                                "; units d, h, m, s, ms, us, ns.");
-}
 
 json_value never_schema() { return schema_of({schema_member("const", json_string("never"))}); }
-
-/// A string inside a JSON payload. A lone placeholder that renders as a number stands bare.
-std::string payload_string(const std::string& content) {
-    const auto parsed = text_template::parse(content, template_use::reply);
-    const auto* made = std::get_if<text_template>(&parsed);
-    return made != nullptr && made->is_json_value() ? content : json_quoted(content);
-}
-
-/// The template text of a payload given as JSON.
-std::string payload_of(const json_value& value) {
-    std::string text;
-    switch (value.kind) {
-        case json_kind::string: return payload_string(value.text);
-        case json_kind::array:
-            for (const auto& element : value.elements) {
-                text += (text.empty() ? "" : ",") + payload_of(element);
-            }
-            return '[' + text + ']';
-        case json_kind::object:
-            for (const auto& [name, position, member] : value.members) {
-                text += (text.empty() ? "" : ",") + json_quoted(name) + ':' + payload_of(member);
-            }
-            return '{' + text + '}';
-        default: return json_compact(value);
-    }
-}
 
 }  // namespace
 
@@ -99,6 +66,11 @@ json_value schema_any_of(std::vector<json_value> choices) {
     return schema_of({schema_member("anyOf", json_array(std::move(choices)))});
 }
 
+json_value duration_schema() {
+    return pattern_schema(duration_pattern, "A duration, " + std::string(duration_example) +
+                                                "; units d, h, m, s, ms, us, ns.");
+}
+
 std::string number_text(double number) {
     char digits[32];
     const auto end = std::to_chars(digits, digits + sizeof digits, number).ptr;
@@ -130,7 +102,8 @@ value_type<std::string> text() {
             [](definitions&) { return type_schema("string"); },
             [](const std::string& value) {
                 return value.empty() ? std::nullopt : std::optional(json_string(value));
-            }};
+            },
+            [](const std::string& value) { return std::optional(json_string(value)); }};
 }
 
 value_type<std::string> name_text() {
@@ -143,30 +116,10 @@ value_type<std::string> name_text() {
         }
     };
     type.expected = "a name in double quotes";
+    type.write = nullptr;
     type.schema = [](definitions&) {
         return schema_of({schema_member("type", json_string("string")),
                           schema_member("minLength", json_number("1"))});
-    };
-    return type;
-}
-
-value_type<std::string> payload_text() {
-    static constexpr std::string_view expected = "text, or an object or list that is sent as JSON";
-    auto type = text();
-    type.expected = expected;
-    type.read = [](reading& in, const json_value& value, std::string& result) {
-        if (value.kind == json_kind::string) {
-            result = value.text;
-        } else if (value.kind == json_kind::object || value.kind == json_kind::array) {
-            result = payload_of(value);
-        } else {
-            in.report(value, std::string(expected));
-        }
-    };
-    type.schema = [](definitions&) {
-        return schema_of({schema_member(
-            "type",
-            json_array({json_string("string"), json_string("object"), json_string("array")}))});
     };
     return type;
 }
@@ -264,53 +217,6 @@ value_type<enum qos> qos_number() {
             "enum", json_array({json_number("0"), json_number("1"), json_number("2")}))});
     };
     return type;
-}
-
-value_type<protocol_version> version_name() {
-    static constexpr std::string_view expected = R"("3.1.1" or "5")";
-    return {std::string(expected),
-            [](reading& in, const json_value& value, protocol_version& result) {
-                const auto whole = json_integer(value);
-                if (value.kind == json_kind::string && value.text == "3.1.1") {
-                    result = protocol_version::v3_1_1;
-                } else if ((whole && *whole == 5) || (value.kind == json_kind::string &&
-                                                      (value.text == "5" || value.text == "5.0"))) {
-                    result = protocol_version::v5;
-                } else {
-                    in.report(value, std::string(expected));
-                }
-            },
-            [](definitions&) {
-                return schema_of(
-                    {schema_member("enum", json_array({json_string("3.1.1"), json_string("5"),
-                                                       json_string("5.0"), json_number("5")}))});
-            },
-            [](const protocol_version& value) {
-                return std::optional(json_string(value == protocol_version::v5 ? "5" : "3.1.1"));
-            }};
-}
-
-value_type<double> number_or_duration() {
-    const std::string expected = "a number, or a duration " + std::string(duration_example);
-    return {expected,
-            [=](reading& in, const json_value& value, double& result) {
-                const auto time =
-                    value.kind == json_kind::string ? parse_duration(value.text) : std::nullopt;
-                const auto plain = json_double(value);
-                if (time) {
-                    result = static_cast<double>(time->count()) / 1e9;
-                } else if (plain && *plain >= 0) {
-                    result = *plain;
-                } else {
-                    in.report(value, expected);
-                }
-            },
-            [](definitions&) {
-                return schema_any_of({schema_of({schema_member("type", json_string("number")),
-                                                 schema_member("minimum", json_number("0"))}),
-                                      duration_schema()});
-            },
-            [](const double& value) { return std::optional(json_number(number_text(value))); }};
 }
 
 namespace erased {
@@ -412,4 +318,4 @@ value_type<std::size_t> word(std::vector<std::string_view> words) {
 
 }  // namespace erased
 
-}  // namespace fleetarium::sim::detail
+}  // namespace fleetarium::config::detail

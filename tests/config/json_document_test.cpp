@@ -1,5 +1,5 @@
 #include <fleetarium/core/limits.hpp>
-#include <fleetarium/sim/json_document.hpp>
+#include <fleetarium/config/json_document.hpp>
 
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
@@ -9,7 +9,7 @@
 #include <string_view>
 
 using namespace fleetarium;
-using namespace fleetarium::sim;
+using namespace fleetarium::config;
 
 namespace {
 
@@ -48,7 +48,7 @@ nlohmann::json other_tree(const json_value& value) {
 
 }  // namespace
 
-TEST_CASE("a syntax error has its place, what was found and what was expected", "[sim][json]") {
+TEST_CASE("a syntax error has its place, what was found and what was expected", "[config][json]") {
     struct mistake {
         std::string_view text;
         std::string_view message;
@@ -79,7 +79,7 @@ TEST_CASE("a syntax error has its place, what was found and what was expected", 
         {"[\"\\ud800x\"]", R"(1:3: found half of a surrogate pair, expected \uD8XX to \uDBXX )"
                            R"(followed by \uDCXX to \uDFXX)"},
         {"[\"\xC3\x28\"]", R"(1:3: found a byte that is not UTF-8, expected text in UTF-8)"},
-        {"{} {}", R"(1:4: found "{", expected the end of the text: a scenario is one JSON value)"},
+        {"{} {}", R"(1:4: found "{", expected the end of the text: a file is one JSON value)"},
         {"{} /* never", R"(1:4: found a comment without its end, expected "*/")"},
         // Columns count characters, not bytes.
         {"[\"\xC3\xA4\xE2\x82\xAC\xF0\x9F\x9A\x9A\", oops]",
@@ -89,7 +89,7 @@ TEST_CASE("a syntax error has its place, what was found and what was expected", 
     CHECK(fault_of(text) == message);
 }
 
-TEST_CASE("a name used twice is a fault and reading goes on", "[sim][json]") {
+TEST_CASE("a name used twice is a fault and reading goes on", "[config][json]") {
     const auto document = parse_json("{\"a\": 1, \"b\": 2,\n \"a\": 3, \"b\": 4}");
     REQUIRE(document.root);
     REQUIRE(document.faults.size() == 2);
@@ -99,7 +99,7 @@ TEST_CASE("a name used twice is a fault and reading goes on", "[sim][json]") {
     CHECK(document.root->find("a")->text == "1");
 }
 
-TEST_CASE("names, values and their places come out in the order of the text", "[sim][json]") {
+TEST_CASE("names, values and their places come out in the order of the text", "[config][json]") {
     const auto document = parse_json(R"(// first a comment
 {
     /* and another */ "count": 12, "list": [true, null, -0.5e2],
@@ -120,7 +120,7 @@ TEST_CASE("names, values and their places come out in the order of the text", "[
           "{\"count\":12,\"list\":[true,null,-0.5e2],\"text\":\"a\xC3\xA4\xF0\x9F\x9A\x9A\\n\"}");
 }
 
-TEST_CASE("numbers are whole if their value is, however they are written", "[sim][json]") {
+TEST_CASE("numbers are whole if their value is, however they are written", "[config][json]") {
     const auto integer = [](std::string_view text) {
         return json_integer(parse_json(text).root.value());
     };
@@ -134,7 +134,7 @@ TEST_CASE("numbers are whole if their value is, however they are written", "[sim
     CHECK_FALSE(json_double(parse_json("1e999").root.value()));
 }
 
-TEST_CASE("arrays and objects nest up to the bound", "[sim][json]") {
+TEST_CASE("arrays and objects nest up to the bound", "[config][json]") {
     const auto nested = [](std::size_t depth) {
         return std::string(depth, '[') + std::string(depth, ']');
     };
@@ -143,7 +143,7 @@ TEST_CASE("arrays and objects nest up to the bound", "[sim][json]") {
     CHECK_FALSE(parse_json(std::string(10'000'000, '[')).root);
 }
 
-TEST_CASE("the reader takes and refuses what nlohmann::json does", "[sim][json]") {
+TEST_CASE("the reader takes and refuses what nlohmann::json does", "[config][json]") {
     const std::array<std::string_view, 62> texts = {
         "1", "-1", "-0", "0", "00", "1.", ".5", "1.5", "1e", "1e5", "1E+5", "1e-5", "+1", "-",
         "--1", "0x10", "true", "True", "false", "null", "nul", "nulll", "\"\"", "\"a", "a\"",

@@ -1,0 +1,109 @@
+#include <fleetarium/sim/scenario_values.hpp>
+
+#include <fleetarium/config/quantities.hpp>
+#include <fleetarium/sim/text_template.hpp>
+
+namespace fleetarium::sim::detail {
+
+using namespace config;
+using namespace config::detail;
+
+namespace {
+
+/// A string inside a JSON payload. A lone placeholder that renders as a number stands bare.
+std::string payload_string(const std::string& content) {
+    const auto parsed = text_template::parse(content, template_use::reply);
+    const auto* made = std::get_if<text_template>(&parsed);
+    return made != nullptr && made->is_json_value() ? content : json_quoted(content);
+}
+
+/// The template text of a payload given as JSON.
+std::string payload_of(const json_value& value) {
+    std::string text;
+    switch (value.kind) {
+        case json_kind::string: return payload_string(value.text);
+        case json_kind::array:
+            for (const auto& element : value.elements) {
+                text += (text.empty() ? "" : ",") + payload_of(element);
+            }
+            return '[' + text + ']';
+        case json_kind::object:
+            for (const auto& [name, position, member] : value.members) {
+                text += (text.empty() ? "" : ",") + json_quoted(name) + ':' + payload_of(member);
+            }
+            return '{' + text + '}';
+        default: return json_compact(value);
+    }
+}
+
+}  // namespace
+
+value_type<std::string> payload_text() {
+    static constexpr std::string_view expected = "text, or an object or list that is sent as JSON";
+    auto type = text();
+    type.expected = expected;
+    type.read = [](reading& in, const json_value& value, std::string& result) {
+        if (value.kind == json_kind::string) {
+            result = value.text;
+        } else if (value.kind == json_kind::object || value.kind == json_kind::array) {
+            result = payload_of(value);
+        } else {
+            in.report(value, std::string(expected));
+        }
+    };
+    type.schema = [](definitions&) {
+        return schema_of({schema_member(
+            "type",
+            json_array({json_string("string"), json_string("object"), json_string("array")}))});
+    };
+    return type;
+}
+
+value_type<protocol_version> version_name() {
+    static constexpr std::string_view expected = R"("3.1.1" or "5")";
+    return {std::string(expected),
+            [](reading& in, const json_value& value, protocol_version& result) {
+                const auto whole = json_integer(value);
+                if (value.kind == json_kind::string && value.text == "3.1.1") {
+                    result = protocol_version::v3_1_1;
+                } else if ((whole && *whole == 5) || (value.kind == json_kind::string &&
+                                                      (value.text == "5" || value.text == "5.0"))) {
+                    result = protocol_version::v5;
+                } else {
+                    in.report(value, std::string(expected));
+                }
+            },
+            [](definitions&) {
+                return schema_of(
+                    {schema_member("enum", json_array({json_string("3.1.1"), json_string("5"),
+                                                       json_string("5.0"), json_number("5")}))});
+            },
+            [](const protocol_version& value) {
+                return std::optional(json_string(value == protocol_version::v5 ? "5" : "3.1.1"));
+            }};
+}
+
+value_type<double> number_or_duration() {
+    const std::string expected = "a number, or a duration " + std::string(duration_example);
+    return {expected,
+            [=](reading& in, const json_value& value, double& result) {
+                const auto time =
+                    value.kind == json_kind::string ? parse_duration(value.text) : std::nullopt;
+                const auto plain = json_double(value);
+                if (time) {
+                    result = static_cast<double>(time->count()) / 1e9;
+                } else if (plain && *plain >= 0) {
+                    result = *plain;
+                } else {
+                    in.report(value, expected);
+                }
+            },
+            [](definitions&) {
+                return schema_any_of({schema_of({schema_member("type", json_string("number")),
+                                                 schema_member("minimum", json_number("0"))}),
+                                      duration_schema()});
+            },
+            [](const double& value) { return std::optional(json_number(number_text(value))); }};
+}
+
+}  // namespace fleetarium::sim::detail

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <fleetarium/config/value_types.hpp>
+#include <fleetarium/core/distribution.hpp>
+
+#include <string>
+
+/// Kinds of values that only scenarios have; config/value_types.hpp has the others.
+namespace fleetarium::sim::detail {
+
+config::detail::value_type<std::string> payload_text();
+config::detail::value_type<protocol_version> version_name();
+config::detail::value_type<distribution> duration_distribution();
+
+/// A bound of an expectation: a number, or a duration for what is measured in seconds.
+config::detail::value_type<double> number_or_duration();
+
+}  // namespace fleetarium::sim::detail
