@@ -90,6 +90,9 @@ public:
 
     // Output
 
+    /// Whether poll_output may have something; false is sure.
+    bool has_output() const { return outputs_begin_ < outputs_.size(); }
+
     /// The next connection that has something to write or is to be closed. Connections come in the
     /// order in which they first had something.
     std::optional<broker_output> poll_output();

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <fleetarium/broker/hooks.hpp>
+#include <fleetarium/server/server_log.hpp>
 #include <fleetarium/server/server_options.hpp>
 
 #include <functional>
@@ -20,17 +21,19 @@ public:
         bool allow_anonymous = true;
         /// Whether the password of CONNECT was found right, outside the core's turn.
         bool password_is_right = false;
-        std::string address{};
     };
     using facts_of = std::function<connection_facts(connection_id)>;
+    using address_of = std::function<std::string(connection_id)>;
 
-    server_gate(const server_options& options, broker_hooks* embedder, facts_of facts);
+    /// The options, the log and the embedder, which may be null, must outlive the gate.
+    server_gate(const server_options& options, const server_log& log, broker_hooks* embedder,
+                facts_of facts, address_of address);
 
     /// Reads both files. Returns what is wrong with them; of a file with a mistake nothing is used
     /// and what was read before stays.
     std::vector<std::string> load();
 
-    bool has_passwords() const { return has_passwords_; }
+    bool has_passwords() const { return !options_.password_file.empty(); }
     /// Slow by design, some ten milliseconds: not within the core's turn. Any thread.
     bool check_password(std::string_view user_name, std::string_view password) const;
 
@@ -49,10 +52,13 @@ public:
     void on_event(const broker_event& event) override;
 
 private:
+    void tell(const broker_event& event) const;
+
     const server_options& options_;
-    broker_hooks* embedder_;  // may be null
+    const server_log& log_;
+    broker_hooks& embedder_;
     facts_of facts_;
-    bool has_passwords_;
+    address_of address_;
 };
 
 }  // namespace fleetarium::broker

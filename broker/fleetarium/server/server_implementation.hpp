@@ -3,12 +3,15 @@
 #include <fleetarium/broker/broker_core.hpp>
 #include <fleetarium/net/byte_stream.hpp>
 #include <fleetarium/net/listener.hpp>
+#include <fleetarium/net/real_clock.hpp>
 #include <fleetarium/server/server.hpp>
 #include <fleetarium/server/server_gate.hpp>
+#include <fleetarium/server/server_log.hpp>
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/thread_pool.hpp>
 
 #include <atomic>
 #include <condition_variable>
@@ -49,13 +52,21 @@ public:
 
     /// Calls `use(core, now)` in a turn of its own; what comes of it goes out.
     template <class Use>
-    auto with_core(Use&& use);
+    auto with_core(Use&& use) {
+        const std::lock_guard turn(core_mutex_);
+        auto out = use(core_, net::real_now());
+        if (core_.has_output() && !threads_.empty()) {
+            wake(*threads_.front());
+        }
+        return out;
+    }
     template <class Look>
-    auto look_at_core(Look&& look) const {
+    decltype(auto) look_at_core(Look&& look) const {
         const std::lock_guard turn(core_mutex_);
         return look(std::as_const(core_));
     }
-    std::string address_of(connection_id id) const;  // with core_mutex_ held
+    /// With the core's turn; empty for a connection that is gone.
+    std::string address_of(connection_id id) const;
 
 private:
     class connection;
@@ -66,6 +77,9 @@ private:
     };
 
     struct io_thread {
+        explicit io_thread(implementation& with) : owner(with) {}
+
+        implementation& owner;
         // One thread runs it, but others post to it.
         boost::asio::io_context context{1};
         boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work{
@@ -89,32 +103,36 @@ private:
     io_thread& pick_thread();
     void adopt(io_thread& thread, std::unique_ptr<net::byte_stream> stream,
                listening_socket* came_by);
-    void forget(connection& gone);
     void take_bytes(connection& from, bytes_view bytes);
+    void begin(connection& from);
+    void hand_in(connection& from, bytes_view bytes);
+    void hold_connect(connection& from, bytes_view bytes);
+    void admit(connection& from, bool password_is_right);
     void post_flush(io_thread& thread);
+    void wake(io_thread& thread);
+    void collect(io_thread& thread);
     void flush(io_thread& thread);
-    void collect(io_thread& thread);  // with core_mutex_ held
-    void write(io_thread& thread, mail& out);
-    void note_backlog(connection& of);
-    void arm_timer(instant due);
+    void write(mail& out);
+    void note_drained(connection& of);
+    void forget(connection& gone, boost::system::error_code why);
+    void arm_timer();
     void wait_for_timer();
-    template <class Action>
-    void on_each_thread(Action action);
 
     // server.cpp
     void open_listeners();
-    void start_http();
-    void end_connections();
-    void close_all();
-    void log(log_level level, const std::string& text) const;
+    void run(io_thread& thread);
+    bool wait_until_gone(duration limit);
+    void cut_off(bool also_writing);
+    void release();
+    io_thread& thread_of(const boost::asio::io_context& context);
 
     server_options options_;
+    server_log log_;
     server_gate gate_;
     mutable std::mutex core_mutex_;
     broker_core core_;
     std::vector<connection*> connections_;  // by connection_id; with core_mutex_ held
     std::size_t connections_open_ = 0;      // with core_mutex_ held
-    std::size_t connections_writing_ = 0;   // with core_mutex_ held: those with a backlog
     std::condition_variable connection_gone_;
 
     std::mutex life_mutex_;  // start, stop and reload exclude one another
@@ -123,6 +141,7 @@ private:
     std::vector<std::unique_ptr<io_thread>> threads_;
     std::vector<std::unique_ptr<listening_socket>> listeners_;
     std::atomic<std::size_t> next_thread_{0};
+    std::optional<boost::asio::thread_pool> password_threads_;
     std::optional<boost::asio::steady_timer> timer_;  // of the first thread
     instant timer_due_ = never;                       // with core_mutex_ held
 };

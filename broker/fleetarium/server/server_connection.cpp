@@ -1,0 +1,313 @@
+#include <fleetarium/server/server_connection.hpp>
+
+#include <fleetarium/codec/codec.hpp>
+#include <fleetarium/core/assert.hpp>
+#include <fleetarium/net/real_clock.hpp>
+
+#include <boost/asio/post.hpp>
+
+#include <algorithm>
+#include <utility>
+
+namespace fleetarium::broker {
+
+// A connection comes
+
+server::implementation::io_thread& server::implementation::pick_thread() {
+    // Whoever has the fewest connections; in turns where that is even.
+    const std::size_t first = next_thread_.fetch_add(1, std::memory_order_relaxed);
+    io_thread* best = nullptr;
+    for (std::size_t i = 0; i < threads_.size(); ++i) {
+        io_thread& each = *threads_[(first + i) % threads_.size()];
+        if (best == nullptr || each.connection_count < best->connection_count) {
+            best = &each;
+        }
+    }
+    ++best->connection_count;  // taken back by forget
+    return *best;
+}
+
+void server::implementation::adopt(io_thread& thread, std::unique_ptr<net::byte_stream> stream,
+                                   listening_socket* came_by) {
+    auto* const made = new connection(thread, std::move(stream), came_by);
+    made->address = made->stream->peer().address;
+    made->next = std::exchange(thread.first, made);
+    if (made->next != nullptr) {
+        made->next->previous = made;
+    }
+    connection_manner manner;
+    if (came_by != nullptr) {
+        const listener_options& rules = *came_by->options;
+        manner.maximum_packet_size =
+            rules.maximum_packet_size.value_or(limits::packet_size_max);
+        manner.refused = ++came_by->connection_count > rules.connections_max;
+    }
+    {
+        const std::lock_guard turn(core_mutex_);
+        made->id = core_.handle_open(manner, net::real_now());
+        if (connections_.size() <= made->id) {
+            connections_.resize(made->id + std::size_t{1});
+        }
+        connections_[made->id] = made;
+        ++connections_open_;
+        arm_timer();
+    }
+    made->stream->start(*made);
+    if (stopping_) {
+        made->stream->close();
+    }
+}
+
+// Bytes come
+
+void server::implementation::take_bytes(connection& from, bytes_view bytes) {
+    if (!from.has_spoken) {
+        if (gate_.has_passwords()) {
+            hold_connect(from, bytes);
+            return;
+        }
+        begin(from);
+    }
+    hand_in(from, bytes);
+}
+
+/// Before the first bytes reach the core.
+void server::implementation::begin(connection& from) {
+    from.has_spoken = true;
+    if (from.came_by == nullptr || !from.came_by->options->subject_as_user_name) {
+        return;
+    }
+    const std::string subject = from.stream->peer().certificate_subject;
+    if (!subject.empty()) {
+        const std::lock_guard turn(core_mutex_);
+        core_.vouch_for_user(from.id, subject);
+    }
+}
+
+void server::implementation::hand_in(connection& from, bytes_view bytes) {
+    bool has_output = false;
+    {
+        const std::lock_guard turn(core_mutex_);
+        core_.handle_bytes(from.id, bytes, net::real_now());
+        has_output = core_.has_output();
+    }
+    if (has_output) {
+        post_flush(from.thread);
+    }
+}
+
+/// Gathers CONNECT and has its password looked at on a thread of its own: that takes long by
+/// design, and nobody else is to wait for it.
+void server::implementation::hold_connect(connection& from, bytes_view bytes) {
+    if (!from.waiting) {
+        from.waiting = std::make_shared<connection::candidate>();
+        from.waiting->of = &from;
+    }
+    connection::candidate& held = *from.waiting;
+    held.bytes.insert(held.bytes.end(), bytes.begin(), bytes.end());
+    if (held.complete) {
+        return;  // came while the password is looked at
+    }
+    bytes_view rest = held.bytes;
+    frame first;
+    const frame_result cut = split_frame(rest, first);
+    const bool too_long = held.bytes.size() > options_.broker.connect_packet_size_max;
+    if (!cut.complete && cut.broken == violation::none && !too_long) {
+        return;
+    }
+    held.complete = true;
+    connect request;
+    const bool has_password = cut.complete && first.type() == packet_type::connect &&
+                              decode(first, request) == violation::none && request.user_name &&
+                              request.password;
+    if (!has_password) {
+        admit(from, false);
+        return;
+    }
+    from.reading = false;
+    from.stream->pause_reading();
+    boost::asio::post(
+        *password_threads_,
+        [this, weak = std::weak_ptr<connection::candidate>(from.waiting), &thread = from.thread,
+         user_name = std::string(*request.user_name),
+         password = std::string(as_text(*request.password))] {
+            if (weak.expired()) {
+                return;
+            }
+            const bool right = gate_.check_password(user_name, password);
+            boost::asio::post(thread.context, [this, weak, right] {
+                if (const auto held_still = weak.lock()) {
+                    admit(*held_still->of, right);
+                }
+            });
+        });
+}
+
+void server::implementation::admit(connection& from, bool password_is_right) {
+    const std::shared_ptr<connection::candidate> held = std::move(from.waiting);
+    from.waiting = nullptr;
+    from.password_is_right = password_is_right;
+    begin(from);
+    if (!from.reading) {
+        from.reading = true;
+        from.stream->resume_reading();
+    }
+    hand_in(from, held->bytes);
+}
+
+// Bytes go
+
+void server::implementation::post_flush(io_thread& thread) {
+    if (!thread.flush_posted) {
+        thread.flush_posted = true;
+        boost::asio::post(thread.context, [this, &thread] {
+            thread.flush_posted = false;
+            flush(thread);
+        });
+    }
+}
+
+/// From another thread, with core_mutex_ held.
+void server::implementation::wake(io_thread& thread) {
+    if (!thread.woken) {
+        thread.woken = true;
+        boost::asio::post(thread.context, [this, &thread] { flush(thread); });
+    }
+}
+
+void server::implementation::collect(io_thread& thread) {
+    thread.woken = false;
+    thread.taken.swap(thread.mailbox);
+    while (auto out = core_.poll_output()) {
+        connection* const to = connections_[out->connection];
+        FLEETARIUM_ASSERT(to != nullptr);
+        mail made{to, std::move(out->bytes), out->close};
+        if (&to->thread == &thread) {
+            thread.taken.push_back(std::move(made));
+        } else {
+            to->thread.mailbox.push_back(std::move(made));
+            wake(to->thread);
+        }
+    }
+    arm_timer();
+}
+
+void server::implementation::flush(io_thread& thread) {
+    {
+        const std::lock_guard turn(core_mutex_);
+        collect(thread);
+    }
+    for (mail& each : thread.taken) {
+        write(each);
+    }
+    thread.taken.clear();
+}
+
+void server::implementation::write(mail& out) {
+    connection& to = *out.to;
+    if (!out.bytes.empty()) {
+        to.stream->write(std::move(out.bytes));
+    }
+    if (out.close) {
+        to.stream->close();
+        return;
+    }
+    const std::size_t backlog = to.stream->backlog();
+    if (backlog <= options_.output_bytes_max) {
+        return;
+    }
+    if (!to.congested) {
+        to.congested = true;
+        const std::lock_guard turn(core_mutex_);
+        core_.handle_congested(to.id, net::real_now());
+    }
+    if (backlog > 2 * options_.output_bytes_max && to.reading) {
+        // What it asks for itself grows the backlog now: answers.
+        to.reading = false;
+        to.stream->pause_reading();
+    }
+}
+
+void server::implementation::note_drained(connection& of) {
+    if (!of.congested) {
+        return;
+    }
+    of.congested = false;
+    if (!of.reading && !of.waiting) {
+        of.reading = true;
+        of.stream->resume_reading();
+    }
+    {
+        const std::lock_guard turn(core_mutex_);
+        core_.handle_drained(of.id, net::real_now());
+    }
+    post_flush(of.thread);
+}
+
+// A connection goes
+
+void server::implementation::forget(connection& gone, boost::system::error_code why) {
+    if (!gone.has_spoken && why) {
+        log_(log_level::info, gone.address +
+                                 ": closed before it said anything in MQTT: " + why.message());
+    }
+    io_thread& thread = gone.thread;
+    bool has_output = false;
+    {
+        const std::lock_guard turn(core_mutex_);
+        core_.handle_closed(gone.id, net::real_now());
+        connections_[gone.id] = nullptr;
+        std::erase_if(thread.mailbox, [&](const mail& each) { return each.to == &gone; });
+        has_output = core_.has_output();
+        if (--connections_open_ == 0) {
+            connection_gone_.notify_all();
+        }
+    }
+    if (has_output) {
+        post_flush(thread);
+    }
+    if (gone.came_by != nullptr) {
+        --gone.came_by->connection_count;
+    }
+    (gone.previous != nullptr ? gone.previous->next : thread.first) = gone.next;
+    if (gone.next != nullptr) {
+        gone.next->previous = gone.previous;
+    }
+    --thread.connection_count;
+    delete &gone;
+}
+
+// Time
+
+/// With core_mutex_ held: sees to it that the core's next deadline is kept.
+void server::implementation::arm_timer() {
+    const instant due = core_.poll_timeout();
+    if (due < timer_due_ && !threads_.empty()) {
+        timer_due_ = due;
+        boost::asio::post(threads_.front()->context, [this] { wait_for_timer(); });
+    }
+}
+
+void server::implementation::wait_for_timer() {
+    // Deadlines of many clients come in crowds: those within a millisecond are kept together.
+    constexpr duration crowd = std::chrono::milliseconds{1};
+    instant due = never;
+    {
+        const std::lock_guard turn(core_mutex_);
+        due = timer_due_;
+    }
+    timer_->expires_after(std::max(due - net::real_now(), duration{}) + crowd);
+    timer_->async_wait([this](boost::system::error_code cancelled) {
+        if (cancelled) {
+            return;
+        }
+        {
+            const std::lock_guard turn(core_mutex_);
+            timer_due_ = never;
+            core_.handle_timeout(net::real_now());
+        }
+        flush(*threads_.front());
+    });
+}
+
+}  // namespace fleetarium::broker

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <fleetarium/server/server_implementation.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace fleetarium::broker {
+
+/// One client's transport and its number in the core. Lives on its io_thread, in that thread's
+/// list, until its stream has told that it is closed.
+class server::implementation::connection final : public net::byte_stream::events {
+public:
+    connection(io_thread& on, std::unique_ptr<net::byte_stream> carrier, listening_socket* by)
+        : thread(on), stream(std::move(carrier)), came_by(by) {}
+
+    void on_bytes(bytes_view bytes) override { thread.owner.take_bytes(*this, bytes); }
+    void on_drained() override { thread.owner.note_drained(*this); }
+    void on_closed(boost::system::error_code why) override { thread.owner.forget(*this, why); }
+
+    /// CONNECT while its password is looked at, outside the core's turn.
+    struct candidate {
+        connection* of = nullptr;
+        std::vector<std::uint8_t> bytes;
+        bool complete = false;
+    };
+
+    io_thread& thread;
+    std::unique_ptr<net::byte_stream> stream;
+    listening_socket* came_by;  // null for a pipe
+    connection* previous = nullptr;
+    connection* next = nullptr;
+    std::shared_ptr<candidate> waiting;
+    std::string address;
+    connection_id id = no_connection;
+    bool congested = false;
+    bool reading = true;
+    bool has_spoken = false;          // its first bytes have come
+    bool password_is_right = false;
+};
+
+}  // namespace fleetarium::broker

@@ -1,0 +1,121 @@
+#include <fleetarium/server/server_gate.hpp>
+
+#include <fleetarium/codec/reason_code.hpp>
+#include <fleetarium/codec/violation.hpp>
+
+#include <fmt/format.h>
+#include <openssl/rand.h>
+
+#include <utility>
+
+namespace fleetarium::broker {
+
+namespace {
+
+broker_hooks& allowing_everything() {
+    static broker_hooks hooks;  // has no state
+    return hooks;
+}
+
+}  // namespace
+
+server_gate::server_gate(const server_options& options, const server_log& log,
+                         broker_hooks* embedder, facts_of facts, address_of address)
+    : options_(options),
+      log_(log),
+      embedder_(embedder == nullptr ? allowing_everything() : *embedder),
+      facts_(std::move(facts)),
+      address_(std::move(address)) {}
+
+// Who gets in
+
+reason_code server_gate::authenticate(const client_info& client, const connect& request) {
+    const connection_facts facts = facts_(client.connection);
+    if (!client.vouched) {
+        if (!request.user_name) {
+            if (!facts.allow_anonymous) {
+                return reason_code::not_authorized;
+            }
+        } else if (has_passwords() && !facts.password_is_right) {
+            return reason_code::bad_user_name_or_password;
+        }
+    }
+    return embedder_.authenticate(client, request);
+}
+
+authentication_step server_gate::authenticate_enhanced(const client_info& client,
+                                                       std::string_view method, bytes_view data) {
+    return embedder_.authenticate_enhanced(client, method, data);
+}
+
+// What they may do
+
+bool server_gate::wants_authorization() const {
+    return !options_.access_file.empty() || embedder_.wants_authorization();
+}
+
+message_identity server_gate::identify(connection_id publisher, std::uint64_t next_number,
+                                       const publish& message, instant now) {
+    return embedder_.identify(publisher, next_number, message, now);
+}
+
+std::uint64_t server_gate::number_client_id(std::uint64_t count) {
+    std::uint64_t number = 0;
+    if (RAND_bytes(reinterpret_cast<unsigned char*>(&number), sizeof number) != 1) {
+        return embedder_.number_client_id(count);
+    }
+    return number;
+}
+
+// The log
+
+bool server_gate::wants_events() const {
+    return static_cast<bool>(log_) || embedder_.wants_events();
+}
+
+bool server_gate::wants_message_events() const {
+    return embedder_.wants_events() && embedder_.wants_message_events();
+}
+
+void server_gate::on_event(const broker_event& event) {
+    if (log_) {
+        tell(event);
+    }
+    if (embedder_.wants_events()) {
+        embedder_.on_event(event);
+    }
+}
+
+void server_gate::tell(const broker_event& event) const {
+    using kind = broker_event::kind;
+    const std::string_view reason = event.broken != violation::none
+                                        ? describe(event.broken).phrase
+                                        : name_of(event.code);
+    switch (event.what) {
+        case kind::connected:
+            log_(log_level::info,
+                         fmt::format("{}: \"{}\" connected{}", address_(event.connection),
+                                     event.client_id,
+                                     event.flag ? ", its session goes on" : ""));
+            return;
+        case kind::refused:
+            log_(log_level::warning,
+                         fmt::format("{}: \"{}\" refused: {}", address_(event.connection),
+                                     event.client_id, reason));
+            return;
+        case kind::disconnected:
+            log_(event.broken == violation::none ? log_level::info : log_level::warning,
+                         fmt::format("{}: \"{}\" disconnected: {}", address_(event.connection),
+                                     event.client_id,
+                                     event.flag ? "the connection was lost" : reason));
+            return;
+        case kind::subscribed:
+            log_(log_level::debug,
+                         fmt::format("{}: subscribed to \"{}\": {}", address_(event.connection),
+                                     event.topic, name_of(event.code)));
+            return;
+        default: return;
+    }
+}
+
+}  // namespace fleetarium::broker
