@@ -81,6 +81,18 @@ void broker_host::handle(const event& what) {
             chain_.absorb(event_word(what, what.origin));
             close(what.link);
             break;
+        case event_kind::congested:
+        case event_kind::drained:
+            if (is_void(what)) {
+                return;
+            }
+            chain_.absorb(event_word(what, what.origin));
+            if (what.kind() == event_kind::congested) {
+                core_.handle_congested(what.link, what.time);
+            } else {
+                core_.handle_drained(what.link, what.time);
+            }
+            break;
         case event_kind::opened: FLEETARIUM_ASSERT(false); break;
     }
     flush();
@@ -277,7 +289,16 @@ message_identity broker_host::identify(broker::connection_id publisher, std::uin
             from.last_count = count;
         }
     }
+    count_if_unannounced(taken, message.topic);
     return taken;
+}
+
+/// Peers whose bytes are made outside tell nobody what they publish before it is here.
+void broker_host::count_if_unannounced(const message_identity& taken, std::string_view topic) {
+    if (message_number::host_of(taken.number) == id_) {
+        world_.accounts.publisher(message_number::source_of(taken.number), topic,
+                                  [](publisher_counts& counts) { ++counts.published; });
+    }
 }
 
 accounting::receiver broker_host::receiver_of(broker::session_index session) const {
@@ -363,6 +384,7 @@ void broker_host::note_dropped(const broker::broker_event& decision) {
     if (dropped.number == 0) {
         // Refused before it was taken on: its identity is still to be read.
         dropped = take_identity(link_of(reading_link_), decision.qos);
+        count_if_unannounced(dropped, decision.topic);
         world_.accounts.publisher(message_number::source_of(dropped.number), decision.topic,
                                   [&](publisher_counts& counts) {
                                       ++counts.received;

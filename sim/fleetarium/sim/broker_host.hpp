@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <string_view>
 #include <type_traits>
 #include <vector>
 
@@ -89,6 +90,7 @@ private:
     void post_down(link& of, instant at, event_kind kind, std::uint64_t payload);
     message_identity take_identity(link& from, const fleetarium::publish& message);
     message_identity take_identity(link& from, enum qos qos);
+    void count_if_unannounced(const message_identity& taken, std::string_view topic);
 
     // broker_hooks
     reason_code authenticate(const broker::client_info& client,

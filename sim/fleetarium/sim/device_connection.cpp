@@ -232,8 +232,7 @@ void fleet_state::receive(const context& at, const event& what) {
             self.link.generation = (self.link.generation + 1) & link_mask;
             link_ended(at);
             break;
-        case event_kind::open:
-        case event_kind::wake: FLEETARIUM_ASSERT(false); break;
+        default: FLEETARIUM_ASSERT(false); break;
     }
     flush(at);
     arm(at, self.session.poll_timeout());

@@ -27,6 +27,8 @@ enum class event_kind : std::uint8_t {
     messages,  ///< `payload` is a segment: bytes and which messages are in them
     close,     ///< the end of the stream, behind all its bytes
     cut,       ///< the link is broken
+    congested,  ///< client to broker: takes nothing more for now
+    drained,    ///< client to broker: takes on again
 };
 
 inline constexpr unsigned link_bits = 24;
@@ -94,6 +96,9 @@ struct message_number {
     }
     static std::uint32_t source_of(std::uint64_t number) {
         return static_cast<std::uint32_t>(number >> source_shift) & (source_end - 1);
+    }
+    static host_id host_of(std::uint64_t number) {
+        return static_cast<host_id>(number >> count_bits) & (host_end - 1);
     }
     static std::uint32_t count_of(std::uint64_t number) {
         return static_cast<std::uint32_t>(number) & count_mask;

@@ -7,12 +7,16 @@
 namespace fleetarium::sim::detail {
 
 peer_host::peer_host(world_state& world, std::string name)
+    : peer_host(world, name,
+                world.accounts.add_source({.what = source_report::kind::client, .name = name})) {}
+
+peer_host::peer_host(world_state& world, std::string name, accounting::source source)
     : world_(world),
       name_(std::move(name)),
       id_(world.add_peer(*this)),
       // Apart from the fleets, whose keys come from their names, too.
       key_{combine(combine(world.seed, hash_text("hand-written")), hash_text(name_))},
-      source_(world.accounts.add_source({.what = source_report::kind::client, .name = name_})) {
+      source_(source) {
     path_.by = &world.default_network();
 }
 
@@ -40,6 +44,10 @@ void peer_host::cut_link() {
 
 void peer_host::send(wire_buffer bytes) {
     world_.send_up(id_, link_, {path_.broker, link_by_}, key_, std::move(bytes));
+}
+
+void peer_host::signal(event_kind what) {
+    world_.signal(id_, link_, {path_.broker, link_by_}, key_, what);
 }
 
 bool peer_host::is_present(const event& what, protocol_version version) {

@@ -115,8 +115,7 @@ void raw_peer_host::handle(const event& what) {
             link_.generation = (link_.generation + 1) & link_mask;
             closed = true;
             break;
-        case event_kind::open:
-        case event_kind::wake: break;
+        default: break;
     }
 }
 

@@ -44,6 +44,7 @@ private:
     friend class world;
     friend class client;
     friend class raw_peer;
+    friend class stream_peer;
     std::unique_ptr<detail::broker_host> host_;
 };
 

@@ -4,6 +4,7 @@
 #include <fleetarium/sim/client_host.hpp>
 #include <fleetarium/sim/fleet_state.hpp>
 #include <fleetarium/sim/raw_peer_host.hpp>
+#include <fleetarium/sim/stream_host.hpp>
 #include <fleetarium/sim/world_state.hpp>
 
 #include <algorithm>
@@ -99,6 +100,22 @@ raw_peer& world::add_raw_peer(std::string_view name) {
     return *state_->raw_peers.back();
 }
 
+stream_peer& world::add_stream_peer(std::string_view group) {
+    auto found = std::find_if(state_->stream_groups.begin(), state_->stream_groups.end(),
+                              [&](const auto& each) { return each.name == group; });
+    if (found == state_->stream_groups.end()) {
+        const auto source = state_->accounts.add_source(
+            {.what = source_report::kind::client, .name = std::string(group)});
+        state_->stream_groups.push_back({std::string(group), source, 0});
+        found = state_->stream_groups.end() - 1;
+    }
+    auto host = std::make_unique<detail::stream_host>(*state_, found->name, found->count,
+                                                      found->source);
+    ++found->count;
+    state_->stream_peers.push_back(std::make_unique<stream_peer>(std::move(host)));
+    return *state_->stream_peers.back();
+}
+
 void world::expect(const expectation_spec& expected) {
     if (state_->handled != 0) {
         throw std::invalid_argument("expectations are made before the first event");
@@ -133,15 +150,24 @@ instant world::now() const { return state_->now; }
 
 void world::run_until(instant until) { state_->run_until(until); }
 
+bool world::run_until(instant until, std::uint64_t events_max) {
+    return state_->run_until(until, events_max);
+}
+
 bool world::step() { return state_->step(); }
 
 bool world::settle(duration limit) {
     const instant until = saturating_add(now(), limit);
+    state_->let_guests_act();
     while (state_->on_links != 0 && state_->events.next_time() <= until) {
         state_->step();
     }
     return state_->on_links == 0;
 }
+
+void world::invite(guest& invited) { state_->guests.push_back(&invited); }
+
+void world::dismiss(guest& invited) noexcept { std::erase(state_->guests, &invited); }
 
 instant world::next_event() const { return state_->events.next_time(); }
 

@@ -6,6 +6,7 @@
 #include <fleetarium/sim/raw_peer.hpp>
 #include <fleetarium/sim/report.hpp>
 #include <fleetarium/sim/scenario.hpp>
+#include <fleetarium/sim/stream_peer.hpp>
 #include <fleetarium/sim/virtual_broker.hpp>
 
 #include <cstdint>
@@ -64,6 +65,8 @@ public:
 
     client& add_client(std::string_view id);
     raw_peer& add_raw_peer(std::string_view name);
+    /// Messages of a group's peers count together, under the group's name.
+    stream_peer& add_stream_peer(std::string_view group);
 
     /// Makes the report tell apart the messages that an expectation narrows by topic; before the
     /// first event.
@@ -81,12 +84,20 @@ public:
     void run_until(instant until);
     void run_for(duration span) { run_until(saturating_add(now(), span)); }
 
+    /// The same, but stops after so many events. Returns whether it got to that instant.
+    bool run_until(instant until, std::uint64_t events_max);
+
     /// Handles the next event, if there is one; the present is its instant.
     bool step();
 
     /// Runs as long as bytes are under way on links, but not beyond `limit` from now: until what
     /// has been said is answered. Returns whether the links are silent.
     bool settle(duration limit = std::chrono::seconds{10});
+
+    /// Lets a guest act in this world from now on, until it is dismissed, which it must be before
+    /// it is destroyed.
+    void invite(guest& invited);
+    void dismiss(guest& invited) noexcept;
 
     /// The instant of the next event; `never` if there is none.
     instant next_event() const;

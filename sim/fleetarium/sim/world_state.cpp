@@ -25,29 +25,68 @@ world_state::~world_state() {
 
 void world_state::run_until(instant until) {
     prepare();
+    let_guests_act();
     while (events.next_time() <= until) {
-        const event next = events.pop();
-        if (fetches_ahead) {
-            prefetch_ahead();
-        }
-        now = next.time;
-        handle(next);
-        if (!prepared) {
-            prepare();
-        }
+        handle_next();
     }
     now = std::max(now, until);
 }
 
+bool world_state::run_until(instant until, std::uint64_t events_max) {
+    prepare();
+    let_guests_act();
+    for (; events.next_time() <= until; --events_max) {
+        if (events_max == 0) {
+            return false;
+        }
+        handle_next();
+    }
+    now = std::max(now, until);
+    return true;
+}
+
 bool world_state::step() {
     prepare();
+    let_guests_act();
     if (events.empty()) {
         return false;
     }
     const event next = events.pop();
     now = next.time;
     handle(next);
+    after_event();
     return true;
+}
+
+inline void world_state::handle_next() {
+    const event next = events.pop();
+    if (fetches_ahead) {
+        prefetch_ahead();
+    }
+    now = next.time;
+    handle(next);
+    if (!prepared || guests_stirred) {
+        after_event();
+    }
+}
+
+void world_state::after_event() {
+    prepare();
+    if (guests_stirred) {
+        let_guests_act();
+    }
+}
+
+/// Until none has anything to do: what one does may be news to another.
+void world_state::let_guests_act() {
+    guests_stirred = false;
+    for (bool stirred = !guests.empty(); stirred;) {
+        stirred = false;
+        for (std::size_t i = 0; i < guests.size(); ++i) {
+            stirred |= guests[i]->act();
+        }
+    }
+    prepare();  // a guest may have added a fleet
 }
 
 void world_state::handle(const event& next) {
@@ -211,20 +250,25 @@ void world_state::send_up(host_id self, link_end& link, const link_path& path,
 void world_state::end_link(host_id self, link_end& link, const link_path& path,
                            random_key host_key, event_kind how) {
     if (link.phase() == link_end::phase::open) {
-        const direction& way = path.by->up;
-        const random_key key =
-            way.is_random() ? make_random_key(host_key.value, 0, purpose::link_up) : random_key{};
-        post({.time = way.arrival(link.up, 0, now, key),
-              .origin = self,
-              .sequence = link.sequence++,
-              .target = path.broker,
-              .link = link.connection & link_mask,
-              .kind_value = static_cast<std::uint8_t>(how),
-              .payload = 0});
+        signal(self, link, path, host_key, how);
     }
     // While opening, the broker's number is not known: `opened` will find nobody and is refused.
     link.set_phase(link_end::phase::idle);
     link.generation = (link.generation + 1) & link_mask;
+}
+
+void world_state::signal(host_id self, link_end& link, const link_path& path,
+                         random_key host_key, event_kind what) {
+    const direction& way = path.by->up;
+    const random_key key =
+        way.is_random() ? make_random_key(host_key.value, 0, purpose::link_up) : random_key{};
+    post({.time = way.arrival(link.up, 0, now, key),
+          .origin = self,
+          .sequence = link.sequence++,
+          .target = path.broker,
+          .link = link.connection & link_mask,
+          .kind_value = static_cast<std::uint8_t>(what),
+          .payload = 0});
 }
 
 void world_state::refuse_opened(host_id self, link_end& link, const event& opened,

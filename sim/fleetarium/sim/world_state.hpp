@@ -10,6 +10,7 @@
 #include <fleetarium/sim/fleet.hpp>
 #include <fleetarium/sim/memory_network.hpp>
 #include <fleetarium/sim/raw_peer.hpp>
+#include <fleetarium/sim/stream_peer.hpp>
 #include <fleetarium/sim/virtual_broker.hpp>
 
 #include <bit>
@@ -108,7 +109,10 @@ struct world_state {
         events.push(added);
     }
     void run_until(instant until);
+    /// The same, but stops after that many events; returns whether it got there.
+    bool run_until(instant until, std::uint64_t events_max);
     bool step();
+    void let_guests_act();
     /// What has to be known before the next event: targets, selections.
     void prepare();
 
@@ -120,6 +124,10 @@ struct world_state {
     /// would arrive after `lost_from` is lost.
     void send_up(host_id self, link_end& link, const link_path& path, random_key host_key,
                  wire_buffer bytes, instant lost_from = never);
+
+    /// Posts an event without bytes, behind those sent.
+    void signal(host_id self, link_end& link, const link_path& path, random_key host_key,
+                event_kind what);
 
     /// Ends the link in order (close) or not (cut), as seen from here; the other side will learn.
     void end_link(host_id self, link_end& link, const link_path& path, random_key host_key,
@@ -162,6 +170,7 @@ struct world_state {
     std::uint64_t on_links = 0;  ///< events pending that are not wakes
     bool prepared = true;
     bool fetches_ahead = false;  ///< more devices than a cache holds
+    bool guests_stirred = false;  ///< something happened that guests have to see
     std::string scenario_name;
 
     accounting accounts;
@@ -174,6 +183,14 @@ struct world_state {
     std::vector<std::unique_ptr<fleet>> fleet_handles;
     std::vector<std::unique_ptr<client>> clients;
     std::vector<std::unique_ptr<raw_peer>> raw_peers;
+    std::vector<std::unique_ptr<stream_peer>> stream_peers;
+    struct stream_group {
+        std::string name;
+        accounting::source source;
+        std::uint32_t count;
+    };
+    std::vector<stream_group> stream_groups;
+    std::vector<guest*> guests;
 
     // Scratch memory, empty between events.
     std::vector<message_identity> sent_log;
@@ -185,15 +202,19 @@ struct world_state {
 
 private:
     void handle(const event& next);
+    void handle_next();
+    void after_event();
     void prefetch_ahead() const;
     void prefetch_of_device(const event& coming, std::size_t distance) const;
     void prefetch_of_broker(const event& coming, std::size_t distance) const;
 };
 
-/// A client or raw peer written by hand.
+/// A client or peer that belongs to no fleet.
 class peer_host {
 public:
     peer_host(world_state& world, std::string name);
+    /// One that shares a source with others.
+    peer_host(world_state& world, std::string name, accounting::source source);
     virtual ~peer_host() = default;
     peer_host(const peer_host&) = delete;
     peer_host& operator=(const peer_host&) = delete;
@@ -214,6 +235,8 @@ protected:
     /// As a cut by whoever holds the world: what is under way to the broker is lost, too.
     void cut_link();
     void send(wire_buffer bytes);
+    /// Tells the broker something without bytes, behind those sent.
+    void signal(event_kind what);
     /// Whether an event of the link is of the present one; a void one is disposed of.
     bool is_present(const event& what, protocol_version version);
 
