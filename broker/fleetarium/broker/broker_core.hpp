@@ -129,6 +129,11 @@ public:
     /// The client of an open connection.
     client_info describe_client(connection_id id) const { return info_of(id); }
 
+    /// All that is kept of sessions, and of subscriptions; valid until the next call of a
+    /// non-const member.
+    const session_registry& sessions() const { return sessions_; }
+    const topic_tree& subscriptions() const { return tree_; }
+
     /// The session of a client id, if there is one.
     std::optional<session_info> find_session(std::string_view client_id) const;
 
