@@ -127,16 +127,24 @@ bool has_placeholder(std::string_view filter) { return find_placeholder(filter) 
 
 access_policy::rule_filter::rule_filter(std::string_view filter)
     : text(filter),
+      plain_size(std::min(filter.find_first_of("+#"), find_placeholder(filter))),
       has_client_id(filter.find("%c") != std::string_view::npos),
-      has_user_name(filter.find("%u") != std::string_view::npos) {}
+      has_user_name(filter.find("%u") != std::string_view::npos) {
+    if (plain_size == text.size()) {
+        shape = shape::plain;
+    } else if (plain_size > 0 && text[plain_size] == '#') {
+        shape = shape::subtree;
+        --plain_size;  // "a/#" matches "a" too
+    }
+}
 
 bool access_policy::rule_filter::is_for(const names& who) const {
     return (!has_client_id || !who.client_id.empty()) && (!has_user_name || !who.user_name.empty());
 }
 
-bool access_policy::rule_filter::is_safe_for(const names& who) const {
-    return (!has_client_id || is_plain_name(who.client_id)) &&
-           (!has_user_name || is_plain_name(who.user_name));
+bool access_policy::rule_filter::is_twisted_by(const names& who) const {
+    return (has_client_id && !is_plain_name(who.client_id)) ||
+           (has_user_name && !is_plain_name(who.user_name));
 }
 
 namespace {
@@ -162,29 +170,33 @@ bool level_equals(std::string_view level, std::string_view client_id, std::strin
 }  // namespace
 
 bool access_policy::rule_filter::covers(const names& who, std::string_view asked) const {
+    if (!asked.starts_with(std::string_view(text).substr(0, plain_size))) {
+        return false;
+    }
+    if (shape == shape::plain) {
+        return asked.size() == text.size();
+    }
+    if (shape == shape::subtree) {
+        return asked.size() == plain_size || asked[plain_size] == '/';
+    }
     if (!has_client_id && !has_user_name) {
         return filter_covers(text, asked);
     }
-    return is_for(who) && is_safe_for(who) &&
+    return is_for(who) && !is_twisted_by(who) &&
            covers_by(text, asked, [&](std::string_view level, std::string_view other) {
                return level_equals(level, who.client_id, who.user_name, other);
            });
 }
 
-bool access_policy::rule_filter::denies(const names& who, std::string_view asked) const {
+bool access_policy::rule_filter::overlaps(const names& who, std::string_view asked) const {
     if (!has_client_id && !has_user_name) {
         return filters_overlap(text, asked);
     }
-    if (!is_for(who)) {
-        return false;
-    }
-    if (!is_safe_for(who)) {
-        return true;
-    }
     const auto at = find_placeholder(text);
-    const auto first_letter =
+    const auto beginning =
         at == 0 ? (text[1] == 'c' ? who.client_id : who.user_name) : std::string_view(text);
-    return overlap_by(text, asked, first_letter.starts_with('$'),
+    return is_for(who) &&
+           overlap_by(text, asked, beginning.starts_with('$'),
                       [&](std::string_view level, std::string_view other) {
                           return level_equals(level, who.client_id, who.user_name, other);
                       });
@@ -209,18 +221,25 @@ access_policy::access_policy(const std::vector<access_rule>& rules) : allows_eve
 
 bool access_policy::may_publish(std::string_view client_id, std::string_view user_name,
                                 std::string_view topic) const {
-    return is_allowed(&rule_list::writable, {client_id, user_name}, topic);
+    const names who{client_id, user_name};
+    return is_allowed(&rule_list::writable, who, topic, [&](const rule_filter& rule) {
+        return rule.is_twisted_by(who) || rule.covers(who, topic);
+    });
 }
 
 bool access_policy::may_subscribe(std::string_view client_id, std::string_view user_name,
                                   std::string_view filter) const {
+    const names who{client_id, user_name};
     const auto shared = parse_shared_filter(filter);
-    return is_allowed(&rule_list::readable, {client_id, user_name},
-                      shared ? shared->filter : filter);
+    const auto asked = shared ? shared->filter : filter;
+    return is_allowed(&rule_list::readable, who, asked, [&](const rule_filter& rule) {
+        return rule.is_twisted_by(who) || rule.overlaps(who, asked);
+    });
 }
 
+template <class Denies>
 bool access_policy::is_allowed(std::vector<rule_filter> rule_list::*by, const names& who,
-                               std::string_view asked) const {
+                               std::string_view asked, Denies denies) const {
     if (allows_everything_) {
         return true;
     }
@@ -231,8 +250,7 @@ bool access_policy::is_allowed(std::vector<rule_filter> rule_list::*by, const na
         own = &found->second;
     }
     const auto any_denies = [&](const rule_list& list) {
-        return std::any_of(list.denied.begin(), list.denied.end(),
-                           [&](const rule_filter& rule) { return rule.denies(who, asked); });
+        return std::any_of(list.denied.begin(), list.denied.end(), denies);
     };
     const auto any_covers = [&](const rule_list& list) {
         return std::any_of((list.*by).begin(), (list.*by).end(),

@@ -14,7 +14,8 @@ namespace fleetarium::broker {
 /// to "+/#" over "#" and "/+/#" over "/#", the same only because no topic name is empty.
 bool filter_covers(std::string_view wide, std::string_view narrow);
 
-/// Whether some topic is matched by both; valid plain filters.
+/// Whether some topic is matched by both; valid plain filters. Says yes to "+" and "/#", which share
+/// only the empty name that no topic has.
 bool filters_overlap(std::string_view left, std::string_view right);
 
 enum class access_kind : std::uint8_t { read, write, read_write, deny };
@@ -70,16 +71,25 @@ private:
     /// The filter of a rule, with what is known of it beforehand.
     struct rule_filter {
         std::string text;
+        /// Bytes of it that any text begins with that it covers. Most questions end there.
+        std::size_t plain_size = 0;
+        enum class shape : std::uint8_t {
+            plain,    ///< covers only itself
+            subtree,  ///< "a/b/#"
+            other,
+        };
+        enum shape shape = shape::other;
         bool has_client_id = false;
         bool has_user_name = false;
 
         explicit rule_filter(std::string_view filter);
         bool covers(const names& who, std::string_view asked) const;
-        bool denies(const names& who, std::string_view asked) const;
+        bool overlaps(const names& who, std::string_view asked) const;
+        /// Whether a name of the client's would change what the rule says.
+        bool is_twisted_by(const names& who) const;
 
     private:
         bool is_for(const names& who) const;
-        bool is_safe_for(const names& who) const;
     };
 
     struct rule_list {
@@ -95,8 +105,9 @@ private:
         }
     };
 
+    template <class Denies>
     bool is_allowed(std::vector<rule_filter> rule_list::*by, const names& who,
-                    std::string_view asked) const;
+                    std::string_view asked, Denies denies) const;
 
     bool allows_everything_ = true;
     rule_list everybody_;

@@ -1,18 +1,14 @@
 #pragma once
 
+#include <fleetarium/broker/access_policy.hpp>
 #include <fleetarium/sim/scenario.hpp>
 
 #include <map>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace fleetarium::sim {
-
-/// Whether each topic that `narrow` matches is matched by `wide`; both valid plain filters. Says no
-/// to "+/#" over "#" and "/+/#" over "/#", the same only because no topic name is empty.
-bool filter_covers(std::string_view wide, std::string_view narrow);
 
 /// Who may do what at a broker, as its scenario says: the answers that a broker_hooks needs.
 /// Thread rule: const calls from any thread.
@@ -26,23 +22,24 @@ public:
     bool admits(std::optional<std::string_view> user_name, std::string_view password) const;
 
     bool may_publish(std::string_view client_id, std::string_view user_name,
-                     std::string_view topic) const;
+                     std::string_view topic) const {
+        return rules_.may_publish(client_id, user_name, topic);
+    }
 
     /// `filter` as it was sent; of a shared subscription the part that matches counts.
     bool may_subscribe(std::string_view client_id, std::string_view user_name,
-                       std::string_view filter) const;
+                       std::string_view filter) const {
+        return rules_.may_subscribe(client_id, user_name, filter);
+    }
 
     /// Whether every client may do everything, so that nobody need ask.
     bool allows_everything() const {
-        return rules_.empty() && users_.empty() && allow_anonymous_;
+        return rules_.allows_everything() && users_.empty() && allow_anonymous_;
     }
 
 private:
-    bool is_covered(std::vector<std::string> access_rule::*filters, std::string_view client_id,
-                    std::string_view user_name, std::string_view asked) const;
-
     std::map<std::string, std::string, std::less<>> users_;
-    std::vector<access_rule> rules_;
+    broker::access_policy rules_;
     bool allow_anonymous_;
 };
 

@@ -1,10 +1,10 @@
 #include <fleetarium/sim/scenario_check.hpp>
 
+#include <fleetarium/broker/access_policy.hpp>
 #include <fleetarium/codec/topic.hpp>
 #include <fleetarium/config/quantities.hpp>
 #include <fleetarium/config/value_types.hpp>
 #include <fleetarium/core/limits.hpp>
-#include <fleetarium/sim/access_policy.hpp>
 
 #include <algorithm>
 
@@ -26,7 +26,7 @@ std::string_view matching_part(std::string_view filter) {
 
 bool is_covered(const std::vector<std::string>& filters, std::string_view narrow) {
     return std::any_of(filters.begin(), filters.end(), [&](const std::string& filter) {
-        return filter_covers(matching_part(filter), narrow);
+        return broker::filter_covers(matching_part(filter), narrow);
     });
 }
 
