@@ -20,6 +20,9 @@ struct tls_options {
     bool verify_peer = true;                  ///< client: off accepts any certificate
     std::string server_name{};                ///< client: instead of the URL's host (SNI, check)
     bool tls_1_2 = true;                      ///< else 1.3 only
+    /// Client: a protocol to offer by ALPN, for servers that ask for one, such as "mqtt"; empty is
+    /// none. A server takes "mqtt" where a client offers it.
+    std::string application_protocol{};
     /// Secrets are appended to this file in the format that Wireshark reads; empty is none.
     std::string key_log_file{};
 };
