@@ -17,5 +17,6 @@ void add_run(CLI::App& app, int& exit_status);     // run.cpp
 void add_check(CLI::App& app, int& exit_status);   // check.cpp
 void add_schema(CLI::App& app, int& exit_status);  // schema.cpp
 void add_bench(CLI::App& app, int& exit_status);   // bench.cpp
+void add_certs(CLI::App& app, int& exit_status);   // certs.cpp
 
 }  // namespace fleetarium::cli

@@ -18,6 +18,7 @@ int main(int argc, char** argv) {
     add_check(app, exit_status);
     add_schema(app, exit_status);
     add_bench(app, exit_status);
+    add_certs(app, exit_status);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

@@ -4,6 +4,7 @@
 #include <fleetarium/net/deterministic_ecdsa.hpp>
 
 #include <arpa/inet.h>
+
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -310,7 +311,11 @@ std::vector<std::string> test_certificate_authority::default_server_names() {
 void write_files(const certificate_and_key& pair, const std::string& stem) {
     // The key first: a certificate without its key is of less use than the other way round.
     write_file(stem + ".key", pair.private_key, 0600);
-    write_file(stem + ".pem", pair.certificate, 0644);
+    write_certificate(pair.certificate, stem + ".pem");
+}
+
+void write_certificate(const std::string& certificate, const std::string& path) {
+    write_file(path, certificate, 0644);
 }
 
 }  // namespace fleetarium::net

@@ -90,4 +90,7 @@ private:
 /// Throws std::runtime_error that names the file and what is wrong.
 void write_files(const certificate_and_key& pair, const std::string& stem);
 
+/// Writes a certificate alone: an authority's.
+void write_certificate(const std::string& certificate, const std::string& path);
+
 }  // namespace fleetarium::net
