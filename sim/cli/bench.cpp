@@ -1,4 +1,5 @@
 #include "bench.hpp"
+#include "bench_against.hpp"
 #include "commands.hpp"
 
 #include <CLI/CLI.hpp>
@@ -35,6 +36,7 @@ constexpr std::array<part, 5> parts{{
 struct bench_options {
     std::vector<std::string> chosen;
     double scale = 1;
+    bench::against_options against;
 };
 
 int run_bench(const bench_options& options) {
@@ -52,11 +54,51 @@ int run_bench(const bench_options& options) {
         for (const bench::figure& figure : one.measure(size)) {
             fmt::print("{:<58} {:>20}  {:<34} {:>6.3f}  {}{}\n", figure.name, figure.value,
                        figure.limit, figure.ratio, figure.goal,
-                       figure.goal.empty() ? "" : figure.reached ? ": reached" : ": NOT REACHED");
+                       figure.goal.empty() ? ""
+                       : figure.reached    ? ": reached"
+                                           : ": NOT REACHED");
             std::fflush(stdout);
         }
     }
     return exit_success;
+}
+
+/// Options of the comparison with another broker; each asks for `--against`.
+void add_against(CLI::App& command, bench::against_options& against) {
+    CLI::Option* const other =
+        command
+            .add_option("--against", against.against,
+                        "Put this program's broker and the one that listens here under the same "
+                        "loads in turns; `mosquitto` starts Debian's with fair settings")
+            ->type_name("HOST:PORT");
+    const auto of_comparison = [other](CLI::Option* option) { return option->needs(other); };
+    of_comparison(command.add_option("--pid", against.pids,
+                                     "Processes of the other broker; without, those that hold its "
+                                     "listening socket"))
+        ->type_name("PID")
+        ->check(CLI::PositiveNumber);
+    CLI::Option* const arguments =
+        of_comparison(command.add_option("--broker-args", against.broker_arguments,
+                                         "More arguments for this program's broker, in one text"))
+            ->type_name("TEXT");
+    of_comparison(
+        command.add_flag("--no-ours", against.without_ours, "Measure the other broker alone"))
+        ->excludes(arguments);
+    of_comparison(command.add_option("--only", against.only,
+                                     "Only this load, or those whose names begin with NAME-:" +
+                                         bench::list_of_loads()))
+        ->type_name("NAME");
+    of_comparison(command.add_option("--seconds", against.seconds, "Length of a measurement"))
+        ->check(CLI::Range(0.05, 3600.0))
+        ->capture_default_str();
+    of_comparison(command.add_option("--rounds", against.rounds, "Measurements of each broker"))
+        ->check(CLI::Range(1u, 1000u))
+        ->capture_default_str();
+    of_comparison(command.add_option("--mqtt", against.version, "Version that the load speaks"))
+        ->check(CLI::IsMember({"3.1.1", "5"}))
+        ->capture_default_str();
+    of_comparison(command.add_option("--json", against.json, "Write every figure to this file"))
+        ->type_name("FILE");
 }
 
 }  // namespace
@@ -71,15 +113,23 @@ void add_bench(CLI::App& app, int& exit_status) {
         names.emplace_back(one.name);
         list += fmt::format("\n  {:<10} {}", one.name, one.what);
     }
-    command->add_option("parts", options->chosen, "Which parts; all without any:" + list)
-        ->check(CLI::IsMember(names))
-        ->type_name("PART");
+    CLI::Option* const parts_option =
+        command->add_option("parts", options->chosen, "Which parts; all without any:" + list)
+            ->check(CLI::IsMember(names))
+            ->type_name("PART");
     command
         ->add_option("--scale", options->scale,
-                     "Share of devices and messages, for a quick look")
+                     "Share of devices and messages, or of seconds and idle connections, for a "
+                     "quick look")
         ->check(CLI::Range(0.0001, 1.0))
         ->capture_default_str();
-    command->callback([options, &exit_status] { exit_status = run_bench(*options); });
+    add_against(*command, options->against);
+    parts_option->excludes("--against");
+    command->callback([options, &exit_status] {
+        options->against.scale = options->scale;
+        exit_status = options->against.against.empty() ? run_bench(*options)
+                                                       : bench::run_against(options->against);
+    });
 }
 
 }  // namespace fleetarium::cli
