@@ -39,4 +39,7 @@ inline constexpr std::size_t json_depth_max = 64;
 /// Bytes of a scenario file: far above any written by hand or script, far below what hurts.
 inline constexpr std::size_t scenario_size_max = std::size_t{64} << 20;
 
+/// Bytes of a server's configuration, password or access file: a million users fit.
+inline constexpr std::size_t server_file_size_max = std::size_t{256} << 20;
+
 }  // namespace fleetarium::limits
