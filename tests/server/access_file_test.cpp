@@ -52,9 +52,10 @@ TEST_CASE("an access file says who may do what", "[server][access]") {
         "user ann\n"
         "topic write more");
     // Without a user name.
-    CHECK(policy.may_subscribe("c", "", "news/+"));
-    CHECK_FALSE(policy.may_publish("c", "", "news/1"));
-    CHECK_FALSE(policy.may_subscribe("c", "ann", "news/+"));
+    CHECK(policy.may_subscribe("c", "", "news/today"));
+    CHECK_FALSE(policy.may_publish("c", "", "news/today"));
+    CHECK_FALSE(policy.may_subscribe("c", "ann", "news/today"));
+    CHECK_FALSE(policy.may_subscribe("c", "", "news/+"));  // "news/secret" would come too
     // Everybody.
     CHECK(policy.may_publish("c", "", "devices/c/state"));
     CHECK(policy.may_publish("c", "ann", "devices/c/state"));
@@ -91,35 +92,34 @@ TEST_CASE("an access file without a rule denies everything", "[server][access]")
 
 TEST_CASE("a mistake in an access file has its place, what was found and what was expected",
           "[server][access]") {
+    // Parts of several messages.
+    const std::string line = R"(, expected "user NAME", or "topic" or "pattern" with a )"
+                             R"(topic filter, or a comment after #)";
+    const std::string access = ", expected read, write, readwrite or deny before the topic filter ";
+    const std::string filter =
+        ", expected a topic filter in UTF-8, with + and # only as whole levels and # only last";
     std::string text;
     std::string message;
-    std::tie(text, message) = GENERATE(table<std::string, std::string>({
-        {"topc read a",
-         R"(1:1: found "topc", expected "user NAME", or "topic" or "pattern" with a topic filter, or a comment after # (did you mean "topic"?))"},
-        {"# one\n\n  User ann",
-         R"(3:3: found "User", expected "user NAME", or "topic" or "pattern" with a topic filter, or a comment after # (did you mean "user"?))"},
+    std::tie(text, message) = GENERATE_COPY(table<std::string, std::string>({
+        {"topc read a", R"(1:1: found "topc")" + line + R"( (did you mean "topic"?))"},
+        {"# one\n\n  User ann", R"(3:3: found "User")" + line + R"( (did you mean "user"?))"},
+        {"allow a", R"(1:1: found "allow")" + line},
         {"user", R"(1:1: found "user" without a name, expected "user NAME")"},
         {"user   ", R"(1:1: found "user" without a name, expected "user NAME")"},
         {"user \xFF", "1:6: found \"\xFF\", expected a user name in UTF-8"},
-        {"topic",
-         R"(1:1: found "topic" without a topic filter, expected "topic" with a topic filter, such as "topic readwrite home/#")"},
-        {"pattern deny",
-         R"(1:1: found "pattern deny" without a topic filter, expected "pattern" with a topic filter, such as "pattern readwrite deny")"},
-        {"topic raed a/b",
-         R"(1:7: found "raed", expected read, write, readwrite or deny before the topic filter "a/b" (did you mean "read"?))"},
-        {"topic a b",
-         R"(1:7: found "a", expected read, write, readwrite or deny before the topic filter "b")"},
-        {"topic read a/#/b",
-         R"(1:12: found "a/#/b", expected a topic filter in UTF-8, with + and # only as whole levels and # only last)"},
-        {"topic \xC3\xA4+",
-         "1:7: found \"\xC3\xA4+\", expected a topic filter in UTF-8, with + and # only as whole "
-         "levels and # only last"},
-        {"pattern read a/x%c+",
-         R"(1:14: found "a/x%c+", expected a topic filter in UTF-8, with + and # only as whole levels and # only last)"},
-        {"topic read $share/g/a",
-         R"(1:12: found "$share/g/a", expected the filter without $share/NAME/: rules hold for shared subscriptions too)"},
-        {"topic read a/%c",
-         R"(1:1: found "topic" with %c or %u in its filter, expected "pattern", whose filters may have them)"},
+        {"topic", R"(1:1: found "topic" without a topic filter, expected "topic" with a )"
+                  R"(topic filter, such as "topic readwrite home/#")"},
+        {"pattern deny", R"(1:1: found "pattern deny" without a topic filter, expected )"
+                         R"("pattern" with a topic filter, such as "pattern readwrite deny")"},
+        {"topic raed a/b", R"(1:7: found "raed")" + access + R"("a/b" (did you mean "read"?))"},
+        {"topic a b", R"(1:7: found "a")" + access + R"("b")"},
+        {"topic read a/#/b", R"(1:12: found "a/#/b")" + filter},
+        {"topic \xC3\xA4+", "1:7: found \"\xC3\xA4+\"" + filter},
+        {"pattern read a/x%c+", R"(1:14: found "a/x%c+")" + filter},
+        {"topic read $share/g/a", R"(1:12: found "$share/g/a", expected the filter without )"
+                                  "$share/NAME/: rules hold for shared subscriptions too"},
+        {"topic read a/%c", R"(1:1: found "topic" with %c or %u in its filter, expected )"
+                            R"("pattern", whose filters may have them)"},
     }));
     CHECK(problem_of(text) == "rules.acl:" + message);
 }

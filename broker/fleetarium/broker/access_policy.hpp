@@ -14,8 +14,8 @@ namespace fleetarium::broker {
 /// to "+/#" over "#" and "/+/#" over "/#", the same only because no topic name is empty.
 bool filter_covers(std::string_view wide, std::string_view narrow);
 
-/// Whether some topic is matched by both; valid plain filters. Says yes to "+" and "/#", which share
-/// only the empty name that no topic has.
+/// Whether some topic is matched by both; valid plain filters. Says yes to "+" and "/#", which
+/// share only the empty name that no topic has.
 bool filters_overlap(std::string_view left, std::string_view right);
 
 enum class access_kind : std::uint8_t { read, write, read_write, deny };

@@ -22,10 +22,11 @@
 ///     topic readwrite home/ann/#
 ///     topic deny home/ann/attic
 ///
-/// A rule is `topic` or `pattern`, then `read`, `write`, `readwrite` or `deny`, then a topic filter,
-/// which may have spaces in it; without the word in the middle it is `readwrite`. Topic rules are
-/// for the user of the last `user` line above them, before the first one for clients without a user
-/// name; patterns are for everybody, wherever they stand. Lines that begin with `#` are comments.
+/// A rule is `topic` or `pattern`, then `read`, `write`, `readwrite` or `deny`, then a topic
+/// filter, which may have spaces in it; without the word in the middle it is `readwrite`. Topic
+/// rules are for the user of the last `user` line above them, before the first one for clients
+/// without a user name; patterns are for everybody, wherever they stand. Lines that begin with `#`
+/// are comments.
 ///
 /// What no rule allows is denied, and what a rule denies is denied whatever others allow. To read
 /// is to subscribe: to a filter that one rule's filter covers and no denied filter overlaps, so
