@@ -22,8 +22,10 @@ LAYERS = {
     "server": {"core", "codec", "session", "net", "client", "config", "broker", "server"},
     "sim": {"core", "codec", "session", "config", "broker", "sim"},
     "live": {"core", "codec", "session", "net", "client", "config", "broker", "server", "sim", "live"},
+    "testing": {"core", "codec", "session", "net", "client", "config", "broker", "server", "sim",
+                "live", "testing"},
 }
-ASIO_FOLDERS = {"net", "client", "server", "live"}
+ASIO_FOLDERS = {"net", "client", "server", "live", "testing"}
 SOURCE_ROOTS = ("sdk", "broker", "sim", "dashboard")
 
 LINES_WARN, LINES_FAIL = 600, 900
