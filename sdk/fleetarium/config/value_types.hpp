@@ -184,6 +184,7 @@ value_type<std::vector<T>> list_of(value_type<T> inner) {
                     in.report(value, expected);
                     return;
                 }
+                result.clear();
                 for (std::size_t i = 0; i < value.elements.size(); ++i) {
                     in.inside(i, [&] { inner.read(in, value.elements[i], result.emplace_back()); });
                 }

@@ -1,10 +1,8 @@
 #include <fleetarium/sim/scenario_fields.hpp>
 
+#include <fleetarium/broker/broker_options_fields.hpp>
 #include <fleetarium/broker/hooks.hpp>
-#include <fleetarium/core/limits.hpp>
 #include <fleetarium/sim/scenario_values.hpp>
-
-#include <limits>
 
 namespace fleetarium::sim::detail {
 
@@ -44,101 +42,24 @@ const object_type<access_rule>& access_type() {
     return type;
 }
 
-/// A field for a member of the broker's options.
-template <class T, class Member>
-field<broker_spec> option(std::string_view name, value_type<T> type, Member member,
-                          std::string_view description, std::string_view example) {
-    return make_field<broker_spec>(
-        name,
-        std::move(type), [member](broker_spec & broker) -> auto& { return broker.options.*member; },
-        description, example);
-}
-
 std::vector<field<broker_spec>> broker_fields() {
     using t = broker_spec;
-    using o = broker::broker_options;
-    constexpr std::size_t large = 1'000'000'000;
-    constexpr std::size_t terabyte = 1'000'000'000'000;
-    return {
-        make_field<t>("name", name_text(), &t::name, "How fleets and the report call the broker.",
-                      R"("cloud")", need::required),
-        option("receive_maximum", integer<std::uint16_t>(1), &o::receive_maximum,
-               "QoS 1 and 2 messages that a client may send before the first is acknowledged. "
-               "Announced to clients.",
-               "20"),
-        option("maximum_packet_size", size<std::uint32_t>(16, limits::packet_size_max),
-               &o::maximum_packet_size, "The largest packet a client may send. Announced.",
-               R"("64kB")"),
-        option("topic_alias_maximum", integer<std::uint16_t>(0), &o::topic_alias_maximum,
-               "Topic aliases that a client may use. Announced.", "10"),
-        option("maximum_qos", qos_number(), &o::maximum_qos,
-               "The highest QoS a client may publish with. Announced.", "1"),
-        option("retain_available", boolean(), &o::retain_available,
-               "Whether clients may publish retained messages. Announced.", "false"),
-        option("wildcard_subscription_available", boolean(), &o::wildcard_subscription_available,
-               "Whether filters may have wildcards. Announced.", "false"),
-        option("subscription_identifier_available", boolean(),
-               &o::subscription_identifier_available,
-               "Whether subscriptions may have identifiers. Announced.", "false"),
-        option("shared_subscription_available", boolean(), &o::shared_subscription_available,
-               "Whether $share/... filters are allowed. Announced.", "false"),
-        option("server_keep_alive",
-               optional_of(seconds<std::uint16_t>(std::numeric_limits<std::uint16_t>::max())),
-               &o::server_keep_alive,
-               "Replaces the keep alive that MQTT 5 clients ask for. Announced.", R"("2m")"),
-        option(
-            "session_expiry_maximum",
-            seconds<std::uint32_t>(broker::session_expiry_never - 1, broker::session_expiry_never),
-            &o::session_expiry_maximum,
-            "Sessions are kept no longer than this after their connection. Announced.", R"("12h")"),
-        option("connections_max", integer<std::size_t>(1, large), &o::connections_max,
-               "Clients connected at once.", "1000"),
-        option("sessions_max", integer<std::size_t>(1, large), &o::sessions_max,
-               "Sessions, connected or not.", "1000"),
-        option("subscriptions_per_session_max", integer<std::size_t>(1, large),
-               &o::subscriptions_per_session_max, "Subscriptions of a client.", "50"),
-        option("retained_messages_max", integer<std::size_t>(0, large), &o::retained_messages_max,
-               "Retained messages kept.", "10000"),
-        option("retained_bytes_max", size<std::size_t>(0, terabyte), &o::retained_bytes_max,
-               "Memory for retained messages.", R"("64MB")"),
-        option("connect_timeout", duration_from(duration(1)), &o::connect_timeout,
-               "A connection without CONNECT is closed after this.", R"("5s")"),
-        option("connect_packet_size_max", size<std::uint32_t>(16, limits::packet_size_max),
-               &o::connect_packet_size_max, "The largest CONNECT.", R"("4kB")"),
-        option("queue_messages_max", integer<std::uint32_t>(0, large), &o::queue_messages_max,
-               "Messages that wait for a session.", "100"),
-        option("queue_bytes_max", size<std::size_t>(0, terabyte), &o::queue_bytes_max,
-               "Bytes that wait for a session.", R"("1MB")"),
-        option("queue_policy", word<broker::queue_policy>({"drop_new", "drop_oldest"}),
-               &o::queue_policy, "Which message goes when a queue is full.", R"("drop_oldest")"),
-        option("queue_qos_0_offline", boolean(), &o::queue_qos_0_offline,
-               "Whether QoS 0 messages wait for absent sessions too.", "true"),
-        option("inflight_messages_max", integer<std::uint16_t>(1), &o::inflight_messages_max,
-               "Messages on their way to a client before the first is acknowledged.", "20"),
-        option("overlapping_subscriptions",
-               word<broker::overlapping_subscriptions>({"single_copy", "copy_per_subscription"}),
-               &o::overlapping_subscriptions,
-               "What a client gets of a message that several of its subscriptions match.",
-               R"("copy_per_subscription")"),
-        option("use_topic_aliases", boolean(), &o::use_topic_aliases,
-               "Whether the broker uses aliases towards clients that allow them.", "false"),
-        option("shared_subscriptions_in_v3_1_1", boolean(), &o::shared_subscriptions_in_v3_1_1,
-               "Whether $share/... filters are shared for MQTT 3.1.1 clients too.", "false"),
-        option("report_no_matching_subscribers", boolean(), &o::report_no_matching_subscribers,
-               "Whether an acknowledgement says that nobody subscribes to the topic.", "false"),
-        option("allow_dollar_topics", boolean(), &o::allow_dollar_topics,
-               "Whether clients may publish to topics that begin with $.", "false"),
-        option("sys_interval", duration_from(duration(0)), &o::sys_interval,
-               "Between the messages about the broker on $SYS topics; 0s is none.", R"("10s")"),
-        make_field<t>("users", list_of(object_of(user_type())), &t::users,
-                      "Who may connect with a password.",
-                      R"([{"user_name": "meter", "password": "secret"}])"),
-        make_field<t>("allow_anonymous", boolean(), &t::allow_anonymous,
-                      "Whether clients without a user name may connect.", "false"),
-        make_field<t>("access", list_of(object_of(access_type())), &t::access,
-                      "What clients may do; without rules, everything.",
-                      R"([{"publish": ["meters/%c/reading"]}])"),
-    };
+    std::vector<field<t>> fields{make_field<t>("name", name_text(), &t::name,
+                                               "How fleets and the report call the broker.",
+                                               R"("cloud")", need::required)};
+    for (const auto& option : broker::detail::broker_options_fields()) {
+        fields.push_back(lifted<t>(option, &t::options));
+    }
+    fields.insert(fields.end(),
+                  {make_field<t>("users", list_of(object_of(user_type())), &t::users,
+                                 "Who may connect with a password.",
+                                 R"([{"user_name": "meter", "password": "secret"}])"),
+                   make_field<t>("allow_anonymous", boolean(), &t::allow_anonymous,
+                                 "Whether clients without a user name may connect.", "false"),
+                   make_field<t>("access", list_of(object_of(access_type())), &t::access,
+                                 "What clients may do; without rules, everything.",
+                                 R"([{"publish": ["meters/%c/reading"]}])")});
+    return fields;
 }
 
 const object_type<direction_spec>& direction_type() {
