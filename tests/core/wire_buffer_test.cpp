@@ -184,3 +184,39 @@ TEST_CASE("any sequence of appends reads back as the bytes appended", "[wire_buf
         REQUIRE(buffer.empty());
     }
 }
+
+TEST_CASE("a front that was read is dropped chunk by chunk, and what is left of it is told",
+          "[wire_buffer]") {
+    wire_buffer buffer = buffer_of("first");
+    buffer.append_shared(shared_bytes(as_bytes_view("shared")));
+    buffer.append(buffer_of("second"));
+    buffer.append(buffer_of("third"));
+
+    CHECK(buffer.drop_front(0) == 0);
+    CHECK(buffer.drop_front(7) == 7);  // the shared bytes go with their chunk
+    CHECK(all_of(buffer) == "firstsharedsecondthird");
+    CHECK(buffer.drop_front(11) == 0);
+    CHECK(all_of(buffer) == "secondthird");
+    CHECK(buffer.drop_front(8) == 2);
+    CHECK(all_of(buffer) == "third");
+    buffer.append(buffer_of("fourth"));
+    CHECK(all_of(buffer) == "thirdfourth");
+    CHECK(buffer.drop_front(11) == 0);
+    CHECK(buffer.empty());
+    CHECK(buffer.drop_front(0) == 0);
+}
+
+TEST_CASE("a visit of parts ends when the visitor has enough", "[wire_buffer]") {
+    wire_buffer buffer = buffer_of("one");
+    buffer.append_shared(shared_bytes(as_bytes_view("two")));
+    buffer.append(buffer_of("three"));
+    for (std::size_t enough = 1; enough <= 3; ++enough) {
+        std::vector<std::string> seen;
+        buffer.visit_parts_while([&](bytes_view part) {
+            seen.emplace_back(as_text(part));
+            return seen.size() != enough;
+        });
+        CHECK(seen.size() == enough);
+        CHECK(seen.front() == "one");
+    }
+}

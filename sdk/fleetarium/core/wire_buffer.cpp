@@ -92,11 +92,31 @@ void wire_buffer::shrink(std::size_t count) {
 void wire_buffer::clear() noexcept {
     for (chunk* at = std::exchange(head_, nullptr); at != nullptr;) {
         chunk* const next = at->next;
-        const std::size_t bytes = sizeof(chunk) + at->capacity;
-        at->~chunk();
-        block_pool::deallocate(at, bytes);
+        free_chunk(at);
         at = next;
     }
+}
+
+void wire_buffer::free_chunk(chunk* freed) noexcept {
+    const std::size_t bytes = sizeof(chunk) + freed->capacity;
+    freed->~chunk();
+    block_pool::deallocate(freed, bytes);
+}
+
+std::size_t wire_buffer::drop_front(std::size_t count) noexcept {
+    while (head_ != nullptr) {
+        const std::size_t size = head_->size + head_->tail.view().size();
+        if (count < size) {
+            break;
+        }
+        count -= size;
+        chunk* const next = head_->next;
+        if (next != nullptr) {
+            next->last = head_->last;
+        }
+        free_chunk(std::exchange(head_, next));
+    }
+    return count;
 }
 
 }  // namespace fleetarium

@@ -65,6 +65,10 @@ public:
 
     void clear() noexcept;
 
+    /// Frees what lies whole in the first `count` bytes, and returns how many of these are left
+    /// at the front: for writers and readers that come some way at a time, and begin there next.
+    std::size_t drop_front(std::size_t count) noexcept;
+
     /// Gives the chain away as a bare pointer, for queues that hold plain values: `adopt` it
     /// exactly once, on the same thread. Null if empty.
     void* release() noexcept { return std::exchange(head_, nullptr); }
@@ -85,12 +89,22 @@ public:
     /// Calls `visit(bytes_view)` for each contiguous part, first to last.
     template <class Visitor>
     void for_each_part(Visitor&& visit) const {
+        visit_parts_while([&](bytes_view part) {
+            visit(part);
+            return true;
+        });
+    }
+
+    /// Calls `visit(bytes_view)` for each contiguous part, first to last, as long as it returns
+    /// true.
+    template <class Visitor>
+    void visit_parts_while(Visitor&& visit) const {
         for (const chunk* at = head_; at != nullptr; at = at->next) {
-            if (at->size != 0) {
-                visit(bytes_view{at->data(), at->size});
+            if (at->size != 0 && !visit(bytes_view{at->data(), at->size})) {
+                return;
             }
-            if (!at->tail.empty()) {
-                visit(at->tail.view());
+            if (!at->tail.empty() && !visit(at->tail.view())) {
+                return;
             }
         }
     }
@@ -121,6 +135,7 @@ private:
     static chunk* make_chunk(std::size_t count);
     std::uint8_t* extend_with_new_chunk(std::size_t count);
     void link(chunk* first, chunk* last) noexcept;
+    static void free_chunk(chunk* freed) noexcept;
 
     chunk* head_ = nullptr;
 };

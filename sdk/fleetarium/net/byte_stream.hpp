@@ -1,6 +1,7 @@
 #pragma once
 
 #include <fleetarium/core/bytes.hpp>
+#include <fleetarium/core/clock.hpp>
 #include <fleetarium/core/wire_buffer.hpp>
 
 #include <boost/system/error_code.hpp>
@@ -9,6 +10,9 @@
 #include <string>
 
 namespace fleetarium::net {
+
+/// How long a stream that is being closed waits for its peer to take the rest and to close too.
+inline constexpr duration close_timeout = std::chrono::seconds{5};
 
 /// What a stream knows of its other end. TLS facts are there once the first bytes have come.
 struct peer_facts {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <fleetarium/net/byte_stream.hpp>
+#include <fleetarium/net/socket_handle.hpp>
 
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/io_context.hpp>
@@ -16,7 +17,12 @@ using stream_socket = boost::asio::basic_stream_socket<boost::asio::generic::str
 /// The stream of a connected socket. Reads into scratch memory that all streams of a thread
 /// share; a write goes to the socket at once, gathered, and only what does not fit is kept and
 /// waits for the socket to be writable.
-/// The io_context must be run by one thread.
+/// The io_context must be run by one thread, and outlive the stream.
 std::unique_ptr<byte_stream> make_socket_stream(stream_socket connected);
+
+/// The same of a socket that Asio does not know; `peer` is what its `peer` tells.
+std::unique_ptr<byte_stream> make_socket_stream(
+    boost::asio::io_context& context, socket_handle connected,
+    const boost::asio::generic::stream_protocol::endpoint& peer);
 
 }  // namespace fleetarium::net
