@@ -2,6 +2,8 @@
 
 #include <fleetarium/core/assert.hpp>
 
+#include <boost/asio/error.hpp>
+
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
@@ -325,8 +327,8 @@ private:
     void on_closed(boost::system::error_code why) override {
         if (failure_) {
             why = failure_;
-        } else if (farewell_) {
-            why = {};  // what the carrier says after it does not matter
+        } else if (farewell_ || (state_ == state::ended && why == boost::asio::error::eof)) {
+            why = {};  // both ends have closed, whose end is told first does not matter
         } else if (state_ == state::handshake) {
             why = make_error_code(tls_error::closed_in_handshake);
         }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <fleetarium/net/byte_stream.hpp>
+#include <fleetarium/net/websocket_errors.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
 
@@ -16,7 +17,10 @@ namespace fleetarium::net {
 ///
 /// A client that offers another subprotocol or another path gets an HTTP error; a frame that is
 /// not binary ends the stream. A message's bytes are told as they come: a frame's size costs no
-/// memory.
+/// memory. Each `write` is one message.
+///
+/// `close` before the handshake is done gives the handshake up; what was written is lost then.
+/// Reasons of the end are of `websocket_error_category`, or Beast's for faults of framing.
 std::unique_ptr<byte_stream> make_websocket_server_stream(
     std::unique_ptr<byte_stream> carrier, const boost::asio::any_io_executor& executor,
     const std::string& path);
