@@ -2,8 +2,10 @@
 
 #include <fleetarium/net/pipe.hpp>
 #include <fleetarium/net/real_clock.hpp>
+#include <fleetarium/server/broker_routes.hpp>
 #include <fleetarium/server/server_connection.hpp>
 #include <fleetarium/server/server_implementation.hpp>
+#include <fleetarium/server/snapshot.hpp>
 
 #include <boost/asio/post.hpp>
 
@@ -32,20 +34,20 @@ public:
     std::unique_ptr<net::connect_attempt> connect(const net::url&, const net::tls_context&,
                                                   net::connect_handler done) override {
         auto made = std::make_unique<attempt>();
-        boost::asio::post(context_, [this, wanted = std::weak_ptr<bool>(made->wanted),
-                                     done = std::move(done)] {
-            if (wanted.expired()) {
-                return;
-            }
-            std::unique_ptr<net::byte_stream> stream;
-            try {
-                stream = to_.open_pipe(executor());
-            } catch (const std::logic_error&) {
-                done(boost::asio::error::connection_refused, nullptr);
-                return;
-            }
-            done({}, std::move(stream));
-        });
+        boost::asio::post(
+            context_, [this, wanted = std::weak_ptr<bool>(made->wanted), done = std::move(done)] {
+                if (wanted.expired()) {
+                    return;
+                }
+                std::unique_ptr<net::byte_stream> stream;
+                try {
+                    stream = to_.open_pipe(executor());
+                } catch (const std::logic_error&) {
+                    done(boost::asio::error::connection_refused, nullptr);
+                    return;
+                }
+                done({}, std::move(stream));
+            });
         return made;
     }
 
@@ -79,18 +81,19 @@ void check(const server_options& options) {
 server::implementation::implementation(server_options with, broker_hooks* embedder)
     : options_(std::move(with)),
       log_(options_.log),
-      gate_(options_, log_, embedder,
-            [this](connection_id id) {
-                const connection& of = *connections_[id];
-                server_gate::connection_facts out;
-                out.allow_anonymous = options_.allow_anonymous;
-                if (of.came_by != nullptr && of.came_by->options->allow_anonymous) {
-                    out.allow_anonymous = *of.came_by->options->allow_anonymous;
-                }
-                out.password_is_right = of.password_is_right;
-                return out;
-            },
-            [this](connection_id id) { return address_of(id); }),
+      gate_(
+          options_, log_, embedder,
+          [this](connection_id id) {
+              const connection& of = *connections_[id];
+              server_gate::connection_facts out;
+              out.allow_anonymous = options_.allow_anonymous;
+              if (of.came_by != nullptr && of.came_by->options->allow_anonymous) {
+                  out.allow_anonymous = *of.came_by->options->allow_anonymous;
+              }
+              out.password_is_right = of.password_is_right;
+              return out;
+          },
+          [this](connection_id id) { return address_of(id); }),
       core_(options_.broker, &gate_) {
     check(options_);
 }
@@ -102,8 +105,12 @@ void server::implementation::start() {
     if (started_) {
         return;
     }
-    for (const std::string& problem : gate_.load()) {
-        throw std::runtime_error(problem);
+    std::string problems;
+    for (const std::string& each : gate_.load()) {
+        problems += (problems.empty() ? "" : "\n") + each;
+    }
+    if (!problems.empty()) {
+        throw std::runtime_error(problems);
     }
     {
         const std::lock_guard turn(core_mutex_);
@@ -125,12 +132,11 @@ void server::implementation::start() {
         password_threads_.emplace(1);
     }
     for (const auto& each : listeners_) {
-        each->socket->start(
-            [this]() -> boost::asio::io_context& { return pick_thread().context; },
-            [this, by = each.get()](std::unique_ptr<net::byte_stream> stream,
-                                    boost::asio::io_context& of) {
-                adopt(thread_of(of), std::move(stream), by);
-            });
+        each->socket->start([this]() -> boost::asio::io_context& { return pick_thread().context; },
+                            [this, by = each.get()](std::unique_ptr<net::byte_stream> stream,
+                                                    boost::asio::io_context& of) {
+                                adopt(thread_of(of), std::move(stream), by);
+                            });
         log_(log_level::info, "listening on " + to_string(each->socket->bound()));
     }
     {
@@ -154,6 +160,25 @@ void server::implementation::open_listeners() {
         made->socket = net::make_listener(threads_.front()->context, each.url, tls);
         listeners_.push_back(std::move(made));
     }
+    if (!options_.http_address.empty()) {
+        open_http();
+    }
+}
+
+void server::implementation::open_http() {
+    broker_view view;
+    view.inspect = [this](const std::function<void(const broker_core&)>& look) {
+        look_at_core([&](const broker_core& core) { look(core); });
+    };
+    view.uptime = [since = net::real_now()] { return net::real_now() - since; };
+    view.is_stopping = [this] { return stopping_.load(); };
+    http_options how;
+    how.address = options_.http_address;
+    how.token = options_.http_token;
+    how.log = [this](std::string_view line) { log_(log_level::info, line); };
+    http_ = std::make_unique<http_server>(threads_.front()->context, how,
+                                          broker_routes(std::move(view)));
+    log_(log_level::info, "HTTP on " + http_->listening());
 }
 
 server::implementation::io_thread& server::implementation::thread_of(
@@ -232,6 +257,7 @@ void server::implementation::cut_off(bool also_writing) {
 /// Everything that start made, in the opposite order. No thread runs any more.
 void server::implementation::release() {
     timer_.reset();
+    http_.reset();
     for (const auto& each : threads_) {
         while (each->first != nullptr) {
             each->first->stream->abort();
@@ -259,9 +285,8 @@ std::vector<std::string> server::implementation::reload() {
         }
         try {
             const net::tls_context renewed(net::tls_role::server, each->options->tls);
-            boost::asio::post(threads_.front()->context, [socket = each->socket.get(), renewed] {
-                socket->use_tls(renewed);
-            });
+            boost::asio::post(threads_.front()->context,
+                              [socket = each->socket.get(), renewed] { socket->use_tls(renewed); });
         } catch (const std::runtime_error& error) {
             problems.emplace_back(error.what());
         }
@@ -296,6 +321,10 @@ std::vector<net::url> server::implementation::listening() const {
     return out;
 }
 
+std::string server::implementation::http_listening() const {
+    return http_ ? http_->listening() : std::string();
+}
+
 std::string server::implementation::address_of(connection_id id) const {
     const connection* const of = id < connections_.size() ? connections_[id] : nullptr;
     return of == nullptr ? std::string() : of->address;
@@ -312,6 +341,8 @@ void server::stop() { implementation_->stop(); }
 std::vector<std::string> server::reload() { return implementation_->reload(); }
 const server_options& server::options() const { return implementation_->options(); }
 std::vector<net::url> server::listening() const { return implementation_->listening(); }
+
+std::string server::http_listening() const { return implementation_->http_listening(); }
 
 std::uint16_t server::port() const {
     for (const net::url& each : listening()) {
@@ -372,6 +403,11 @@ std::vector<client_description> server::clients() const {
 
 broker_metrics server::metrics() const {
     return implementation_->look_at_core([](const broker_core& core) { return core.metrics(); });
+}
+
+std::string server::snapshot_json() const {
+    return implementation_->look_at_core(
+        [](const broker_core& core) { return broker::snapshot_json(core, net::real_now()); });
 }
 
 void server::inspect(const std::function<void(const broker_core&)>& look) const {

@@ -38,8 +38,7 @@ void server::implementation::adopt(io_thread& thread, std::unique_ptr<net::byte_
     connection_manner manner;
     if (came_by != nullptr) {
         const listener_options& rules = *came_by->options;
-        manner.maximum_packet_size =
-            rules.maximum_packet_size.value_or(limits::packet_size_max);
+        manner.maximum_packet_size = rules.maximum_packet_size.value_or(limits::packet_size_max);
         manner.refused = ++came_by->connection_count > rules.connections_max;
     }
     {
@@ -124,17 +123,21 @@ void server::implementation::hold_connect(connection& from, bytes_view bytes) {
         admit(from, false);
         return;
     }
+    const std::string_view given = as_text(*request.password);
+    if (const auto known = gate_.passwords().known(*request.user_name, given)) {
+        admit(from, *known);
+        return;
+    }
     from.reading = false;
     from.stream->pause_reading();
     boost::asio::post(
         *password_threads_,
         [this, weak = std::weak_ptr<connection::candidate>(from.waiting), &thread = from.thread,
-         user_name = std::string(*request.user_name),
-         password = std::string(as_text(*request.password))] {
+         user_name = std::string(*request.user_name), password = std::string(given)] {
             if (weak.expired()) {
                 return;
             }
-            const bool right = gate_.check_password(user_name, password);
+            const bool right = gate_.passwords().check(user_name, password);
             boost::asio::post(thread.context, [this, weak, right] {
                 if (const auto held_still = weak.lock()) {
                     admit(*held_still->of, right);
@@ -248,8 +251,8 @@ void server::implementation::note_drained(connection& of) {
 
 void server::implementation::forget(connection& gone, boost::system::error_code why) {
     if (!gone.has_spoken && why) {
-        log_(log_level::info, gone.address +
-                                 ": closed before it said anything in MQTT: " + why.message());
+        log_(log_level::info,
+             gone.address + ": closed before it said anything in MQTT: " + why.message());
     }
     io_thread& thread = gone.thread;
     bool has_output = false;

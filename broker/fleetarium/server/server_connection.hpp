@@ -38,7 +38,7 @@ public:
     connection_id id = no_connection;
     bool congested = false;
     bool reading = true;
-    bool has_spoken = false;          // its first bytes have come
+    bool has_spoken = false;  // its first bytes have come
     bool password_is_right = false;
 };
 

@@ -2,6 +2,7 @@
 
 #include <fleetarium/codec/reason_code.hpp>
 #include <fleetarium/codec/violation.hpp>
+#include <fleetarium/server/access_file.hpp>
 
 #include <fmt/format.h>
 #include <openssl/rand.h>
@@ -26,6 +27,32 @@ server_gate::server_gate(const server_options& options, const server_log& log,
       embedder_(embedder == nullptr ? allowing_everything() : *embedder),
       facts_(std::move(facts)),
       address_(std::move(address)) {}
+
+std::vector<std::string> server_gate::load() {
+    std::vector<config::problem> wrong;
+    if (has_passwords()) {
+        wrong = passwords_.load(options_.password_file);
+        if (passwords_.weak_count() > 0) {
+            log_(log_level::warning,
+                 fmt::format("{}: {} of {} passwords are hashed with few rounds: set them again "
+                             "with `fleetarium passwd`",
+                             options_.password_file, passwords_.weak_count(), passwords_.size()));
+        }
+    }
+    if (!options_.access_file.empty()) {
+        auto loaded = load_access_file(options_.access_file);
+        if (auto* const problems = std::get_if<std::vector<config::problem>>(&loaded)) {
+            wrong.insert(wrong.end(), problems->begin(), problems->end());
+        } else {
+            access_ = std::get<access_policy>(std::move(loaded));
+        }
+    }
+    std::vector<std::string> out;
+    for (const config::problem& each : wrong) {
+        out.push_back(to_string(each));
+    }
+    return out;
+}
 
 // Who gets in
 
@@ -52,6 +79,17 @@ authentication_step server_gate::authenticate_enhanced(const client_info& client
 
 bool server_gate::wants_authorization() const {
     return !options_.access_file.empty() || embedder_.wants_authorization();
+}
+
+bool server_gate::authorize_publish(const client_info& client, const publish& message) {
+    return access_.may_publish(client.client_id, client.user_name, message.topic) &&
+           embedder_.authorize_publish(client, message);
+}
+
+bool server_gate::authorize_subscribe(const client_info& client, std::string_view filter,
+                                      const subscription_options& options) {
+    return access_.may_subscribe(client.client_id, client.user_name, filter) &&
+           embedder_.authorize_subscribe(client, filter, options);
 }
 
 message_identity server_gate::identify(connection_id publisher, std::uint64_t next_number,
@@ -88,31 +126,28 @@ void server_gate::on_event(const broker_event& event) {
 
 void server_gate::tell(const broker_event& event) const {
     using kind = broker_event::kind;
-    const std::string_view reason = event.broken != violation::none
-                                        ? describe(event.broken).phrase
-                                        : name_of(event.code);
+    const std::string_view reason =
+        event.broken != violation::none ? describe(event.broken).phrase : name_of(event.code);
     switch (event.what) {
         case kind::connected:
             log_(log_level::info,
-                         fmt::format("{}: \"{}\" connected{}", address_(event.connection),
-                                     event.client_id,
-                                     event.flag ? ", its session goes on" : ""));
+                 fmt::format("{}: \"{}\" connected{}", address_(event.connection), event.client_id,
+                             event.flag ? ", its session goes on" : ""));
             return;
         case kind::refused:
             log_(log_level::warning,
-                         fmt::format("{}: \"{}\" refused: {}", address_(event.connection),
-                                     event.client_id, reason));
+                 fmt::format("{}: \"{}\" refused: {}", address_(event.connection), event.client_id,
+                             reason));
             return;
         case kind::disconnected:
             log_(event.broken == violation::none ? log_level::info : log_level::warning,
-                         fmt::format("{}: \"{}\" disconnected: {}", address_(event.connection),
-                                     event.client_id,
-                                     event.flag ? "the connection was lost" : reason));
+                 fmt::format("{}: \"{}\" disconnected: {}", address_(event.connection),
+                             event.client_id, event.flag ? "the connection was lost" : reason));
             return;
         case kind::subscribed:
             log_(log_level::debug,
-                         fmt::format("{}: subscribed to \"{}\": {}", address_(event.connection),
-                                     event.topic, name_of(event.code)));
+                 fmt::format("{}: subscribed to \"{}\": {}", address_(event.connection),
+                             event.topic, name_of(event.code)));
             return;
         default: return;
     }

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <fleetarium/broker/access_policy.hpp>
 #include <fleetarium/broker/hooks.hpp>
+#include <fleetarium/server/password_file.hpp>
 #include <fleetarium/server/server_log.hpp>
 #include <fleetarium/server/server_options.hpp>
 
@@ -34,8 +36,8 @@ public:
     std::vector<std::string> load();
 
     bool has_passwords() const { return !options_.password_file.empty(); }
-    /// Slow by design, some ten milliseconds: not within the core's turn. Any thread.
-    bool check_password(std::string_view user_name, std::string_view password) const;
+    /// The password file; its `check` is slow by design: not within the core's turn. Any thread.
+    password_file& passwords() { return passwords_; }
 
     reason_code authenticate(const client_info& client, const connect& request) override;
     authentication_step authenticate_enhanced(const client_info& client, std::string_view method,
@@ -59,6 +61,8 @@ private:
     broker_hooks& embedder_;
     facts_of facts_;
     address_of address_;
+    access_policy access_;
+    password_file passwords_;
 };
 
 }  // namespace fleetarium::broker

@@ -4,6 +4,7 @@
 #include <fleetarium/net/byte_stream.hpp>
 #include <fleetarium/net/listener.hpp>
 #include <fleetarium/net/real_clock.hpp>
+#include <fleetarium/server/http_server.hpp>
 #include <fleetarium/server/server.hpp>
 #include <fleetarium/server/server_gate.hpp>
 #include <fleetarium/server/server_log.hpp>
@@ -120,6 +121,7 @@ private:
 
     // server.cpp
     void open_listeners();
+    void open_http();
     void run(io_thread& thread);
     bool wait_until_gone(duration limit);
     void cut_off(bool also_writing);
@@ -140,6 +142,7 @@ private:
     std::atomic<bool> stopping_{false};
     std::vector<std::unique_ptr<io_thread>> threads_;
     std::vector<std::unique_ptr<listening_socket>> listeners_;
+    std::unique_ptr<http_server> http_;
     std::atomic<std::size_t> next_thread_{0};
     std::optional<boost::asio::thread_pool> password_threads_;
     std::optional<boost::asio::steady_timer> timer_;  // of the first thread

@@ -46,7 +46,9 @@ struct server_options {
     /// How long `stop` waits for farewells to be written; whoever is slower is cut off.
     duration stop_timeout = std::chrono::seconds{2};
     std::string http_address{};  ///< HOST:PORT of /metrics and /health; empty: none
-    log_sink log{};              ///< empty: no log
+    /// What HTTP clients have to show as a bearer token; needed where the address is not loopback.
+    std::string http_token{};
+    log_sink log{};  ///< empty: no log
 };
 
 }  // namespace fleetarium::broker

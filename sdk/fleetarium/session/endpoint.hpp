@@ -70,6 +70,8 @@ public:
     /// See frame_reader::next. A complete packet is noted for keep alive.
     frame_result next_frame(bytes_view& input, frame& out, instant now);
 
+    bool is_between_packets() const { return reader_.is_between_packets(); }
+
     /// Decodes a PUBLISH, puts the topic in for an alias and checks the receive maximum. QoS 2
     /// messages of an earlier connection do not count against it, so a peer is never accused
     /// wrongly; one that resends them may get away with as many more.

@@ -28,6 +28,9 @@ public:
     /// nothing may be read after one.
     frame_result next(bytes_view& input, frame& out, std::uint32_t packet_size_maximum);
 
+    /// Whether no packet has begun that is not complete.
+    bool is_between_packets() const noexcept { return partial_ == nullptr; }
+
     /// Forgets an incomplete packet.
     void reset() noexcept;
 

@@ -123,6 +123,15 @@ server_event server_session::handle_bytes(bytes_view& input, instant now) {
         input = {};  // v5/MQTT-3.1.4-6, v3/MQTT-3.1.4-5
         return {};
     }
+    constexpr std::uint8_t connect_begins = 0x10;
+    if (phase_ == phase::opened && !input.empty() && endpoint_.is_between_packets() &&
+        input.front() != connect_begins) {
+        // Another protocol, most likely: what it takes for a length is not worth waiting for.
+        return failed(input.front() >> 4 == connect_begins >> 4
+                          ? violation::fixed_header_flags_invalid
+                          : violation::first_packet_not_connect,
+                      now);
+    }
     frame in;
     const frame_result result = endpoint_.next_frame(input, in, now);
     if (phase_ == phase::opened && (result.broken != violation::none || result.complete)) {
@@ -142,9 +151,7 @@ server_event server_session::handle_bytes(bytes_view& input, instant now) {
 }
 
 server_event server_session::handle_connect(const frame& in, instant now) {
-    if (in.type() != packet_type::connect) {
-        return failed(violation::first_packet_not_connect, now);
-    }
+    FLEETARIUM_ASSERT(in.type() == packet_type::connect);
     connect request;
     violation broken = decode(in, request);
     if (broken == violation::protocol_version_unsupported) {
