@@ -119,8 +119,9 @@ bool is_inside(std::string_view pointer, std::string_view outer) {
 
 }  // namespace
 
-document::document(std::string_view text, std::string_view file_name, std::string_view noun)
-    : origins_{std::string(file_name)}, in_(origins_) {
+document::document(std::string_view text, std::string_view file_name, std::string_view noun,
+                   std::string_view example)
+    : example_(example), origins_{std::string(file_name)}, in_(origins_) {
     auto parsed = parse_json(text, 0, noun);
     for (auto& fault : parsed.faults) {
         in_.report(fault.position, std::move(fault.found), std::move(fault.expected));
@@ -136,7 +137,7 @@ void document::set(std::string_view assignment, std::string label) {
     origins_.push_back(std::move(label));
     const auto equals = assignment.find('=');
     if (equals == std::string_view::npos || equals == 0) {
-        in_.report(at, quoted(assignment), "PATH=VALUE, such as fleets.doors.count=10");
+        in_.report(at, quoted(assignment), "PATH=VALUE, such as " + example_);
         return;
     }
     json_value* target = &*root_;
@@ -152,6 +153,10 @@ void document::set(std::string_view assignment, std::string label) {
         parsed.root && parsed.faults.empty() ? std::move(*parsed.root) : json_string(text);
     value.position.origin = at.origin;
     *target = std::move(value);
+}
+
+void document::report(std::string label, std::string found, std::string expected) {
+    problems_.push_back({std::move(label), 0, 0, {}, std::move(found), std::move(expected), {}});
 }
 
 /// One token further; members that are not there are made.

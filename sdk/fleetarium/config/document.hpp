@@ -24,8 +24,10 @@ namespace detail {
 /// put into it, and what is wrong.
 class document {
 public:
-    /// Reads the text; `file_name` is for problems, and so is `noun`: "a scenario".
-    document(std::string_view text, std::string_view file_name, std::string_view noun);
+    /// Reads the text. The rest is for problems: `noun` is what it is, "a scenario", `example` a
+    /// good assignment, "fleets.doors.count=10".
+    document(std::string_view text, std::string_view file_name, std::string_view noun,
+             std::string_view example);
     document(const document&) = delete;
     document& operator=(const document&) = delete;
 
@@ -37,6 +39,9 @@ public:
     /// an element of a list is its number, its "name", or `-` for one more at the end. The value
     /// is JSON, or else text. Problems of it name `label` instead of the file.
     void set(std::string_view assignment, std::string label);
+
+    /// Notes a problem of what `label` names.
+    void report(std::string label, std::string found, std::string expected);
 
     /// Reads the tree into the object by its table; nothing without a root.
     template <class Object>
@@ -57,6 +62,7 @@ private:
     json_value* step(json_value& value, const std::string& token, const text_position& at);
     void report_element(const json_value& list, const std::string& token, const text_position& at);
 
+    std::string example_;
     std::vector<std::string> origins_;
     reading in_;
     std::vector<problem> problems_;

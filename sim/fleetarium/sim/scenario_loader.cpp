@@ -8,7 +8,7 @@ namespace fleetarium::sim {
 
 scenario_or_problems parse_scenario(std::string_view text, std::string_view file_name,
                                     std::span<const std::string> overrides) {
-    config::detail::document document(text, file_name, "a scenario");
+    config::detail::document document(text, file_name, "a scenario", "fleets.doors.count=10");
     for (const auto& option : overrides) {
         document.set(option, "--set " + option);
     }
