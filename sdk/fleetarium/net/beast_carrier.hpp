@@ -12,7 +12,6 @@
 #include <boost/beast/websocket/teardown.hpp>
 
 #include <cstddef>
-#include <deque>
 #include <memory>
 #include <utility>
 
@@ -40,9 +39,9 @@ public:
     /// Runs what is due, until nothing more can happen without more input.
     void run() {
         while (true) {
-            if (!due_.empty()) {
-                const std::unique_ptr<task> next = std::move(due_.front());
-                due_.pop_front();
+            if (first_due_ != nullptr) {
+                const std::unique_ptr<task> next = std::move(first_due_);
+                first_due_ = std::move(next->next);
                 next->run();
             } else if (read_ != nullptr && !input_.empty()) {
                 const std::unique_ptr<reader> next = std::move(read_);
@@ -59,8 +58,11 @@ public:
 
     template <class Function>
     void post(Function&& function) {
-        due_.push_back(
-            std::make_unique<task_of<std::decay_t<Function>>>(std::forward<Function>(function)));
+        auto added =
+            std::make_unique<task_of<std::decay_t<Function>>>(std::forward<Function>(function));
+        task* const last = added.get();
+        (first_due_ == nullptr ? first_due_ : last_due_->next) = std::move(added);
+        last_due_ = last;
     }
 
     template <class Buffers, class Handler>
@@ -86,6 +88,7 @@ private:
     struct task {
         virtual ~task() = default;
         virtual void run() = 0;
+        std::unique_ptr<task> next;
     };
     template <class Function>
     struct task_of final : task {
@@ -117,7 +120,8 @@ private:
     boost::asio::execution_context& context_;
     bytes_view input_{};
     wire_buffer output_;
-    std::deque<std::unique_ptr<task>> due_;
+    std::unique_ptr<task> first_due_;
+    task* last_due_ = nullptr;  // meant only while there is a first
     std::unique_ptr<reader> read_;
 };
 

@@ -81,6 +81,8 @@ public:
         websocket_.binary(true);  // v5/MQTT-6.0.0-1
         websocket_.auto_fragment(false);
         websocket_.read_message_max(0);  // nothing of a message is kept here
+        // What a client masks in, piece by piece, and keeps; pieces cost next to nothing here.
+        websocket_.write_buffer_bytes(1024);
     }
 
     /// A server's side.
