@@ -36,6 +36,10 @@ inline constexpr std::size_t topic_levels_max = 128;
 /// uses stack for each.
 inline constexpr std::size_t json_depth_max = 64;
 
+/// Messages that are remembered to tell which one a delivery of a broker outside of the world is:
+/// minutes of a large fleet's, in about 100 MB.
+inline constexpr std::size_t matched_messages_max = std::size_t{1} << 20;
+
 /// Bytes of a scenario file: far above any written by hand or script, far below what hurts.
 inline constexpr std::size_t scenario_size_max = std::size_t{64} << 20;
 

@@ -21,6 +21,7 @@ broker_host::broker_host(world_state& world, const broker_spec& spec, broker_hoo
           {.what = source_report::kind::broker, .name = spec.name})),
       next_source_(source_) {
     world.broker_hosts.push_back(this);
+    world.broker_places.push_back({spec_.name, id_, nullptr});
     // $SYS topics begin with the broker, not with its first client.
     core_.handle_timeout(world.now);
     arm();

@@ -331,6 +331,13 @@ void fleet_state::handle_connack(const context& at, const connack& answer) {
     ++counts_.connects_accepted;
     ++connected_;
     at.self.counted = true;
+    if (remote_ != nullptr) {
+        device_extras& extras = extras_of(at.self);
+        extras.connected_since = world_.now;
+        if (!answer.session_present) {
+            extras.session_since = world_.now;
+        }
+    }
     if (answer.session_present) {
         ++counts_.sessions_resumed;
     } else {

@@ -3,6 +3,7 @@
 #include <fleetarium/sim/fleet_state.hpp>
 
 #include <fleetarium/codec/topic.hpp>
+#include <fleetarium/sim/remote_host.hpp>
 
 #include <algorithm>
 #include <array>
@@ -191,6 +192,8 @@ void fleet_state::send_message(const context& at, accounting::source source,
         world_.accounts.publisher(source, message.topic, [&](publisher_counts& counts) {
             ++(full ? counts.queue_full : counts.rejected);
         });
+    } else if (remote_ != nullptr) {
+        remote_->matcher().note_published(message.topic, message.payload, {number, world_.now});
     }
     give_up_dropped(at);
 }
@@ -288,6 +291,11 @@ void fleet_state::handle_message(const context& at, const fleetarium::publish& m
             self.last_packet_id = message.packet_id;
         }
     }
+    message_identity matched;
+    if (remote_ != nullptr) {
+        matched = match_remote(at, message, copy);
+        identity = &matched;
+    }
     if (identity != nullptr) {
         world_.accounts.flow(
             message_number::source_of(identity->number), index_, message.qos, message.topic,
@@ -316,6 +324,32 @@ void fleet_state::handle_message(const context& at, const fleetarium::publish& m
     if (self.extras != nullptr && !self.extras->replies.empty()) {
         send_due_replies(at);  // only now: sending may end the life of the message's views
     }
+}
+
+/// Which message a delivery of a remote broker is; of strangers' messages the broker is the source.
+message_identity fleet_state::match_remote(const context& at, const fleetarium::publish& message,
+                                           bool& copy) const {
+    const message_identity unknown{message_number::make(message.qos, remote_->source(), 0, 0),
+                                   no_latency};
+    delivery_matcher& matcher = remote_->matcher();
+    const bool stored = message.retain && !keeps_retain_;
+    if (stored || copy) {
+        const auto found = matcher.find_retained(message.topic, message.payload);
+        return found ? found->identity : unknown;
+    }
+    const device_extras& extras = extras_of(at.self);
+    const auto found = matcher.find(
+        at.host, message.topic, message.payload,
+        message.qos == qos::at_most_once ? extras.connected_since : extras.session_since);
+    if (!found) {
+        return unknown;
+    }
+    if (found->copy && message.retain) {
+        // As published, or stored: it has had the one, so this is the other.
+        return {found->identity.number, no_latency};
+    }
+    copy = found->copy;
+    return found->identity;
 }
 
 // Replies

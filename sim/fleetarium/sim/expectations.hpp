@@ -21,12 +21,17 @@ struct expectation_result {
     std::optional<double> min{};
     std::optional<double> max{};
     bool met = false;
+    /// False: with a broker outside of the world nobody can know; neither met nor failed.
+    bool observable = true;
 };
 
 /// Compares a report with what was expected of the run; one result for each expectation, in their
 /// order. The world must have been told of them before the run (world::expect, world::from).
 std::vector<expectation_result> evaluate(std::span<const expectation_spec> expectations,
                                          const run_report& report);
+
+/// Whether none failed.
+bool all_met(std::span<const expectation_result> results);
 
 /// The name of a metric as scenarios write it.
 std::string_view name_of(metric what);

@@ -16,10 +16,10 @@ namespace {
 
 constexpr std::size_t line = 64;
 
-host_id find_broker(const world_state& world, const std::string& name) {
-    for (const broker_host* const each : world.broker_hosts) {
-        if (name.empty() || each->spec().name == name) {
-            return each->id();
+const world_state::broker_place& find_broker(const world_state& world, const std::string& name) {
+    for (const world_state::broker_place& each : world.broker_places) {
+        if (name.empty() || each.name == name) {
+            return each;
         }
     }
     throw std::invalid_argument(name.empty() ? std::string("a fleet needs a broker")
@@ -75,7 +75,9 @@ fleet_state::fleet_state(world_state& world, const fleet_spec& spec, std::uint32
       key_{combine(world.seed, hash_text(spec.name))},
       added_at_(world.now) {
     check(spec_);
-    path_ = {find_broker(world, spec_.broker), &world.find_network(spec_.network)};
+    const world_state::broker_place& broker = find_broker(world, spec_.broker);
+    path_ = {broker.host, &world.find_network(spec_.network)};
+    remote_ = broker.remote;
     // Real devices publish to few topics; an alias table of their own on both sides would cost
     // more memory than all else that a device needs.
     options_.use_topic_aliases = false;
@@ -131,6 +133,7 @@ void fleet_state::compile() {
     }
     for (const subscription_spec& each : spec_.subscriptions) {
         subscriptions_.push_back({&each, make_text(each.filter, template_use::topic)});
+        keeps_retain_ = keeps_retain_ || each.retain_as_published;
     }
     if (spec_.will) {
         will_topic_ = make_text(spec_.will->topic, template_use::topic);
@@ -261,17 +264,23 @@ coverage_of_filter fleet_state::coverage_of(const text& topic, const fleet_state
 
 void fleet_state::prefetch_broker(const device_block& block, host_id host) const {
     const device& soon = at(block.first_index + (host & (devices_per_block - 1)));
-    if (path_.by->up.is_immediate() && soon.link.phase() == link_end::phase::open) {
+    if (speaks_at_once(soon)) {
         world_.broker_of(path_.broker).prefetch(soon.link.connection);
     }
 }
 
 void fleet_state::prefetch_session(const device_block& block, host_id host) const {
     const device& soon = at(block.first_index + (host & (devices_per_block - 1)));
-    if (path_.by->up.is_immediate() && soon.link.phase() == link_end::phase::open) {
+    if (speaks_at_once(soon)) {
         std::as_const(world_.broker_of(path_.broker)).core().prefetch_session(
             soon.link.connection);
     }
+}
+
+/// Whether what a device says now reaches a broker core at this very instant.
+bool fleet_state::speaks_at_once(const device& soon) const {
+    return remote_ == nullptr && path_.by->up.is_immediate() &&
+           soon.link.phase() == link_end::phase::open;
 }
 
 // Looking

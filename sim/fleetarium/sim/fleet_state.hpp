@@ -53,6 +53,10 @@ struct device_extras {
     std::vector<reply> replies;           ///< by due; equal ones in their order
     std::vector<request_log> requests;    ///< by publication
     segment* incoming = nullptr;          ///< identities whose PUBLISHes are not whole yet
+    /// With a remote broker: whose messages cannot have been meant for this device, since they
+    /// were published before its session, or of QoS 0, its connection, began.
+    instant session_since = instant::min();
+    instant connected_since = instant::min();
 
     ~device_extras();
 };
@@ -155,6 +159,7 @@ private:
     void add_sources();
     void make_devices();
     void start_device(const context& at);
+    bool speaks_at_once(const device& soon) const;
     device& at(std::uint32_t index) const;
     host_id host_of(std::uint32_t index) const;
     std::span<publication_state> states(device& of) const;
@@ -201,6 +206,8 @@ private:
     void note_request(const context& at, std::size_t which, std::uint32_t number);
     void handle_message(const context& at, const fleetarium::publish& message,
                         const message_identity* identity);
+    message_identity match_remote(const context& at, const fleetarium::publish& message,
+                                  bool& copy) const;
     void match_reply(const context& at, const fleetarium::publish& message);
     void close_requests(const context& at, std::size_t which);
     void answer(const context& at, std::size_t which, const fleetarium::publish& message);
@@ -219,6 +226,7 @@ private:
     random_key key_;
     instant added_at_;
     link_path path_;
+    remote_host* remote_ = nullptr;  // null: the broker is in the world
     client_options options_;
     text client_id_;
     std::optional<text> user_name_;
@@ -230,6 +238,7 @@ private:
     std::vector<reply> replies_;
     accounting::source will_source_ = 0;
     bool has_requests_ = false;
+    bool keeps_retain_ = false;  // a subscription asks for the flag as published
     std::uint32_t walk_count_ = 0;
     std::uint32_t stride_ = 0;
     std::size_t prefetched_ = 0;

@@ -120,6 +120,17 @@ struct broker_report {
     std::size_t memory_bytes = 0;
 };
 
+/// A broker outside of the world, as its links show it. All but the name is for those to fill in
+/// who carry the links.
+struct remote_broker_report {
+    std::string name{};
+    std::string url{};
+    std::uint64_t connections = 0;                    ///< made
+    std::map<std::string, std::uint64_t> failures{};  ///< connections that failed or broke, by why
+    std::uint64_t bytes_sent = 0;
+    std::uint64_t bytes_received = 0;
+};
+
 /// Everything that a run has come to, as plain values. What is not here (wall time, memory of the
 /// process) the world cannot know.
 struct run_report {
@@ -132,6 +143,8 @@ struct run_report {
 
     std::vector<fleet_report> fleets{};
     std::vector<broker_report> brokers{};
+    /// What these took on, dropped or owed to whom, nobody here knows: counts of it are 0.
+    std::vector<remote_broker_report> remote_brokers{};
     std::vector<source_report> sources{};
     /// The first is of all messages; then one for each topic filter that an expectation names.
     std::vector<selection_report> selections{};

@@ -127,6 +127,15 @@ json broker_json(const broker_report& broker) {
             {"dropped", drops_json(metrics.dropped)}};
 }
 
+json remote_broker_json(const remote_broker_report& broker) {
+    return {{"name", broker.name},
+            {"url", broker.url},
+            {"connections", broker.connections},
+            {"failures", json(broker.failures)},
+            {"bytes_sent", broker.bytes_sent},
+            {"bytes_received", broker.bytes_received}};
+}
+
 std::string_view kind_name(source_report::kind kind) {
     switch (kind) {
         case source_report::kind::publication: return "publication";
@@ -169,7 +178,7 @@ json expectations_json(std::span<const expectation_result> results) {
     for (const expectation_result& result : results) {
         json row{{"name", result.name},
                  {"metric", name_of(result.metric)},
-                 {"met", result.met},
+                 {"met", result.observable ? json(result.met) : json(nullptr)},
                  {"measured", result.measured ? json(*result.measured) : json(nullptr)}};
         if (result.min) {
             row["min"] = *result.min;
@@ -201,22 +210,36 @@ std::string report_json(const run_report& report, std::span<const expectation_re
     for (const broker_report& broker : report.brokers) {
         brokers.push_back(broker_json(broker));
     }
-    const json out{
-        {"report_version", 1},
-        {"scenario", report.scenario},
-        {"seed", report.seed},
-        {"simulated", seconds(report.simulated)},
-        {"interrupted", timing.interrupted},
-        {"events", report.events},
-        {"trace_hash", report.trace_hash_text},
-        {"messages", publisher_json(sum_publishers(report, all, {}))},
-        {"deliveries", flows_json(sum_flows(report, all, {}))},
-        {"deliveries_by_qos", std::move(by_qos)},
-        {"fleets", std::move(fleets)},
-        {"brokers", std::move(brokers)},
-        {"sources", sources_json(report)},
-        {"expectations", expectations_json(expectations)},
-        {"wall", {{"seconds", timing.wall_seconds}}}};
+    json remote_brokers = json::array();
+    for (const remote_broker_report& broker : report.remote_brokers) {
+        remote_brokers.push_back(remote_broker_json(broker));
+    }
+    json wall{{"seconds", timing.wall_seconds}};
+    if (timing.pace > 0) {
+        wall["pace"] = timing.pace;
+        wall["behind_max"] = timing.behind_max_seconds;
+        wall["behind_total"] = timing.behind_total_seconds;
+        wall["real_clients"] = timing.real_clients;
+        wall["real_clients_closed"] = timing.real_clients_closed;
+    }
+    json out{{"report_version", 1},
+             {"scenario", report.scenario},
+             {"seed", report.seed},
+             {"simulated", seconds(report.simulated)},
+             {"interrupted", timing.interrupted},
+             {"events", report.events},
+             {"trace_hash", report.trace_hash_text},
+             {"messages", publisher_json(sum_publishers(report, all, {}))},
+             {"deliveries", flows_json(sum_flows(report, all, {}))},
+             {"deliveries_by_qos", std::move(by_qos)},
+             {"fleets", std::move(fleets)},
+             {"brokers", std::move(brokers)},
+             {"sources", sources_json(report)},
+             {"expectations", expectations_json(expectations)},
+             {"wall", std::move(wall)}};
+    if (!remote_brokers.empty()) {
+        out["remote_brokers"] = std::move(remote_brokers);
+    }
     return out.dump(2) + '\n';
 }
 

@@ -68,6 +68,20 @@ std::string percentiles(const latency_histogram& of) {
                        readable_duration(of.max()));
 }
 
+std::string pace_text(const writer& out, const run_timing& timing) {
+    const auto readable = [](double seconds) {
+        return readable_duration(
+            std::chrono::duration_cast<duration>(std::chrono::duration<double>(seconds)));
+    };
+    if (timing.behind_total_seconds > 0) {
+        return out.red("not kept") + fmt::format(" at x{:g}: too late for {}, by up to {}",
+                                                 timing.pace, readable(timing.behind_total_seconds),
+                                                 readable(timing.behind_max_seconds));
+    }
+    return fmt::format("x{:g}, kept: no event more than {} late", timing.pace,
+                       readable(timing.behind_max_seconds));
+}
+
 void write_summary(writer& out, const run_report& report, const run_timing& timing) {
     const double simulated = std::chrono::duration<double>(report.simulated).count();
     out.row("simulated",
@@ -76,6 +90,14 @@ void write_summary(writer& out, const run_report& report, const run_timing& timi
                         timing.interrupted ? " (interrupted)" : "", timing.wall_seconds,
                         with_thousands(static_cast<std::uint64_t>(
                             simulated / std::max(timing.wall_seconds, 1e-6)))));
+    if (timing.pace > 0) {
+        out.row("pace", pace_text(out, timing));
+    }
+    if (timing.real_clients != 0) {
+        out.row("real clients",
+                joined({counted(timing.real_clients, "connection", "connections"),
+                        unless_zero(timing.real_clients_closed, "closed for slow reading")}));
+    }
     std::uint64_t devices = 0;
     std::uint64_t connected = 0;
     std::uint64_t connects = 0;
@@ -102,12 +124,11 @@ void write_fleets(writer& out, const run_report& report) {
     out.line(fmt::format("{:<22} {:>9} {:>10} {:>11} {:>9} {:>9} {:>9}", "", "devices", "connected",
                          "connects", "resumed", "cut", "closed"));
     for (const fleet_report& fleet : report.fleets) {
-        out.line(fmt::format("{:<22} {:>9} {:>10} {:>11} {:>9} {:>9} {:>9}", fleet.name,
-                             with_thousands(fleet.devices), with_thousands(fleet.connected),
-                             with_thousands(fleet.connects_accepted),
-                             with_thousands(fleet.sessions_resumed),
-                             with_thousands(fleet.links_cut),
-                             with_thousands(fleet.closed_by_broker)));
+        out.line(fmt::format(
+            "{:<22} {:>9} {:>10} {:>11} {:>9} {:>9} {:>9}", fleet.name,
+            with_thousands(fleet.devices), with_thousands(fleet.connected),
+            with_thousands(fleet.connects_accepted), with_thousands(fleet.sessions_resumed),
+            with_thousands(fleet.links_cut), with_thousands(fleet.closed_by_broker)));
         for (const auto& [code, count] : fleet.connects_refused) {
             out.line(fmt::format("    refused {}: {} (0x{:02X})", with_thousands(count),
                                  name_of(code), static_cast<unsigned>(code)));
@@ -143,15 +164,18 @@ void write_messages(writer& out, const run_report& report) {
                     unless_zero(published.rejected, "rejected by limits"),
                     unless_zero(published.expired, "expired in the device"),
                     unless_zero(published.session_ended, "given up with a lost session")}));
-    out.row("received", joined({with_thousands(published.received),
-                                unless_zero(published.received_again, "resent copies"),
-                                unless_zero(published.lost_on_link, "lost on a broken link")}));
-    out.row("routed", fmt::format("{} to {}", with_thousands(published.routed),
-                                  counted(published.deliveries, "delivery", "deliveries")));
+    if (report.brokers.empty()) {
+        out.row("acknowledged", with_thousands(published.acknowledged));
+    } else {
+        out.row("received", joined({with_thousands(published.received),
+                                    unless_zero(published.received_again, "resent copies"),
+                                    unless_zero(published.lost_on_link, "lost on a broken link")}));
+        out.row("routed", fmt::format("{} to {}", with_thousands(published.routed),
+                                      counted(published.deliveries, "delivery", "deliveries")));
+    }
     for (std::size_t level = 0; level < qos_names.size(); ++level) {
-        const flow_counts flows =
-            sum_flows(report, all, {.qos = static_cast<enum qos>(level)});
-        if (flows.due == 0) {
+        const flow_counts flows = sum_flows(report, all, {.qos = static_cast<enum qos>(level)});
+        if (flows.due == 0 && flows.delivered == 0) {
             continue;
         }
         out.row(fmt::format("  {}", qos_names[level]),
@@ -171,7 +195,9 @@ void write_messages(writer& out, const run_report& report) {
         keep_alive_timeouts += broker.metrics.keep_alive_timeouts;
         connect_timeouts += broker.metrics.connect_timeouts;
     }
-    out.row("retained", with_thousands(retained));
+    if (!report.brokers.empty()) {
+        out.row("retained", with_thousands(retained));
+    }
     const std::string ended = joined({unless_zero(violations, "for a protocol violation"),
                                       unless_zero(keep_alive_timeouts, "for keep alive"),
                                       unless_zero(connect_timeouts, "for no CONNECT in time")});
@@ -197,8 +223,26 @@ void write_drops(writer& out, const run_report& report) {
                                  with_thousands(dropped[i])));
         }
     }
-    if (!any) {
+    if (!report.remote_brokers.empty()) {
+        out.line("what a broker outside drops, only that broker knows");
+    } else if (!any) {
         out.line("none");
+    }
+}
+
+void write_remote_brokers(writer& out, const run_report& report) {
+    if (report.remote_brokers.empty()) {
+        return;
+    }
+    out.heading("Brokers outside");
+    for (const remote_broker_report& broker : report.remote_brokers) {
+        out.line(fmt::format("{:<22} {}: {}, {} bytes sent, {} received", broker.name, broker.url,
+                             counted(broker.connections, "connection", "connections"),
+                             with_thousands(broker.bytes_sent),
+                             with_thousands(broker.bytes_received)));
+        for (const auto& [why, count] : broker.failures) {
+            out.line(fmt::format("    {}: {}", why, with_thousands(count)));
+        }
     }
 }
 
@@ -220,8 +264,8 @@ void write_latency(writer& out, const run_report& report) {
     }
     const publisher_counts requests = sum_publishers(report, all, {});
     if (requests.requests != 0) {
-        out.row("replies", requests.reply_latency.empty() ? "none came"
-                                                          : percentiles(requests.reply_latency));
+        out.row("replies",
+                requests.reply_latency.empty() ? "none came" : percentiles(requests.reply_latency));
         out.row("", fmt::format("{} of {} requests answered in time, {} not",
                                 with_thousands(requests.replies_in_time),
                                 with_thousands(requests.requests),
@@ -230,8 +274,8 @@ void write_latency(writer& out, const run_report& report) {
 }
 
 std::string label_of(const run_report& report, const source_report& source) {
-    const std::string of = source.fleet == no_index ? std::string()
-                                                    : report.fleets[source.fleet].name;
+    const std::string of =
+        source.fleet == no_index ? std::string() : report.fleets[source.fleet].name;
     switch (source.what) {
         case source_report::kind::publication: return of;
         case source_report::kind::reply: return of + ", replies";
@@ -271,8 +315,10 @@ void write_expectations(writer& out, std::span<const expectation_result> results
     }
     out.heading("Expectations");
     for (const expectation_result& result : results) {
-        out.line(fmt::format("{}  {}", result.met ? out.green("met ") : out.red("FAIL"),
-                             to_string(result)));
+        const std::string verdict = !result.observable ? "skip"
+                                    : result.met       ? out.green("met ")
+                                                       : out.red("FAIL");
+        out.line(fmt::format("{}  {}", verdict, to_string(result)));
     }
 }
 
@@ -297,8 +343,9 @@ std::string readable_duration(duration value) {
     for (const auto& [name, unit] : units) {
         const duration least = unit == 24h ? 2 * unit : unit;  // a day is said as 24 h
         if (value >= least || unit == 1ns) {
-            return fmt::format("{:.3g} {}", static_cast<double>(value.count()) /
-                                                static_cast<double>(unit.count()), name);
+            return fmt::format(
+                "{:.3g} {}", static_cast<double>(value.count()) / static_cast<double>(unit.count()),
+                name);
         }
     }
     return {};
@@ -310,6 +357,7 @@ std::string report_text(const run_report& report, std::span<const expectation_re
     out.heading(fmt::format("{}, seed {}", report.scenario, report.seed));
     write_summary(out, report, timing);
     write_fleets(out, report);
+    write_remote_brokers(out, report);
     write_messages(out, report);
     write_drops(out, report);
     write_latency(out, report);
@@ -317,7 +365,9 @@ std::string report_text(const run_report& report, std::span<const expectation_re
     write_expectations(out, expectations);
     out.heading("Trace");
     out.row("events", with_thousands(report.events));
-    out.row("trace hash", report.trace_hash_text);
+    const bool repeats = report.remote_brokers.empty() && timing.real_clients == 0;
+    out.row("trace hash", report.trace_hash_text +
+                              (repeats ? "" : ", of this run only: the real world took part"));
     return out.take();
 }
 

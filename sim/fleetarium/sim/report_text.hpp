@@ -14,6 +14,11 @@ namespace fleetarium::sim {
 struct run_timing {
     double wall_seconds = 0;
     bool interrupted = false;  ///< ended by the user before its time
+    double pace = 0;           ///< virtual seconds in a real one; 0: as fast as possible
+    double behind_max_seconds = 0;    ///< paced: the latest that any event came
+    double behind_total_seconds = 0;  ///< paced: for how long events came too late to be on time
+    std::uint64_t real_clients = 0;         ///< connections from outside
+    std::uint64_t real_clients_closed = 0;  ///< of these, for reading too slowly
 };
 
 /// "1,234,567".

@@ -4,6 +4,7 @@
 #include <fleetarium/sim/client_host.hpp>
 #include <fleetarium/sim/fleet_state.hpp>
 #include <fleetarium/sim/raw_peer_host.hpp>
+#include <fleetarium/sim/remote_host.hpp>
 #include <fleetarium/sim/stream_host.hpp>
 #include <fleetarium/sim/world_state.hpp>
 
@@ -29,6 +30,13 @@ void require_name(bool taken, const char* noun, std::string_view name) {
     }
 }
 
+void require_broker_name(const detail::world_state& world, std::string_view name) {
+    const auto& places = world.broker_places;
+    require_name(std::any_of(places.begin(), places.end(),
+                             [&](const auto& each) { return each.name == name; }),
+                 "broker", name);
+}
+
 }  // namespace
 
 world::world(const world_options& options)
@@ -37,17 +45,22 @@ world::world(world&&) noexcept = default;
 world& world::operator=(world&&) noexcept = default;
 world::~world() = default;
 
-world world::from(const scenario& described) {
+world world::from(const scenario& described, const remote_brokers& remote) {
     world made({.seed = described.seed});
     made.state_->scenario_name = described.name;
     for (const network_spec& each : described.networks) {
         made.add_network(each);
     }
-    for (const broker_spec& each : described.brokers) {
-        made.add_broker(each);
-    }
+    const auto add = [&](const broker_spec& spec) {
+        if (const auto found = remote.find(spec.name); found != remote.end()) {
+            made.add_remote_broker(spec.name, *found->second);
+        } else {
+            made.add_broker(spec);
+        }
+    };
+    std::for_each(described.brokers.begin(), described.brokers.end(), add);
     if (described.brokers.empty()) {
-        made.add_broker();
+        add({});
     }
     for (const expectation_spec& each : described.expectations) {
         made.expect(each);
@@ -62,17 +75,24 @@ world world::from(const scenario& described) {
 // Building
 
 virtual_broker& world::add_broker(const broker_spec& spec) {
-    require_name(is_taken(state_->brokers, spec.name), "broker", spec.name);
+    require_broker_name(*state_, spec.name);
     state_->brokers.push_back(std::make_unique<virtual_broker>(
         std::make_unique<detail::broker_host>(*state_, spec, nullptr)));
     return *state_->brokers.back();
 }
 
 virtual_broker& world::add_broker(const broker_spec& spec, broker::broker_hooks& embedder) {
-    require_name(is_taken(state_->brokers, spec.name), "broker", spec.name);
+    require_broker_name(*state_, spec.name);
     state_->brokers.push_back(std::make_unique<virtual_broker>(
         std::make_unique<detail::broker_host>(*state_, spec, &embedder)));
     return *state_->brokers.back();
+}
+
+remote_broker& world::add_remote_broker(const std::string& name, remote_broker::carrier& by) {
+    require_broker_name(*state_, name);
+    state_->remotes.push_back(
+        std::make_unique<remote_broker>(std::make_unique<detail::remote_host>(*state_, name, by)));
+    return *state_->remotes.back();
 }
 
 void world::add_network(const network_spec& spec) {

@@ -4,6 +4,7 @@
 #include <fleetarium/sim/client.hpp>
 #include <fleetarium/sim/fleet.hpp>
 #include <fleetarium/sim/raw_peer.hpp>
+#include <fleetarium/sim/remote_broker.hpp>
 #include <fleetarium/sim/report.hpp>
 #include <fleetarium/sim/scenario.hpp>
 #include <fleetarium/sim/stream_peer.hpp>
@@ -44,7 +45,8 @@ public:
 
     /// The world that a scenario describes, at its first instant. The scenario is assumed to have
     /// passed check_scenario; throws std::invalid_argument for what cannot be run at all.
-    static world from(const scenario& described);
+    /// Brokers named in `remote` are remote brokers instead.
+    static world from(const scenario& described, const remote_brokers& remote = {});
 
     // Building; possible while the world runs, too. Times of a fleet count from its addition.
     // All throw std::invalid_argument for values out of range; brokers, networks and fleets also
@@ -67,6 +69,9 @@ public:
     raw_peer& add_raw_peer(std::string_view name);
     /// Messages of a group's peers count together, under the group's name.
     stream_peer& add_stream_peer(std::string_view group);
+
+    /// A broker outside of the world, for fleets to name. The carrier must outlive the world.
+    remote_broker& add_remote_broker(const std::string& name, remote_broker::carrier& by);
 
     /// Makes the report tell apart the messages that an expectation narrows by topic; before the
     /// first event.

@@ -426,6 +426,9 @@ run_report world_state::report() const {
     for (const broker_host* const each : broker_hosts) {
         out.brokers.push_back(each->report());
     }
+    for (const auto& each : remotes) {
+        out.remote_brokers.push_back({.name = each->name()});
+    }
     return out;
 }
 

@@ -10,6 +10,7 @@
 #include <fleetarium/sim/fleet.hpp>
 #include <fleetarium/sim/memory_network.hpp>
 #include <fleetarium/sim/raw_peer.hpp>
+#include <fleetarium/sim/remote_broker.hpp>
 #include <fleetarium/sim/stream_peer.hpp>
 #include <fleetarium/sim/virtual_broker.hpp>
 
@@ -24,6 +25,7 @@ namespace fleetarium::sim::detail {
 class broker_host;
 class fleet_state;
 class peer_host;
+class remote_host;
 
 /// What a host's random draws are for. The numbers are part of every trace: never renumber.
 enum class purpose : std::uint64_t {
@@ -177,8 +179,16 @@ struct world_state {
     std::vector<std::unique_ptr<network>> networks;  ///< after one without a name
     std::vector<device_block> blocks;
     std::vector<broker_host*> broker_hosts;
+    /// Where links to a broker of that name lead, in the order of addition.
+    struct broker_place {
+        std::string name;
+        host_id host;
+        remote_host* remote;  ///< null: it is in the world
+    };
+    std::vector<broker_place> broker_places;
     std::vector<peer_host*> peer_hosts;
     std::vector<std::unique_ptr<virtual_broker>> brokers;
+    std::vector<std::unique_ptr<remote_broker>> remotes;
     std::vector<std::unique_ptr<fleet_state>> fleets;
     std::vector<std::unique_ptr<fleet>> fleet_handles;
     std::vector<std::unique_ptr<client>> clients;

@@ -1,0 +1,73 @@
+#pragma once
+
+#include <fleetarium/core/wire_buffer.hpp>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace fleetarium::sim {
+
+namespace detail {
+class remote_host;
+}
+
+/// Whose link it is.
+struct link_owner {
+    std::string_view fleet;
+    std::uint32_t index = 0;  ///< of the device in its fleet
+};
+
+/// A broker that is not in the world but stands at the far end of links that somebody outside
+/// carries: a real broker on a real network. A network's latency and bandwidth hold on the way to
+/// it as to any other.
+///
+/// What only a broker knows (what it took on, what was due to whom, why it dropped something) is
+/// not in the report then. Which message a delivery is, is found out by its topic and payload: see
+/// delivery_matcher.
+/// Thread rule: the world's.
+class remote_broker {
+public:
+    using link = std::uint32_t;
+
+    /// Who carries links; called from inside the world's run. Members of remote_broker may be
+    /// called from there.
+    class carrier {
+    public:
+        /// A device opens a link: to be answered by `opened` or `closed`, now or later.
+        virtual void on_open(remote_broker& to, link opened, const link_owner& by) = 0;
+        virtual void on_bytes(remote_broker& to, link from, wire_buffer bytes) = 0;
+        /// The device closed the link, or it broke. Its number may be used again.
+        virtual void on_closed(remote_broker& to, link closed, bool broken) = 0;
+
+    protected:
+        ~carrier() = default;
+    };
+
+    explicit remote_broker(std::unique_ptr<detail::remote_host> host);
+    ~remote_broker();
+    remote_broker(const remote_broker&) = delete;
+    remote_broker& operator=(const remote_broker&) = delete;
+
+    const std::string& name() const;
+
+    // What happened at the far end, at the present instant. Nothing for links that are closed.
+
+    void opened(link there);
+    void deliver(link there, wire_buffer bytes);
+    /// Also instead of `opened`. The number may be used again.
+    void closed(link there);
+
+    std::size_t open_links() const;
+
+private:
+    friend class world;
+    std::unique_ptr<detail::remote_host> host_;
+};
+
+/// Carriers of brokers that are not to be in the world, by name.
+using remote_brokers = std::map<std::string, remote_broker::carrier*, std::less<>>;
+
+}  // namespace fleetarium::sim
