@@ -23,14 +23,23 @@ constexpr unsigned latency_rounds_min = 5;
 /// Files that neither end of a connection is: the table of descriptors of a usual process.
 constexpr std::size_t other_files = 200;
 
+load::broker_under_load other_broker(const against_options& options) {
+    if (options.against != "mosquitto") {
+        return load::broker_under_load::running(options.against, options.pids);
+    }
+    if (!options.pids.empty()) {
+        throw load::bad_request(
+            "--pid names a broker that runs already, and --against mosquitto starts a fresh one; "
+            "leave one of them out, or write --against HOST:PORT");
+    }
+    return load::broker_under_load::mosquitto();
+}
+
 /// Both brokers and how they are measured.
 class comparison {
 public:
     explicit comparison(const against_options& options)
-        : options_(options),
-          theirs_(options.against == "mosquitto"
-                      ? load::broker_under_load::mosquitto()
-                      : load::broker_under_load::running(options.against, options.pids)) {
+        : options_(options), theirs_(other_broker(options)) {
         if (!options.without_ours) {
             ours_ = load::broker_under_load::ours(load::split_words(options.broker_arguments));
         }

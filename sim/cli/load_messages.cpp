@@ -47,7 +47,7 @@ private:
     std::uint32_t free_window(peer_index index) const;
     void publish(peer_index index, std::uint32_t count, std::int64_t due_ns);
     void give_turns();
-    void talk_until(std::int64_t end_ns);
+    void talk_until(std::int64_t end_ns, std::uint64_t arrived_wanted);
     void talk_at_rate_until(std::int64_t end_ns);
     void drain();
     void fence();
@@ -302,10 +302,16 @@ void message_run::give_turns() {
     turns_.clear();
 }
 
-void message_run::talk_until(std::int64_t end_ns) {
-    std::int64_t last_progress = now_ns();
+/// Until then, and until so many deliveries have come, but not for ever: a broker may take in all
+/// that is under way before it gives any of it out, and is measured over several such turns.
+void message_run::talk_until(std::int64_t end_ns, std::uint64_t arrived_wanted) {
+    const std::int64_t begin = now_ns();
+    const std::int64_t end_at_last_ns = begin + 6 * (end_ns - begin);
+    std::int64_t last_progress = begin;
     std::uint64_t heard_before = heard_;
-    for (std::int64_t now = last_progress; now < end_ns; now = now_ns()) {
+    for (std::int64_t now = begin;
+         now < end_ns || (now < end_at_last_ns && ledger_.arrived() < arrived_wanted);
+         now = now_ns()) {
         hub_.poll(10, *this);
         give_turns();
         if (heard_ != heard_before) {
@@ -398,9 +404,17 @@ void message_run::farewell() {
 outcome message_run::run() {
     set_up();
     const bool at_rate = load_.rate > 0;
-    const auto talk = [&](double seconds) {
+    std::uint64_t under_way = 0;  // deliveries of all windows together
+    for (const sender& each : publishers_) {
+        under_way += std::uint64_t{each.window} * each.deliveries_each;
+    }
+    const auto talk = [&](double seconds, unsigned turns) {
         const std::int64_t end = now_ns() + static_cast<std::int64_t>(seconds * 1e9);
-        at_rate ? talk_at_rate_until(end) : talk_until(end);
+        if (at_rate) {
+            talk_at_rate_until(end);
+        } else {
+            talk_until(end, ledger_.arrived() + turns * under_way);
+        }
     };
     publishing_ = true;
     started_ns_ = now_ns();
@@ -409,7 +423,7 @@ outcome message_run::run() {
             publish(each, free_window(each), 0);
         }
     }
-    talk(how_.warm_up_seconds);
+    talk(how_.warm_up_seconds, 1);
 
     outcome out;
     if (at_rate) {
@@ -420,7 +434,7 @@ outcome message_run::run() {
     const std::uint64_t count_before = ledger_.arrived();
     const double cpu_before = process_.cpu_seconds();
     const std::int64_t wall_before = now_ns();
-    talk(how_.seconds);
+    talk(how_.seconds, 4);
     out.cpu_seconds = process_.cpu_seconds() - cpu_before;
     out.wall_seconds = static_cast<double>(now_ns() - wall_before) * 1e-9;
     out.count = ledger_.arrived() - count_before;
