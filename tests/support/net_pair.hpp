@@ -3,6 +3,7 @@
 #include "support/net_recorder.hpp"
 #include "support/net_thread.hpp"
 
+#include <fleetarium/net/pipe.hpp>
 #include <fleetarium/net/portable_poller.hpp>
 #include <fleetarium/net/socket_stream.hpp>
 
@@ -19,13 +20,14 @@ namespace fleetarium::test {
 
 /// What carries the bytes between two ends. `one_at_a_time` is the poller for systems without
 /// epoll.
-enum class carrier { tcp, unix_socket, tcp_one_at_a_time };
+enum class carrier { tcp, unix_socket, tcp_one_at_a_time, pipe };
 
 inline std::string name_of(carrier each) {
     switch (each) {
         case carrier::tcp: return "TCP";
         case carrier::unix_socket: return "Unix socket";
         case carrier::tcp_one_at_a_time: return "TCP, watched one at a time";
+        case carrier::pipe: return "pipe";
     }
     return {};
 }
@@ -137,6 +139,13 @@ struct net_pair {
         if (over == carrier::tcp_one_at_a_time) {
             boost::asio::use_service<net::portable_poller>(first.context());
             boost::asio::use_service<net::portable_poller>(second.context());
+        }
+        if (over == carrier::pipe) {
+            auto ends =
+                net::make_pipe(first.context().get_executor(), second.context().get_executor());
+            first.adopt(std::move(ends.first));
+            second.adopt(std::move(ends.second));
+            return;
         }
         auto [one, other] = connected_sockets(over);
         first.adopt(stream_of(first.context(), std::move(one)));
