@@ -18,5 +18,7 @@ void add_check(CLI::App& app, int& exit_status);   // check.cpp
 void add_schema(CLI::App& app, int& exit_status);  // schema.cpp
 void add_bench(CLI::App& app, int& exit_status);   // bench.cpp
 void add_certs(CLI::App& app, int& exit_status);   // certs.cpp
+void add_broker(CLI::App& app, int& exit_status);  // broker.cpp
+void add_passwd(CLI::App& app, int& exit_status);  // passwd.cpp
 
 }  // namespace fleetarium::cli

@@ -19,6 +19,8 @@ int main(int argc, char** argv) {
     add_schema(app, exit_status);
     add_bench(app, exit_status);
     add_certs(app, exit_status);
+    add_broker(app, exit_status);
+    add_passwd(app, exit_status);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

@@ -1,0 +1,304 @@
+#include "commands.hpp"
+#include "log_output.hpp"
+
+#include <fleetarium/config/json_document.hpp>
+#include <fleetarium/net/tls_context.hpp>
+#include <fleetarium/server/access_file.hpp>
+#include <fleetarium/server/password_file.hpp>
+#include <fleetarium/server/server.hpp>
+#include <fleetarium/server/server_config.hpp>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <iostream>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <sys/resource.h>
+#include <thread>
+#include <variant>
+#include <vector>
+
+namespace fleetarium::cli {
+
+namespace {
+
+using broker::log_level;
+
+/// An option that takes a value, as it was given.
+using maybe_text = std::optional<std::string>;
+
+struct broker_flags {
+    std::string config_file;
+    std::vector<std::string> listen;
+    maybe_text certificate;
+    maybe_text private_key;
+    maybe_text authorities;
+    bool require_client_certificate = false;
+    bool subject_as_user_name = false;
+    bool allow_anonymous = false;
+    bool no_anonymous = false;
+    maybe_text passwords;
+    maybe_text access;
+    maybe_text threads;
+    maybe_text http;
+    maybe_text key_log;
+    maybe_text log_level;
+    std::vector<std::string> overrides;
+    bool print_config = false;
+};
+
+/// The flags as settings; each problem of one names it.
+broker::server_settings settings_of(const broker_flags& flags) {
+    broker::server_settings made;
+    made.listen = flags.listen;
+    made.listen_otherwise = "mqtt://127.0.0.1:1883";
+    using list = std::vector<broker::config_setting>;
+    const auto text = [](list& to, std::string_view path, std::string_view flag,
+                         const maybe_text& value) {
+        if (value) {
+            to.push_back({std::string(path) + '=' + config::json_quoted(*value),
+                          std::string(flag) + ' ' + *value});
+        }
+    };
+    const auto truth = [](list& to, std::string_view assignment, std::string_view flag,
+                          bool given) {
+        if (given) {
+            to.push_back({std::string(assignment), std::string(flag)});
+        }
+    };
+    list& tls = made.listeners_with_tls;
+    text(tls, "tls/certificate", "--cert", flags.certificate);
+    text(tls, "tls/private_key", "--key", flags.private_key);
+    text(tls, "tls/authorities", "--ca", flags.authorities);
+    text(tls, "tls/key_log_file", "--key-log", flags.key_log);
+    truth(tls, "tls/require_client_certificate=true", "--require-client-cert",
+          flags.require_client_certificate);
+    truth(tls, "subject_as_user_name=true", "--subject-as-user-name", flags.subject_as_user_name);
+    text(made.others, "password_file", "--passwords", flags.passwords);
+    text(made.others, "access_file", "--access", flags.access);
+    text(made.others, "http_address", "--http", flags.http);
+    text(made.others, "log_level", "--log-level", flags.log_level);
+    truth(made.others, "allow_anonymous=true", "--allow-anonymous", flags.allow_anonymous);
+    truth(made.others, "allow_anonymous=false", "--no-anonymous", flags.no_anonymous);
+    if (flags.threads) {
+        made.others.push_back({"threads=" + *flags.threads, "--threads " + *flags.threads});
+    }
+    for (const std::string& each : flags.overrides) {
+        made.others.push_back({each, "--set " + each});
+    }
+    return made;
+}
+
+/// What is wrong with the files that the configuration names. The server reads them again; here
+/// they are told apart from what the machine refuses.
+std::string bad_files(const broker::server_options& options) {
+    std::string text;
+    for (const broker::listener_options& each : options.listeners) {
+        try {
+            if (each.url.is_tls()) {
+                const net::tls_context context(net::tls_role::server, each.tls);
+            }
+        } catch (const std::runtime_error& error) {
+            text += to_string(each.url) + ": " + error.what() + '\n';
+        }
+    }
+    if (!options.password_file.empty()) {
+        text += config::to_string(broker::password_file().load(options.password_file));
+    }
+    if (!options.access_file.empty()) {
+        const auto read = broker::load_access_file(options.access_file);
+        if (const auto* problems = std::get_if<std::vector<config::problem>>(&read)) {
+            text += config::to_string(*problems);
+        }
+    }
+    return text;
+}
+
+/// Raises the number of files that may be open as far as it goes, and says how far that is.
+std::string raise_file_limit(const broker::server_options& options) {
+    rlimit files{};
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0) {
+        return "the limit of open files is not known";
+    }
+    const rlim_t before = files.rlim_cur;
+    files.rlim_cur = files.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &files) != 0) {
+        files.rlim_cur = before;
+    }
+    if (files.rlim_cur == RLIM_INFINITY) {
+        return "as many files may be open as there is memory for";
+    }
+    // Not for clients: HTTP, files, and what each thread waits on.
+    const rlim_t others = 128 + options.listeners.size() + 4 * options.threads;
+    return fmt::format(
+        "{} files may be open: room for about {} connections (ulimit -Hn, or LimitNOFILE of "
+        "systemd, sets more)",
+        files.rlim_cur, files.rlim_cur - std::min(files.rlim_cur, others));
+}
+
+/// The signals that the main thread waits for; all threads started from here on leave them to it.
+class awaited_signals {
+public:
+    awaited_signals() {
+        sigemptyset(&set_);
+        for (const int each : {SIGINT, SIGTERM, SIGHUP}) {
+            sigaddset(&set_, each);
+        }
+        pthread_sigmask(SIG_BLOCK, &set_, nullptr);
+    }
+
+    int wait() const {
+        int which = 0;
+        while (sigwait(&set_, &which) != 0) {
+        }
+        return which;
+    }
+
+    /// From here on they do what they do to any process.
+    void let_go() const {
+        std::signal(SIGINT, SIG_DFL);
+        std::signal(SIGTERM, SIG_DFL);
+        pthread_sigmask(SIG_UNBLOCK, &set_, nullptr);
+    }
+
+private:
+    sigset_t set_{};
+};
+
+/// Serves until it is told to stop.
+int serve(const broker::server_config& config, log_output& log) {
+    const awaited_signals signals;
+    std::signal(SIGPIPE, SIG_IGN);  // whoever reads our output may leave
+
+    broker::server_options options = config.server;
+    options.log = log.sink();
+    log.write(log_level::info, raise_file_limit(options));
+    broker::server server(options);
+    server.start();
+    for (const net::url& each : server.listening()) {
+        std::cout << "listening on " << to_string(each) << '\n';
+    }
+    if (!server.http_listening().empty()) {
+        std::cout << "listening on http://" << server.http_listening() << '\n';
+    }
+    std::cout << std::flush;
+
+    for (;;) {
+        const int signal = signals.wait();
+        if (signal != SIGHUP) {
+            break;
+        }
+        if (const std::string wrong = log.reopen(); !wrong.empty()) {
+            log.write(log_level::error, wrong);
+        }
+        if (server.reload().empty()) {  // which logs what is wrong
+            log.write(log_level::info, "certificates, passwords and access rules are read again");
+        }
+    }
+    log.write(log_level::info, "stopping");
+    signals.let_go();  // a second one ends the process at once
+    server.stop();
+    return exit_success;
+}
+
+int run_broker(const broker_flags& flags) {
+    broker::server_config defaults;
+    defaults.server.threads = std::clamp(std::thread::hardware_concurrency(), 1U, 256U);
+    const auto read = broker::load_server_config(flags.config_file, settings_of(flags), defaults);
+    if (const auto* problems = std::get_if<std::vector<config::problem>>(&read)) {
+        std::cerr << config::to_string(*problems);
+        return exit_bad_input;
+    }
+    const auto& config = std::get<broker::server_config>(read);
+    if (flags.print_config) {
+        std::cout << broker::server_config_text(config) << std::flush;
+        return std::cout ? exit_success : exit_not_carried_out;
+    }
+    if (const std::string wrong = bad_files(config.server); !wrong.empty()) {
+        std::cerr << wrong;
+        return exit_bad_input;
+    }
+    log_output log(config.log_level, config.log_file);
+    if (const std::string wrong = log.reopen(); !wrong.empty()) {
+        std::cerr << "fleetarium: " << wrong << '\n';
+        return exit_not_carried_out;
+    }
+    try {
+        return serve(config, log);
+    } catch (const std::invalid_argument& error) {
+        std::cerr << "fleetarium: " << error.what() << '\n';
+        return exit_bad_input;
+    }
+    // What the machine refuses is a std::runtime_error, which main() reports.
+}
+
+}  // namespace
+
+void add_broker(CLI::App& app, int& exit_status) {
+    auto flags = std::make_shared<broker_flags>();
+    CLI::App* const command =
+        app.add_subcommand("broker", "Be an MQTT broker until Ctrl-C; flags override the file");
+    command
+        ->add_option(
+            "--listen", flags->listen,
+            "mqtt://HOST:PORT, mqtts://, ws://HOST:PORT/PATH, wss:// or unix:///PATH; port "
+            "0 is a free one. Instead of the file's listeners; without either, "
+            "mqtt://127.0.0.1:1883")
+        ->type_name("URL")
+        ->allow_extra_args(false);
+    command->add_option("--config", flags->config_file, "A configuration, as --print-config shows")
+        ->type_name("FILE.json");
+    command->add_option("--cert", flags->certificate, "Certificate with its chain, PEM")
+        ->type_name("FILE");
+    command->add_option("--key", flags->private_key, "Key of the certificate, PEM")
+        ->type_name("FILE");
+    command->add_option("--ca", flags->authorities, "Whose certificates clients may show, PEM")
+        ->type_name("FILE");
+    command->add_flag("--require-client-cert", flags->require_client_certificate,
+                      "Let nobody in without a certificate");
+    command->add_flag("--subject-as-user-name", flags->subject_as_user_name,
+                      "A certificate's Common Name is the user name, and proof enough");
+    auto* const allow = command->add_flag("--allow-anonymous", flags->allow_anonymous,
+                                          "Let clients without a user name in; so it is without "
+                                          "--passwords");
+    command
+        ->add_flag("--no-anonymous", flags->no_anonymous,
+                   "Keep clients without a user name out; so it is with --passwords")
+        ->excludes(allow);
+    command
+        ->add_option("--passwords", flags->passwords,
+                     "Users and passwords, as fleetarium passwd writes them")
+        ->type_name("FILE");
+    command
+        ->add_option("--access", flags->access,
+                     "Who may do what: lines such as \"user ann\" and \"topic readwrite home/#\"")
+        ->type_name("FILE");
+    command->add_option("--threads", flags->threads, "Without it, one for each core")
+        ->type_name("N");
+    command->add_option("--http", flags->http, "Serve /metrics and /health there")
+        ->type_name("HOST:PORT");
+    command->add_option("--key-log", flags->key_log, "Append the secrets of TLS, for Wireshark")
+        ->type_name("FILE");
+    command->add_option("--log-level", flags->log_level, "debug, info, warning or error")
+        ->type_name("LEVEL");
+    command
+        ->add_option("--set", flags->overrides,
+                     "Any value of the configuration: queue_messages_max=100 or "
+                     "listeners.0.connections_max=10")
+        ->type_name("PATH=VALUE")
+        ->allow_extra_args(false);
+    command->add_flag("--print-config", flags->print_config,
+                      "Print the configuration that would be used, whole, and exit");
+    command->footer(
+        "SIGINT and SIGTERM stop it, SIGHUP reads certificates, passwords and access "
+        "rules again.\nfleetarium schema --broker describes the configuration.");
+    command->callback([flags, &exit_status] { exit_status = run_broker(*flags); });
+}
+
+}  // namespace fleetarium::cli
