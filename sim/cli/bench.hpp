@@ -60,5 +60,6 @@ std::vector<figure> measure_fleet_day(const scale& size);  // bench_fleets.cpp
 std::vector<figure> measure_memory(const scale& size);     // bench_fleets.cpp
 std::vector<figure> measure_flat_cost(const scale& size);  // bench_fleets.cpp
 std::vector<figure> measure_matching(const scale& size);   // bench_matching.cpp
+std::vector<figure> measure_embedding(const scale& size);  // bench_embedding.cpp
 
 }  // namespace fleetarium::cli::bench

@@ -25,7 +25,7 @@ LAYERS = {
     "testing": {"core", "codec", "session", "net", "client", "config", "broker", "server", "sim",
                 "live", "testing"},
 }
-ASIO_FOLDERS = {"net", "client", "server", "live", "testing"}
+ASIO_FOLDERS = {"net", "client", "server", "live", "testing", "cli"}
 SOURCE_ROOTS = ("sdk", "broker", "sim", "dashboard")
 
 LINES_WARN, LINES_FAIL = 600, 900
