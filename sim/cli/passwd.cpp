@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 
 #include <cerrno>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
@@ -33,6 +34,7 @@ struct passwd_flags {
     std::string user;
     bool remove = false;
     bool from_stdin = false;
+    std::uint32_t rounds = broker::password_rounds;
 };
 
 [[noreturn]] void fail(const std::string& what) {
@@ -174,7 +176,7 @@ int change(const passwd_flags& flags) {
         if (!password) {
             return exit_bad_input;
         }
-        line = broker::password_line(flags.user, *password);
+        line = broker::password_line(flags.user, *password, flags.rounds);
     }
 
     const std::string path = real_path(flags.file);
@@ -227,6 +229,14 @@ void add_passwd(CLI::App& app, int& exit_status) {
     command
         ->add_flag("--stdin", flags->from_stdin, "The password is the first line of standard input")
         ->excludes(remove);
+    command
+        ->add_option("--rounds", flags->rounds,
+                     "How often the hash goes round: the more, the slower a login and a guess. "
+                     "Passwords of many devices, long and random, may do with 1000")
+        ->check(CLI::Range(1U, broker::password_rounds_max))
+        ->excludes(remove)
+        ->capture_default_str()
+        ->type_name("N");
     command->footer("A broker reads the file again at SIGHUP.");
     command->callback([flags, &exit_status] { exit_status = change(*flags); });
 }

@@ -319,6 +319,13 @@ class CommandTest(unittest.TestCase):
             self.assertRegex(file.read(), r"^# people\nbob:\S+\n$")
         self.assertEqual(os.listdir(self.folder), ["passwords"])
 
+    def test_the_rounds_of_a_password_are_chosen_by_who_sets_it(self):
+        path = self.path("passwords")
+        status = self.run_command("passwd", path, "ann", "--stdin", "--rounds", "1000", given="x\n")
+        self.assertEqual(status, (0, "", ""))
+        with open(path, encoding="utf-8") as file:
+            self.assertTrue(file.read().startswith("ann:$7$1000$"))
+
     def test_a_link_to_the_file_stays_a_link(self):
         path, link = self.path("passwords", ""), self.path("link")
         os.symlink("passwords", link)
@@ -337,6 +344,7 @@ class CommandTest(unittest.TestCase):
                 ([self.path("new"), "ann"], "x\nx\n", "no terminal to ask for the password"),
                 ([self.path("new"), "ann", "--delete"], "", "found no file that can be read"),
                 ([self.path("no/new"), "ann", "--stdin"], "x\n", "its folder cannot be used"),
+                ([self.path("new"), "ann", "--stdin", "--rounds", "0"], "x\n", "0 not in range"),
                 ([self.path("new"), "ann", "--delete", "--stdin"], "", "excludes")):
             with self.subTest(arguments=arguments):
                 status, _, error = self.run_command("passwd", *arguments, given=given)

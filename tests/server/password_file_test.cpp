@@ -189,6 +189,22 @@ TEST_CASE("a bounded number of answers is remembered, and wrong ones push out no
     CHECK(file.known("ann", std::to_string(wrong_max)) == false);
 }
 
+TEST_CASE("however many users there are, each right password is remembered",
+          "[server][passwords]") {
+    std::string text;
+    for (int i = 0; i < 5000; ++i) {
+        text += password_line("user" + std::to_string(i), "secret", 1) + "\n";
+    }
+    password_file file;
+    file.use(users_of(text));
+    for (int i = 0; i < 5000; ++i) {
+        REQUIRE(file.check("user" + std::to_string(i), "secret"));
+    }
+    for (int i = 0; i < 5000; ++i) {
+        REQUIRE(file.known("user" + std::to_string(i), "secret") == true);
+    }
+}
+
 TEST_CASE("ten thousand devices that come back cost one slow hash", "[server][passwords]") {
     // At a tenth of a second each they would run into the time limit of the test.
     password_file file;

@@ -27,11 +27,7 @@ constexpr std::size_t hash_size = 64;  // SHA-512
 /// Mosquitto takes salts of this size only.
 constexpr std::size_t salt_size = 12;
 constexpr std::size_t salt_size_max = 1024;
-/// A login that takes longer, some 5 s, is a slip of the pen.
-constexpr std::uint32_t rounds_max = 10'000'000;
-/// A fleet that comes back at once; some 100 bytes each.
-constexpr std::size_t right_remembered_max = 65'536;
-/// Devices with an old password try again and again.
+/// Devices with an old password try again and again. Some 100 bytes each.
 constexpr std::size_t wrong_remembered_max = 4'096;
 
 constexpr std::string_view line_expected =
@@ -164,9 +160,9 @@ private:
         const auto [end, error] =
             std::from_chars(rounds.data(), rounds.data() + rounds.size(), made.rounds);
         if (error != std::errc() || end != rounds.data() + rounds.size() || made.rounds == 0 ||
-            made.rounds > rounds_max) {
+            made.rounds > password_rounds_max) {
             report(rounds, quoted(rounds) + " rounds",
-                   "a whole number from 1 to " + std::to_string(rounds_max));
+                   "a whole number from 1 to " + std::to_string(password_rounds_max));
             return std::nullopt;
         }
         auto salt_bytes = from_base64(salt);
@@ -302,10 +298,7 @@ std::optional<std::string> without_user(std::string_view text, std::string_view 
     return found ? std::optional(std::move(made)) : std::nullopt;
 }
 
-password_file::password_file()
-    : users_(std::make_shared<password_list>()),
-      right_(right_remembered_max),
-      wrong_(wrong_remembered_max) {
+password_file::password_file() : users_(std::make_shared<password_list>()) {
     fill_with_random(secret_.data(), secret_.size());
 }
 
@@ -326,8 +319,8 @@ void password_file::use(password_list users) {
     auto shared = std::make_shared<const password_list>(std::move(users));
     const std::lock_guard hold(mutex_);
     users_ = std::move(shared);
-    right_.clear();
-    wrong_.clear();
+    right_.clear(users_->size());
+    wrong_.clear(wrong_remembered_max);
 }
 
 std::optional<bool> password_file::known(std::string_view user_name,
@@ -396,7 +389,7 @@ std::size_t password_file::hash_of_key::operator()(const pair_key& key) const {
 }
 
 void password_file::memory::add(const pair_key& key) {
-    if (!members_.insert(key).second) {
+    if (size_max_ == 0 || !members_.insert(key).second) {
         return;  // two checked it at once
     }
     if (ring_.size() < size_max_) {
@@ -408,7 +401,8 @@ void password_file::memory::add(const pair_key& key) {
     next_ = (next_ + 1) % size_max_;
 }
 
-void password_file::memory::clear() {
+void password_file::memory::clear(std::size_t size_max) {
+    size_max_ = size_max;
     members_.clear();
     ring_.clear();
     next_ = 0;

@@ -27,6 +27,8 @@ namespace fleetarium::broker {
 
 /// What OWASP's password storage cheat sheet asks of PBKDF2-HMAC-SHA512: some 0.1 s each.
 inline constexpr std::uint32_t password_rounds = 210'000;
+/// A login that takes longer, some 5 s, is a slip of the pen.
+inline constexpr std::uint32_t password_rounds_max = 10'000'000;
 
 /// Users and the hashes of their passwords; does not change.
 /// Thread rule: const calls from any thread.
@@ -83,8 +85,9 @@ std::optional<std::string> without_user(std::string_view text, std::string_view 
 /// The password file of a server: read again at any time, and remembers what was found right, so
 /// that devices that come back do not cost a slow hash each.
 ///
-/// Remembered is an HMAC of name and password with a key of this process, never a password; a
-/// bounded number of right ones and, apart from them, of wrong ones; and nothing across a reload.
+/// Remembered is an HMAC of name and password with a key of this process, never a password: all
+/// right ones, of which each user has one, apart from them a bounded number of wrong ones, and
+/// nothing across a reload.
 /// Thread rule: any thread.
 class password_file {
 public:
@@ -114,13 +117,12 @@ private:
     /// The last so many answers.
     class memory {
     public:
-        explicit memory(std::size_t size_max) : size_max_(size_max) {}
         bool has(const pair_key& key) const { return members_.contains(key); }
         void add(const pair_key& key);
-        void clear();
+        void clear(std::size_t size_max);
 
     private:
-        std::size_t size_max_;
+        std::size_t size_max_ = 0;
         std::unordered_set<pair_key, hash_of_key> members_;
         std::vector<pair_key> ring_;
         std::size_t next_ = 0;
