@@ -7,6 +7,7 @@
 
 #include <openssl/bio.h>
 #include <openssl/ssl.h>
+#include <boost/asio/io_context.hpp>
 #include <catch2/catch.hpp>
 
 #include <string>
@@ -65,7 +66,8 @@ struct bare_pair {
     bare_pair(int version, const std::string& protocols)
         : client(version),
           context(tls_role::server, authority().server_tls()),
-          server(make_tls_server_stream(carriers.make(side::server), context)) {
+          server(
+              make_tls_server_stream(carriers.make(side::server), loop.get_executor(), context)) {
         if (!protocols.empty()) {
             SSL_set_alpn_protos(client.native(),
                                 reinterpret_cast<const unsigned char*>(protocols.data()),
@@ -85,6 +87,7 @@ struct bare_pair {
     }
 
     bare_client client;
+    boost::asio::io_context loop{1};
     carrier_pair carriers;
     told_events at_server;
     tls_context context;
@@ -117,7 +120,9 @@ TEST_CASE("a client offers the application protocol of its options", "[tls]") {
     const tls_context context(tls_role::client, options);
     carrier_pair carriers;
     told_events events;
-    auto stream = make_tls_client_stream(carriers.make(side::client), context, "localhost");
+    boost::asio::io_context loop(1);
+    auto stream = make_tls_client_stream(carriers.make(side::client), loop.get_executor(), context,
+                                         "localhost");
     stream->start(events);
     CHECK(carriers.sent(side::client).find("x-amzn-mqtt-ca") != std::string::npos);
     CHECK(carriers.sent(side::client).find("localhost") != std::string::npos);

@@ -3,9 +3,11 @@
 #include <fleetarium/net/tls_stream.hpp>
 
 #include <support/memory_carrier.hpp>
+#include <support/net_thread.hpp>
 #include <support/tls_pair.hpp>
 
 #include <openssl/ssl.h>
+#include <boost/asio/io_context.hpp>
 #include <catch2/catch.hpp>
 
 #include <string>
@@ -174,7 +176,7 @@ TEST_CASE("closing a TLS stream says farewell and loses nothing that was written
     pair.deliver();
     CHECK(pair.at_server.received == "last words");
     CHECK(pair.at_server.closed == 1);
-    CHECK_FALSE(pair.at_server.why);
+    CHECK(pair.at_server.why == boost::asio::error::eof);
     CHECK(pair.at_client.closed == 1);
     CHECK_FALSE(pair.at_client.why);
 }
@@ -381,7 +383,9 @@ TEST_CASE("random bytes behind a TLS record's start end the stream, and cost lit
     for (std::uint64_t seed = 0; seed < 300; ++seed) {
         random_stream random(seed, 1, "garbage");
         carrier_pair carriers;
-        auto stream = make_tls_server_stream(carriers.make(side::server), server);
+        boost::asio::io_context loop(1);
+        auto stream =
+            make_tls_server_stream(carriers.make(side::server), loop.get_executor(), server);
         told_events events;
         stream->start(events);
         std::string bytes("\x16\x03\x01\x02", 4);
@@ -451,16 +455,43 @@ TEST_CASE("a connection cut in the handshake says so", "[tls]") {
           "the peer closed the connection during the TLS handshake");
 }
 
-TEST_CASE("closing during the handshake gives it up", "[tls]") {
+TEST_CASE("closing during the handshake gives it up where nothing was written", "[tls]") {
     tls_pair pair = make_pair();
     pair.start();
-    pair.client->write(wire_of("lost"));
     pair.client->close();
-    CHECK(pair.client->backlog() == 0);
     pair.deliver();
     CHECK(pair.at_client.closed == 1);
+    CHECK_FALSE(pair.at_client.why);
     CHECK(pair.at_server.closed == 1);
-    CHECK(pair.at_server.received.empty());
+}
+
+TEST_CASE("what was written before the handshake goes out before the TLS stream closes", "[tls]") {
+    const auto version = GENERATE(tls_version::v1_2, tls_version::v1_3);
+    tls_pair pair = make_pair(version);
+    pair.start();
+    pair.client->write(wire_of("last words"));
+    pair.client->pause_reading();
+    pair.client->close();
+    pair.client->write(wire_of("too late"));
+    pair.server->write(wire_of("not wanted any more"));
+    CHECK(pair.client->backlog() == 10);
+    pair.deliver();
+    CHECK(pair.at_server.received == "last words");
+    CHECK(pair.at_server.why == boost::asio::error::eof);
+    CHECK(pair.at_client.closed == 1);
+    CHECK_FALSE(pair.at_client.why);
+    CHECK(pair.at_client.received.empty());
+}
+
+TEST_CASE("a peer that does not finish the handshake does not hold up the end of a TLS stream",
+          "[tls]") {
+    tls_pair pair = make_pair();
+    pair.client->start(pair.at_client);
+    pair.client->write(wire_of("last words"));
+    pair.client->close();
+    CHECK(run_until(pair.context(), [&] { return pair.at_client.closed != 0; }));
+    CHECK(pair.at_client.why == boost::asio::error::timed_out);
+    CHECK(pair.client->backlog() == 0);
 }
 
 TEST_CASE("records that are larger than TLS allows end the stream", "[tls]") {

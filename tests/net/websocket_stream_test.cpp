@@ -4,6 +4,7 @@
 #include <fleetarium/net/websocket_stream.hpp>
 
 #include <support/memory_carrier.hpp>
+#include <support/net_thread.hpp>
 #include <support/websocket_frames.hpp>
 
 #include <boost/asio/io_context.hpp>
@@ -452,9 +453,52 @@ TEST_CASE("closing a WebSocket sends what was written and a close frame, then en
     pair.deliver();
     CHECK(peer_events.received == "last words");
     CHECK(peer_events.closed == 1);
-    CHECK_FALSE(peer_events.why);
+    CHECK(peer_events.why == boost::asio::error::eof);
     CHECK(closer_events.closed == 1);
     CHECK_FALSE(closer_events.why);
+}
+
+TEST_CASE("what was written before the handshake goes out before the WebSocket closes",
+          "[websocket]") {
+    websocket_pair pair;
+    auto& closer = GENERATE(true, false) ? pair.client : pair.server;
+    auto& closer_events = &closer == &pair.client ? pair.at_client : pair.at_server;
+    auto& peer_events = &closer == &pair.client ? pair.at_server : pair.at_client;
+    pair.start();
+    closer->write(wire_of("last words"));
+    closer->pause_reading();
+    closer->close();
+    closer->write(wire_of("too late"));
+    (&closer == &pair.client ? pair.server : pair.client)->write(wire_of("not wanted any more"));
+    pair.deliver();
+    CHECK(peer_events.received == "last words");
+    CHECK(peer_events.why == boost::asio::error::eof);
+    CHECK(closer_events.closed == 1);
+    CHECK_FALSE(closer_events.why);
+    CHECK(closer_events.received.empty());
+}
+
+TEST_CASE("a peer that does not finish the handshake does not hold up the end of a WebSocket",
+          "[websocket]") {
+    websocket_pair pair;
+    pair.client->start(pair.at_client);
+    pair.client->write(wire_of("last words"));
+    pair.client->close();
+    CHECK(run_until(pair.context, [&] { return pair.at_client.closed != 0; }));
+    CHECK(pair.at_client.why == boost::asio::error::timed_out);
+}
+
+TEST_CASE("a WebSocket that is paused in its handshake tells nothing until it is resumed",
+          "[websocket]") {
+    lone_server server;
+    server.stream->pause_reading();
+    CHECK(server.ask(upgrade_request() + client_frame(opcode::binary, "eager")).empty());
+    server.finish();
+    CHECK(server.events.chunks == 0);
+    server.stream->resume_reading();
+    server.finish();
+    CHECK(server.events.received == "eager");
+    CHECK_FALSE(server.carriers.paused(side::server));
 }
 
 TEST_CASE("a peer's close frame is answered and ends the stream", "[websocket]") {
@@ -470,7 +514,7 @@ TEST_CASE("a peer's close frame is answered and ends the stream", "[websocket]")
     CHECK(close_code(frames[0]) == (code != 0 ? code : 1000));
     server.finish();
     CHECK(server.events.closed == 1);
-    CHECK_FALSE(server.events.why);
+    CHECK(server.events.why == boost::asio::error::eof);
 }
 
 TEST_CASE("a carrier that ends without a close frame ends the stream as it ended", "[websocket]") {
@@ -559,11 +603,12 @@ TEST_CASE("WebSocket goes over TLS", "[websocket][tls]") {
     told_events at_client;
     told_events at_server;
     auto client = make_websocket_client_stream(
-        make_tls_client_stream(carriers.make(side::client), client_context, "localhost"),
+        make_tls_client_stream(carriers.make(side::client), context.get_executor(), client_context,
+                               "localhost"),
         context.get_executor(), "localhost", "/mqtt");
     auto server = make_websocket_server_stream(
-        make_tls_server_stream(carriers.make(side::server), server_context), context.get_executor(),
-        "/mqtt");
+        make_tls_server_stream(carriers.make(side::server), context.get_executor(), server_context),
+        context.get_executor(), "/mqtt");
     server->start(at_server);
     client->start(at_client);
     const std::string text = long_text(300'000);
@@ -576,5 +621,5 @@ TEST_CASE("WebSocket goes over TLS", "[websocket][tls]") {
     server->close();
     carriers.deliver();
     CHECK(at_client.closed == 1);
-    CHECK_FALSE(at_client.why);
+    CHECK(at_client.why == boost::asio::error::eof);
 }

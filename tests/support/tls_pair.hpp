@@ -5,6 +5,7 @@
 #include <support/memory_carrier.hpp>
 
 #include <openssl/ssl.h>
+#include <boost/asio/io_context.hpp>
 
 #include <memory>
 #include <string>
@@ -36,8 +37,10 @@ struct tls_pair {
           carriers(state_->carriers),
           at_client(state_->at_client),
           at_server(state_->at_server),
-          client(net::make_tls_client_stream(carriers.make(side::client), contexts.client, host)),
-          server(net::make_tls_server_stream(carriers.make(side::server), contexts.server)) {}
+          client(net::make_tls_client_stream(
+              carriers.make(side::client), state_->context.get_executor(), contexts.client, host)),
+          server(net::make_tls_server_stream(carriers.make(side::server),
+                                             state_->context.get_executor(), contexts.server)) {}
 
     tls_pair(const net::tls_options& server_options, const net::tls_options& client_options,
              const std::string& host, tls_version version)
@@ -52,10 +55,12 @@ struct tls_pair {
         start();
         deliver();
     }
+    boost::asio::io_context& context() { return state_->context; }
 
 private:
     // Where streams point to; it stays when this is moved.
     struct shared {
+        boost::asio::io_context context{1};
         carrier_pair carriers;
         told_events at_client;
         told_events at_server;

@@ -89,7 +89,8 @@ struct attempt_state : std::enable_shared_from_this<attempt_state> {
             context, socket_handle(socket.release()),
             to.scheme == scheme::unix_socket ? asio::generic::stream_protocol::endpoint() : peer);
         if (to.is_tls()) {
-            stream = make_tls_client_stream(std::move(stream), tls, to.host);
+            stream =
+                make_tls_client_stream(std::move(stream), context.get_executor(), tls, to.host);
         }
         if (to.is_websocket()) {
             const bool usual = to.port == (to.is_tls() ? 443 : 80);

@@ -167,7 +167,7 @@ private:
                              peer = asio::generic::stream_protocol::endpoint(peer)]() mutable {
             auto stream = make_socket_stream(context, std::move(socket), peer);
             if (tls) {
-                stream = make_tls_server_stream(std::move(stream), tls);
+                stream = make_tls_server_stream(std::move(stream), context.get_executor(), tls);
             }
             if (websocket) {
                 stream =

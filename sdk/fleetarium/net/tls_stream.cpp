@@ -1,6 +1,7 @@
 #include <fleetarium/net/tls_stream.hpp>
 
 #include <fleetarium/core/assert.hpp>
+#include <fleetarium/net/deadline.hpp>
 
 #include <boost/asio/error.hpp>
 
@@ -170,8 +171,9 @@ class tls_stream final : public byte_stream, private byte_stream::events {
 public:
     using events = byte_stream::events;
 
-    tls_stream(std::unique_ptr<byte_stream> carrier, const tls_context& context, tls_role role)
-        : carrier_(std::move(carrier)), context_(context), role_(role) {
+    tls_stream(std::unique_ptr<byte_stream> carrier, const boost::asio::any_io_executor& executor,
+               const tls_context& context, tls_role role)
+        : carrier_(std::move(carrier)), executor_(executor), context_(context), role_(role) {
         FLEETARIUM_ASSERT(context);
     }
 
@@ -209,7 +211,7 @@ public:
     }
 
     void write(wire_buffer bytes) override {
-        if (state_ == state::ended || bytes.empty()) {
+        if (state_ == state::ended || leaving_ || bytes.empty()) {
             return;
         }
         if (state_ == state::handshake) {
@@ -227,21 +229,25 @@ public:
     void resume_reading() override { carrier_->resume_reading(); }
 
     void close() override {
-        if (state_ == state::ended) {
+        if (state_ == state::ended || leaving_) {
             return;
         }
+        leaving_ = true;
         if (state_ == state::open) {
-            ERR_clear_error();
-            SSL_shutdown(ssl_.get());  // writes the farewell; the peer's is not awaited
-            send_output();
+            say_farewell();
+        } else if (!kept_.empty() && to_ != nullptr) {
+            carrier_->resume_reading();  // what was written goes out after the handshake
+            deadline_.start(executor_, close_timeout, [this] { cut_off(); });
+        } else {
+            end();
         }
-        end();
     }
 
     void abort() noexcept override {
         state_ = state::ended;
         to_ = nullptr;
         kept_.clear();
+        deadline_.cancel();
         carrier_->abort();
     }
 
@@ -306,14 +312,17 @@ private:
         }
         const bool drained = flush_kept();
         send_output();
-        if (!plain->view().empty() && to_ != nullptr) {
+        if (leaving_ && !failure_) {
+            say_farewell();  // the handshake was all that it waited for
+        }
+        if (!plain->view().empty() && state_ == state::open) {
             to_->on_bytes(plain->view());
         }
         if (drained && state_ == state::open && backlog() == 0) {
             to_->on_drained();
         }
-        if (farewell_) {
-            close();
+        if (farewell_ && state_ == state::open) {
+            say_farewell();
         }
         finish_failure();
     }
@@ -327,11 +336,14 @@ private:
     void on_closed(boost::system::error_code why) override {
         if (failure_) {
             why = failure_;
-        } else if (farewell_ || (state_ == state::ended && why == boost::asio::error::eof)) {
-            why = {};  // both ends have closed, whose end is told first does not matter
-        } else if (state_ == state::handshake) {
+        } else if (leaving_ && why == boost::asio::error::eof) {
+            why = {};  // both ends have closed; whose end is told first does not matter
+        } else if (farewell_ && !leaving_) {
+            why = boost::asio::error::eof;
+        } else if (state_ == state::handshake && !leaving_) {
             why = make_error_code(tls_error::closed_in_handshake);
         }
+        deadline_.cancel();
         state_ = state::ended;
         if (events* const to = std::exchange(to_, nullptr)) {
             to->on_closed(why);  // may destroy this
@@ -500,38 +512,60 @@ private:
         }
     }
 
+    /// Writes our farewell; the peer's is not awaited.
+    void say_farewell() {
+        ERR_clear_error();
+        SSL_shutdown(ssl_.get());
+        send_output();
+        end();
+    }
+
     void end() {
         state_ = state::ended;
         kept_.clear();
+        deadline_.cancel();
         carrier_->close();
+    }
+
+    /// The peer does not finish the handshake that `close` waits for.
+    void cut_off() {
+        events* const to = to_;
+        abort();
+        to->on_closed(boost::asio::error::timed_out);  // may destroy this
     }
 
     exchange exchange_;
     std::unique_ptr<byte_stream> carrier_;
+    boost::asio::any_io_executor executor_;
     tls_context context_;
     std::unique_ptr<SSL, ssl_deleter> ssl_;
     events* to_ = nullptr;
     wire_buffer kept_;  // plain, until the handshake is done
     boost::system::error_code failure_;
+    deadline deadline_;  // of a handshake, when closing waits for it
     std::size_t unasked_bytes_ = 0;
     tls_role role_;
     state state_ = state::handshake;
     bool peer_spoke_ = false;
     bool farewell_ = false;  // the peer's
+    bool leaving_ = false;   // `close` was called
     bool unusable_host_ = false;
 };
 
 }  // namespace
 
 std::unique_ptr<byte_stream> make_tls_server_stream(std::unique_ptr<byte_stream> carrier,
+                                                    const boost::asio::any_io_executor& executor,
                                                     const tls_context& context) {
-    return std::make_unique<tls_stream>(std::move(carrier), context, tls_role::server);
+    return std::make_unique<tls_stream>(std::move(carrier), executor, context, tls_role::server);
 }
 
 std::unique_ptr<byte_stream> make_tls_client_stream(std::unique_ptr<byte_stream> carrier,
+                                                    const boost::asio::any_io_executor& executor,
                                                     const tls_context& context,
                                                     const std::string& host) {
-    auto made = std::make_unique<tls_stream>(std::move(carrier), context, tls_role::client);
+    auto made =
+        std::make_unique<tls_stream>(std::move(carrier), executor, context, tls_role::client);
     const std::string& other = context.options().server_name;
     made->expect(other.empty() ? host : other);
     return made;

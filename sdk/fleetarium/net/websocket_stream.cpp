@@ -1,6 +1,7 @@
 #include <fleetarium/net/websocket_stream.hpp>
 
 #include <fleetarium/net/beast_carrier.hpp>
+#include <fleetarium/net/deadline.hpp>
 #include <fleetarium/net/websocket_upgrade.hpp>
 
 #include <boost/asio/post.hpp>
@@ -119,7 +120,7 @@ public:
     }
 
     void write(wire_buffer bytes) override {
-        if (state_ == state::ended || bytes.empty()) {
+        if (state_ == state::ended || leaving_ || bytes.empty()) {
             return;
         }
         if (state_ == state::handshake) {
@@ -147,19 +148,26 @@ public:
     }
 
     void close() override {
-        if (state_ == state::ended) {
+        if (state_ == state::ended || leaving_) {
             return;
         }
-        if (state_ == state::open) {
+        leaving_ = true;
+        if (is_open()) {
             say_farewell(websocket::close_code::normal);
+            end();
+        } else if (!kept_.empty() && to_ != nullptr) {
+            resume_reading();  // what was written goes out after the handshake
+            deadline_.start(executor_, close_timeout, [this] { cut_off(); });
+        } else {
+            end();
         }
-        end();
     }
 
     void abort() noexcept override {
         state_ = state::ended;
         to_ = nullptr;
         kept_.clear();
+        deadline_.cancel();
         carrier_->abort();
     }
 
@@ -179,7 +187,7 @@ private:
         if (state_ == state::ended || bytes.empty()) {
             return;
         }
-        if (must_go_on() || scratch_.in_use) {
+        if (paused_ || must_go_on() || scratch_.in_use) {
             // What the carrier had already when it was paused, or an event within an event of
             // another stream: in its turn.
             held_ += as_text(bytes);
@@ -201,11 +209,14 @@ private:
     void on_closed(boost::system::error_code why) override {
         if (failure_) {
             why = failure_;
-        } else if (farewell_ || (state_ == state::ended && why == boost::asio::error::eof)) {
-            why = {};  // both ends have closed, whose end is told first does not matter
-        } else if (state_ == state::handshake) {
+        } else if (leaving_ && why == asio::error::eof) {
+            why = {};  // both ends have closed; whose end is told first does not matter
+        } else if (farewell_ && !leaving_) {
+            why = asio::error::eof;
+        } else if (state_ == state::handshake && !leaving_) {
             why = websocket_error::closed_in_handshake;
         }
+        deadline_.cancel();
         state_ = state::ended;
         if (events* const to = std::exchange(to_, nullptr)) {
             to->on_closed(why);  // may destroy this
@@ -225,19 +236,23 @@ private:
             }
         }
         send_output();
-        if (state_ != state::ended && (failure_ || farewell_)) {
-            if (state_ == state::open && farewell_code_ != websocket::close_code::none) {
-                say_farewell(farewell_code_);
-            }
-            end();
+        if (state_ == state::ended || !(failure_ || farewell_ || (leaving_ && is_open()))) {
+            return;
         }
+        if (leaving_ && !failure_) {
+            farewell_code_ = websocket::close_code::normal;  // the handshake was all it waited for
+        }
+        if (is_open() && farewell_code_ != websocket::close_code::none) {
+            say_farewell(farewell_code_);
+        }
+        end();
     }
 
     void take_frames(bytes_view bytes) {
-        const bool was_open = state_ == state::open;
+        const bool was_open = is_open();
         link_.give_input(bytes);
         do {
-            if (state_ == state::open && !reading_) {
+            if (is_open() && !reading_) {
                 read_from(0);
             }
             link_.run();
@@ -248,7 +263,7 @@ private:
             tell_drained();
             tell_bytes();
             // Where the memory was full there is more to read.
-        } while (state_ == state::open && !reading_ && !failure_ && !farewell_ && !paused_);
+        } while (is_open() && !reading_ && !failure_ && !farewell_ && !paused_);
         const bytes_view rest = link_.take_input();
         if (state_ != state::ended && !rest.empty()) {
             held_ = as_text(rest);
@@ -258,7 +273,7 @@ private:
     /// Whether there is more to tell without another byte from the carrier: the reader paused
     /// while bytes were left over, here or in Beast.
     bool must_go_on() const {
-        return !held_.empty() || (state_ == state::open && !reading_ && !failure_ && !farewell_);
+        return !held_.empty() || (is_open() && !reading_ && !failure_ && !farewell_);
     }
 
     void go_on_later() {
@@ -362,7 +377,7 @@ private:
     }
 
     void tell_bytes() {
-        if (first_ == filled_ || to_ == nullptr) {
+        if (first_ == filled_ || to_ == nullptr || leaving_) {
             return;
         }
         const bytes_view read(scratch_.bytes.get() + first_, filled_ - first_);
@@ -371,7 +386,7 @@ private:
     }
 
     void tell_drained() {
-        if (std::exchange(had_kept_, false) && to_ != nullptr && backlog() == 0) {
+        if (std::exchange(had_kept_, false) && to_ != nullptr && !leaving_ && backlog() == 0) {
             to_->on_drained();
         }
     }
@@ -417,8 +432,18 @@ private:
         state_ = state::ended;
         kept_.clear();
         held_.clear();
+        deadline_.cancel();
         carrier_->close();
     }
+
+    /// The peer does not finish the handshake that `close` waits for.
+    void cut_off() {
+        events* const to = to_;
+        abort();
+        to->on_closed(asio::error::timed_out);  // may destroy this
+    }
+
+    bool is_open() const { return state_ == state::open; }
 
     std::unique_ptr<byte_stream> carrier_;
     asio::any_io_executor executor_;
@@ -432,6 +457,7 @@ private:
     std::string held_;             // came from the carrier and waits for its turn
     std::shared_ptr<char> alive_;  // for what is posted
     boost::system::error_code failure_;
+    deadline deadline_;      // of a handshake, when closing waits for it
     std::size_t first_ = 0;  // where in the scratch memory lies what is to be told
     std::size_t filled_ = 0;
     std::size_t unread_pong_bytes_ = 0;
@@ -441,6 +467,7 @@ private:
     bool paused_ = false;
     bool had_kept_ = false;
     bool farewell_ = false;  // the peer's
+    bool leaving_ = false;   // `close` was called
 };
 
 }  // namespace
