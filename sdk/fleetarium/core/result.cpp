@@ -30,6 +30,16 @@ public:
             case error::packet_ids_exhausted: return "all packet identifiers are in use";
             case error::queue_full: return "too many unacknowledged messages";
             case error::not_in_this_version: return "not part of this protocol version";
+            case error::timed_out: return "no answer within the time limit";
+            case error::connection_lost: return "the connection was lost";
+            case error::session_lost:
+                return "the server lost the session while the message was in flight; it may or may "
+                       "not have been delivered";
+            case error::message_expired: return "the message expired before it could be sent";
+            case error::subscription_ended: return "the subscription has ended";
+            case error::no_responder: return "nobody subscribes to the topic of the request";
+            case error::authentication_failed:
+                return "the authenticator did not accept the server's answer";
         }
         return "unknown error";
     }

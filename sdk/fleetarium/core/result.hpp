@@ -23,6 +23,15 @@ enum class error {
     packet_ids_exhausted,  ///< all 65,535 packet identifiers are in use
     queue_full,            ///< the bound on messages not yet acknowledged is reached
     not_in_this_version,   ///< MQTT 3.1.1 has no such packet or property
+
+    // What became of an operation of a client (client/client.hpp).
+    timed_out,              ///< the operation's time limit, or the server's time to answer, passed
+    connection_lost,        ///< the server closed the connection without a word
+    session_lost,           ///< in flight when the server lost the session: delivered or not
+    message_expired,        ///< its Message Expiry Interval passed before it was sent
+    subscription_ended,     ///< unsubscribed; what had come before was received
+    no_responder,           ///< nobody subscribes to the topic of the request
+    authentication_failed,  ///< the authenticator did not accept what the server said
 };
 
 /// The category "fleetarium" of `make_error_code(error)`.
