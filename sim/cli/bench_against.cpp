@@ -57,6 +57,9 @@ private:
     using measurement =
         std::function<void(const load::broker_under_load&, std::vector<broker_figures*>)>;
 
+    std::uint32_t scaled(std::uint32_t connections) const {
+        return std::max(1u, static_cast<std::uint32_t>(connections * options_.scale));
+    }
     void start_both();
     std::vector<against_row> rows_of(const load::plan& one) const;
     void measure_in_turns(std::vector<against_row>& rows, unsigned rounds,
@@ -175,14 +178,19 @@ std::vector<against_row> comparison::measure(const load::plan& one) {
                 figures[0]->values.push_back(static_cast<double>(run.count) / run.cpu_seconds);
             });
             break;
-        case load::kind::connects:
+        case load::kind::storm:
+        case load::kind::visits: {
+            const bool stays = one.kind == load::kind::storm;
+            const std::uint32_t count = stays ? scaled(one.connections) : one.connections;
             measure_in_turns(rows, options_.rounds, [&](const auto& broker, const auto& figures) {
+                const auto measure_once = stays ? load::run_storm : load::run_visits;
                 const load::outcome run =
-                    load::run_connects(one.connections, broker.address(), broker.process(), how_);
+                    measure_once(count, broker.address(), broker.process(), how_);
                 add_outcome(*figures[0], run);
                 figures[0]->values.push_back(static_cast<double>(run.count) / run.cpu_seconds);
             });
             break;
+        }
         case load::kind::latency: {
             const unsigned rounds = std::max(options_.rounds, latency_rounds_min);
             measure_in_turns(rows, rounds, [&](const auto& broker, const auto& figures) {
@@ -201,9 +209,7 @@ std::vector<against_row> comparison::measure(const load::plan& one) {
             break;
         }
         case load::kind::idle: {
-            const auto count = std::max(
-                1u,
-                static_cast<std::uint32_t>(static_cast<double>(one.connections) * options_.scale));
+            const std::uint32_t count = scaled(one.connections);
             // Only a fresh broker shows what connections cost: memory once used is used again.
             want_fresh_ = true;
             measure_in_turns(rows, 1, [&](const auto& broker, const auto& figures) {

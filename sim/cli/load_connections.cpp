@@ -22,8 +22,10 @@ public:
     /// many have come and gone.
     std::uint64_t come_and_go(std::uint32_t at_a_time, std::int64_t end_ns);
 
-    /// Opens `count` more that subscribe and stay.
-    void stay(std::uint32_t count);
+    enum class staying { without_subscription, with_subscription };
+
+    /// Opens `count` that stay, as soon as the broker accepts them; none is open before.
+    void stay(std::uint32_t count, staying how);
 
     /// Ends all that are open.
     void leave();
@@ -37,9 +39,10 @@ private:
     hub hub_;
     const manner& how_;
     bool staying_ = false;
+    bool subscribing_ = false;
     bool leaving_ = false;
-    std::uint32_t number_ = 0;  ///< of the next client
-    std::uint32_t subscribed_ = 0;
+    std::uint32_t number_ = 0;   ///< of the next client
+    std::uint32_t settled_ = 0;  ///< those that stay and have all they asked for
     std::uint64_t gone_ = 0;
     std::vector<peer_index> free_;
     std::vector<std::uint8_t> accepted_;  ///< by peer: CONNACK has come
@@ -59,14 +62,16 @@ void connections::open(peer_index which) {
 std::size_t connections::handle_bytes(peer_index from, const std::uint8_t* data, std::size_t size) {
     const std::uint8_t* at = data;
     for (raw_frame in; take_frame(at, data + size, in);) {
-        if (in.type() == packet_type::suback && staying_) {
+        if (in.type() == packet_type::suback && subscribing_) {
             read_suback(in, how_.version, qos::at_most_once);
-            ++subscribed_;
+            ++settled_;
             continue;
         }
         read_connack(in, how_.version);
         accepted_[from] = 1;
-        if (staying_) {
+        if (staying_ && !subscribing_) {
+            ++settled_;
+        } else if (staying_) {
             const std::string filter = fmt::format("devices/{:07}/command", from);
             append_subscribe(hub_.output(from), how_.version, 1, {&filter, 1}, qos::at_most_once);
         } else {
@@ -101,6 +106,7 @@ void connections::poll_while(const std::function<bool()>& waiting, std::string_v
 std::uint64_t connections::come_and_go(std::uint32_t at_a_time, std::int64_t end_ns) {
     gone_ = 0;
     staying_ = false;
+    subscribing_ = false;
     free_.clear();
     for (peer_index each = 0; each < at_a_time; ++each) {
         free_.push_back(each);
@@ -120,17 +126,18 @@ std::uint64_t connections::come_and_go(std::uint32_t at_a_time, std::int64_t end
     return gone_;
 }
 
-void connections::stay(std::uint32_t count) {
+void connections::stay(std::uint32_t count, staying how) {
     staying_ = true;
+    subscribing_ = how == staying::with_subscription;
     leaving_ = false;
-    subscribed_ = 0;
+    settled_ = 0;
     std::uint32_t opened = 0;
     poll_while(
         [&] {
-            while (opened < count && opened - subscribed_ < handshakes_max) {
+            while (opened < count && opened - settled_ < handshakes_max) {
                 open(opened++);
             }
-            return subscribed_ < count;
+            return settled_ < count;
         },
         "CONNACK or SUBACK");
 }
@@ -148,19 +155,38 @@ void connections::leave() {
 
 }  // namespace
 
-outcome run_connects(std::uint32_t at_a_time, const endpoint& broker, const process_watch& process,
-                     const manner& how) {
+outcome run_visits(std::uint32_t at_a_time, const endpoint& broker, const process_watch& process,
+                   const manner& how) {
     const auto after = [](double seconds) {
         return now_ns() + static_cast<std::int64_t>(seconds * 1e9);
     };
-    connections storm(broker, how);
-    storm.come_and_go(at_a_time, after(how.warm_up_seconds));
+    connections visitors(broker, how);
+    visitors.come_and_go(at_a_time, after(how.warm_up_seconds));
     outcome out;
     const double cpu_before = process.cpu_seconds();
     const std::int64_t wall_before = now_ns();
-    out.count = storm.come_and_go(at_a_time, after(how.seconds));
+    out.count = visitors.come_and_go(at_a_time, after(how.seconds));
     out.cpu_seconds = process.cpu_seconds() - cpu_before;
     out.wall_seconds = static_cast<double>(now_ns() - wall_before) * 1e-9;
+    out.checked = out.count;
+    return out;
+}
+
+outcome run_storm(std::uint32_t connections_each, const endpoint& broker,
+                  const process_watch& process, const manner& how) {
+    connections storm(broker, how);
+    outcome out;
+    for (bool warm = false; out.wall_seconds < how.seconds; warm = true) {
+        const double cpu_before = process.cpu_seconds();
+        const std::int64_t wall_before = now_ns();
+        storm.stay(connections_each, connections::staying::without_subscription);
+        if (warm) {
+            out.cpu_seconds += process.cpu_seconds() - cpu_before;
+            out.wall_seconds += static_cast<double>(now_ns() - wall_before) * 1e-9;
+            out.count += connections_each;
+        }
+        storm.leave();
+    }
     out.checked = out.count;
     return out;
 }
@@ -171,12 +197,12 @@ double run_idle(std::uint32_t connections_wanted, const endpoint& broker,
     constexpr std::uint32_t first_ones = 64;
     {
         connections first(broker, how);
-        first.stay(first_ones);
+        first.stay(first_ones, connections::staying::with_subscription);
         first.leave();
     }
     connections idle(broker, how);
     const std::uint64_t before = process.resident_bytes();
-    idle.stay(connections_wanted);
+    idle.stay(connections_wanted, connections::staying::with_subscription);
     const std::uint64_t after = process.resident_bytes();
     idle.leave();
     return (static_cast<double>(after) - static_cast<double>(before)) / connections_wanted;

@@ -20,8 +20,8 @@ plan messages(std::string name, std::string what, traffic load, goal asked) {
     return out;
 }
 
-/// Pairs with many messages under way, as many at each QoS as `windows` says: enough to be gathered.
-/// Fewer at QoS 2, where brokers take in all that is under way before they give any of it out, and
+/// Pairs with many messages under way, as many at each QoS as `windows` says: enough to be
+/// gathered. Fewer at QoS 2, where brokers take in all that is under way before they give any of it out, and
 /// some search what they hold.
 void add_pairs(std::vector<plan>& out, std::size_t payload_size,
                const std::array<std::uint32_t, 3>& windows, const std::array<goal, 3>& asked) {
@@ -122,13 +122,20 @@ std::vector<plan> suite() {
     out.push_back(messages("wildcards", "100 publishers to 40 wildcard subscribers, QoS 0, 64 B",
                            wildcards(1), {250e3, 2.9, 0}));
 
-    plan connects;
-    connects.name = "connects";
-    connects.what = "connect, CONNACK, disconnect; 50 at a time";
-    connects.kind = kind::connects;
-    connects.connections = 50;
-    connects.asked = {60e3, 0, 0};
-    out.push_back(connects);
+    plan storm;
+    storm.name = "connects";
+    storm.what = "5,000 clients come at once and stay";
+    storm.kind = kind::storm;
+    storm.connections = 5'000;
+    storm.asked = {60e3, 0, 0};
+    out.push_back(storm);
+
+    plan visits;
+    visits.name = "visits";
+    visits.what = "connect, CONNACK, DISCONNECT, end; 50 at a time";
+    visits.kind = kind::visits;
+    visits.connections = 50;
+    out.push_back(visits);
 
     plan latency = messages("latency", "20,000 messages a second in 100 pairs, QoS 0, 64 B",
                             pairs(100, qos::at_most_once, 64, 0), {});

@@ -32,7 +32,8 @@ struct goal {
 enum class kind : std::uint8_t {
     messages,  ///< deliveries a second of processor time
     latency,   ///< from when a message was due to its arrival
-    connects,  ///< connections opened and ended, a second of processor time
+    storm,     ///< connections accepted, a second of processor time
+    visits,    ///< connections accepted and ended, a second of processor time
     idle,      ///< resident bytes of a connection with a subscription that says nothing
 };
 
@@ -42,7 +43,7 @@ struct plan {
     std::string what{};  ///< for people
     load::kind kind = kind::messages;
     load::traffic traffic{};        ///< of messages and latency
-    std::uint32_t connections = 0;  ///< idle: how many; connects: at a time
+    std::uint32_t connections = 0;  ///< idle and storm: how many; visits: at a time
     goal asked{};
 };
 

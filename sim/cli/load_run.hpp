@@ -36,8 +36,13 @@ outcome run_messages(const traffic& load, const endpoint& broker, const process_
                      const manner& how);
 
 /// Opens and ends connections for the time asked for, `at_a_time` at once. Throws load_error.
-outcome run_connects(std::uint32_t at_a_time, const endpoint& broker, const process_watch& process,
-                     const manner& how);
+outcome run_visits(std::uint32_t at_a_time, const endpoint& broker, const process_watch& process,
+                   const manner& how);
+
+/// Opens `connections` as fast as the broker accepts them, and measures that; ends them, which is
+/// not measured; and so on for the time asked for. Throws load_error.
+outcome run_storm(std::uint32_t connections, const endpoint& broker, const process_watch& process,
+                  const manner& how);
 
 /// Opens `connections` with a subscription each; returns the resident bytes that the broker took
 /// for each of them. Throws load_error.

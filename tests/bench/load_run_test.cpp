@@ -108,13 +108,24 @@ TEST_CASE("at a fixed rate as many messages are sent as were due, and each one i
     }
 }
 
-TEST_CASE("connects are counted when the broker has accepted, and ended, each of them") {
+TEST_CASE("visits are counted when the broker has accepted, and ended, each of them") {
     const faulty_broker broker(broker_fault::none);
     manner how = short_run();
     how.patience_seconds = 30;
-    const outcome done = run_connects(10, resolve(broker.address()), this_process(), how);
+    const outcome done = run_visits(10, resolve(broker.address()), this_process(), how);
     CHECK(done.count > 10);
     CHECK(done.cpu_seconds > 0);
+}
+
+TEST_CASE("of a storm whole waves are counted") {
+    const faulty_broker broker(broker_fault::none);
+    manner how = short_run();
+    how.patience_seconds = 30;
+    const outcome done = run_storm(100, resolve(broker.address()), this_process(), how);
+    CHECK(done.count >= 100);
+    CHECK(done.count % 100 == 0);
+    CHECK(done.cpu_seconds > 0);
+    CHECK(done.wall_seconds >= how.seconds);
 }
 
 TEST_CASE("what a broker holds for an idle connection is measured") {
