@@ -1,4 +1,5 @@
 #include "commands.hpp"
+#include "run_live.hpp"
 
 #include <fleetarium/config/quantities.hpp>
 #include <fleetarium/sim/expectations.hpp>
@@ -19,7 +20,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <thread>
 #include <unistd.h>
 #include <vector>
 
@@ -36,7 +36,8 @@ void note_interrupt(int) { interrupted = 1; }
 struct run_options {
     std::string scenario_file;
     std::optional<std::uint64_t> seed;
-    std::string time = "virtual";
+    std::string time;  // empty: virtual, or real with a target
+    live_flags live;
     std::string duration;
     std::string report_file;
     std::vector<std::string> overrides;
@@ -75,12 +76,16 @@ std::string check_duration(const std::string& text) {
                : "found \"" + text + "\", expected a duration such as 90s, 24h";
 }
 
+double seconds_since(wall_clock::time_point when) {
+    return std::chrono::duration<double>(wall_clock::now() - when).count();
+}
+
 /// One line on a terminal, written over again and again; nothing elsewhere.
 class progress_line {
 public:
     explicit progress_line(bool shown) : shown_(shown) {}
 
-    void show(const sim::world& running, instant end, double wall_seconds) {
+    void show(const sim::world& running, instant end, double wall_seconds, double seconds_behind) {
         const double done = running.now().time_since_epoch() / std::chrono::duration<double>(1);
         const double whole = end.time_since_epoch() / std::chrono::duration<double>(1);
         if (!shown_ || wall_seconds <= 0) {
@@ -90,11 +95,12 @@ public:
         const auto total = static_cast<long>(done);
         fmt::print(stderr,
                    "\r\x1b[K  {:02}:{:02}:{:02} of {}  {:3.0f} %  {} events  {} times real time  "
-                   "{:.0f} s left",
+                   "{:.0f} s left{}",
                    total / 3600, total / 60 % 60, total % 60,
                    sim::readable_duration(end.time_since_epoch()), 100 * done / whole,
                    sim::with_thousands(running.events_handled()),
-                   sim::with_thousands(static_cast<std::uint64_t>(done / wall_seconds)), left);
+                   sim::with_thousands(static_cast<std::uint64_t>(done / wall_seconds)), left,
+                   seconds_behind > 0.1 ? fmt::format(", {:.1f} s BEHIND", seconds_behind) : "");
         std::fflush(stderr);
         drawn_ = true;
     }
@@ -111,12 +117,9 @@ private:
 };
 
 /// Runs the world to its end or to the first Ctrl-C, in slices short enough to draw and to stop.
-void run_to_end(sim::world& running, instant end, std::optional<double> pace, bool show_progress) {
+void run_to_end(sim::world& running, instant end, bool show_progress) {
     using namespace std::chrono_literals;
     const auto started = wall_clock::now();
-    const auto wall_seconds = [&] {
-        return std::chrono::duration<double>(wall_clock::now() - started).count();
-    };
     progress_line progress(show_progress);
     auto last_drawn = started;
     // Never so much virtual time at once that a busy stretch after a quiet one could not be
@@ -125,28 +128,46 @@ void run_to_end(sim::world& running, instant end, std::optional<double> pace, bo
     duration slice = 100ms;
     while (running.now() < end && interrupted == 0) {
         const auto before = wall_clock::now();
-        if (pace) {
-            const auto due = std::min<std::chrono::duration<double>>(
-                std::chrono::duration<double>(wall_seconds() * *pace), end.time_since_epoch());
-            const instant until = std::min(instant{std::chrono::duration_cast<duration>(due)},
-                                           saturating_add(running.now(), slice_max));
-            running.run_until(std::max(until, running.now()));
-            std::this_thread::sleep_for(5ms);
-        } else {
-            running.run_until(std::min(end, saturating_add(running.now(), slice)));
-            const auto took = wall_clock::now() - before;
-            if (took < 20ms) {
-                slice = std::min(2 * slice, slice_max);
-            } else if (took > 80ms && slice > 1ms) {
-                slice /= 2;
-            }
+        running.run_until(std::min(end, saturating_add(running.now(), slice)));
+        const auto after = wall_clock::now();
+        if (after - before < 20ms) {
+            slice = std::min(2 * slice, slice_max);
+        } else if (after - before > 80ms && slice > 1ms) {
+            slice /= 2;
         }
-        if (wall_clock::now() - last_drawn > 100ms) {
-            last_drawn = wall_clock::now();
-            progress.show(running, end, wall_seconds());
+        if (after - last_drawn > 100ms) {
+            last_drawn = after;
+            progress.show(running, end, seconds_since(started), 0);
         }
     }
     progress.clear();
+}
+
+/// The same in step with the wall clock.
+void run_to_end(live_run& running, instant end, bool show_progress) {
+    const auto started = wall_clock::now();
+    progress_line progress(show_progress);
+    running.run_until(end, [&] {
+        progress.show(running.running(), end, seconds_since(started), running.seconds_behind());
+        return interrupted == 0;
+    });
+    progress.clear();
+}
+
+/// What of the options goes together; empty if it does.
+std::string check_together(const run_options& options) {
+    const bool is_virtual = options.time.empty() || options.time == "virtual";
+    if (!options.live.listen.empty() && options.live.targets.empty() && is_virtual) {
+        return "--listen needs --time real, or xN: in virtual time a run may be over before a "
+               "client has connected";
+    }
+    if (!options.live.targets.empty() && options.time == "virtual") {
+        return "a broker of --target lives in real time: leave --time out, or use real or xN";
+    }
+    if (!options.live.any() && options.live.has_tls()) {
+        return "--cert, --key, --ca and --insecure go with --listen or --target";
+    }
+    return {};
 }
 
 int run(const run_options& options) {
@@ -176,15 +197,31 @@ int run(const run_options& options) {
 
     std::signal(SIGINT, note_interrupt);
     std::signal(SIGTERM, note_interrupt);
+    std::signal(SIGPIPE, SIG_IGN);  // a socket's peer may leave, or whoever reads our output
+    const bool show_progress = !options.quiet && isatty(STDERR_FILENO) != 0;
+    const instant end{scenario.duration};
+    const std::optional<double> pace =
+        pace_of(options.time.empty() && options.live.any() ? "real" : options.time);
     const auto started = wall_clock::now();
-    sim::world running = sim::world::from(scenario);
-    run_to_end(running, instant{scenario.duration}, pace_of(options.time),
-               !options.quiet && isatty(STDERR_FILENO) != 0);
+    sim::run_report report;
     sim::run_timing timing;
-    timing.wall_seconds = std::chrono::duration<double>(wall_clock::now() - started).count();
+    std::unique_ptr<live_run> live;
+    if (pace) {
+        live = std::make_unique<live_run>(scenario, options.live, *pace);
+        run_to_end(*live, end, show_progress);
+        report = live->running().report();
+        live->complete(report, timing);
+    } else {
+        sim::world running = sim::world::from(scenario);
+        run_to_end(running, end, show_progress);
+        report = running.report();
+    }
+    timing.wall_seconds = seconds_since(started);
     timing.interrupted = interrupted != 0;
+    if (live != nullptr) {
+        live->stop();
+    }
 
-    const sim::run_report report = running.report();
     const auto results = sim::evaluate(scenario.expectations, report);
     if (!options.quiet) {
         std::cout << sim::report_text(report, results, timing, isatty(STDOUT_FILENO) != 0)
@@ -197,9 +234,20 @@ int run(const run_options& options) {
             return exit_not_carried_out;
         }
     }
-    const bool all_met = std::all_of(results.begin(), results.end(),
-                                     [](const auto& result) { return result.met; });
-    return all_met ? exit_success : exit_expectation_failed;
+    return sim::all_met(results) ? exit_success : exit_expectation_failed;
+}
+
+int run_checked(const run_options& options) {
+    try {
+        const std::string wrong = check_together(options);
+        if (wrong.empty()) {
+            return run(options);
+        }
+        std::cerr << "fleetarium: " << wrong << '\n';
+    } catch (const usage_error& error) {
+        std::cerr << "fleetarium: " << error.what() << '\n';
+    }
+    return exit_bad_input;
 }
 
 }  // namespace
@@ -214,10 +262,10 @@ void add_run(CLI::App& app, int& exit_status) {
     command->add_option("--seed", options->seed, "Instead of the scenario's seed");
     command
         ->add_option("--time", options->time,
-                     "virtual: as fast as possible; real or xN: paced to the wall clock")
+                     "virtual, the default: as fast as possible; real, the default with --target, "
+                     "or xN: paced to the wall clock")
         ->check(check_time)
-        ->type_name("virtual|real|xN")
-        ->capture_default_str();
+        ->type_name("virtual|real|xN");
     command->add_option("--duration", options->duration, "Instead of the scenario's duration")
         ->check(check_duration)
         ->type_name("D");
@@ -229,7 +277,32 @@ void add_run(CLI::App& app, int& exit_status) {
         ->type_name("PATH=VALUE")
         ->allow_extra_args(false);
     command->add_flag("--quiet", options->quiet, "Print no progress and no report");
-    command->callback([options, &exit_status] { exit_status = run(*options); });
+    command
+        ->add_option(
+            "--listen", options->live.listen,
+            "With --time real or xN: let real clients in; mqtt://HOST:PORT, mqtts://, "
+            "ws://HOST:PORT/PATH, wss:// or unix:///PATH, port 0 is a free one; of several "
+            "brokers say which")
+        ->type_name("[BROKER=]URL")
+        ->allow_extra_args(false);
+    command
+        ->add_option("--target", options->live.targets,
+                     "The devices connect to this real broker, not to the scenario's")
+        ->type_name("[BROKER=]URL")
+        ->allow_extra_args(false);
+    command
+        ->add_option("--cert", options->live.certificate,
+                     "Certificate with its chain, PEM: of the server with --listen, of the devices "
+                     "with --target")
+        ->type_name("FILE");
+    command->add_option("--key", options->live.private_key, "Key of the certificate, PEM")
+        ->type_name("FILE");
+    command
+        ->add_option("--ca", options->live.authorities,
+                     "Whose certificates to trust, PEM: of clients, or of the target")
+        ->type_name("FILE");
+    command->add_flag("--insecure", options->live.insecure, "Let the target show any certificate");
+    command->callback([options, &exit_status] { exit_status = run_checked(*options); });
 }
 
 }  // namespace fleetarium::cli

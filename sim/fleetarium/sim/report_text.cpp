@@ -84,12 +84,15 @@ std::string pace_text(const writer& out, const run_timing& timing) {
 
 void write_summary(writer& out, const run_report& report, const run_timing& timing) {
     const double simulated = std::chrono::duration<double>(report.simulated).count();
-    out.row("simulated",
-            fmt::format("{}{} in {:.2f} s of wall time: {} times real time",
-                        readable_duration(report.simulated),
-                        timing.interrupted ? " (interrupted)" : "", timing.wall_seconds,
-                        with_thousands(static_cast<std::uint64_t>(
-                            simulated / std::max(timing.wall_seconds, 1e-6)))));
+    const std::string speed =
+        timing.pace > 0 ? ""
+                        : fmt::format(": {} times real time",
+                                      with_thousands(static_cast<std::uint64_t>(
+                                          simulated / std::max(timing.wall_seconds, 1e-6))));
+    out.row("simulated", fmt::format("{}{} in {:.2f} s of wall time{}",
+                                     readable_duration(report.simulated),
+                                     timing.interrupted ? " (interrupted)" : "",
+                                     timing.wall_seconds, speed));
     if (timing.pace > 0) {
         out.row("pace", pace_text(out, timing));
     }

@@ -1,0 +1,237 @@
+#include "run_live.hpp"
+
+#include <fleetarium/net/url.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iostream>
+#include <utility>
+
+namespace fleetarium::cli {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+/// How long a broker may take to answer at all, and a farewell to be written.
+constexpr duration probe_limit = 5s;
+constexpr duration farewell_limit = 2s;
+
+/// Files that are open beside the devices' connections.
+constexpr std::size_t other_files = 64;
+
+std::vector<std::string> broker_names(const sim::scenario& described) {
+    std::vector<std::string> out;
+    for (const sim::broker_spec& each : described.brokers) {
+        out.push_back(each.name);
+    }
+    if (out.empty()) {
+        out.push_back(sim::broker_spec().name);
+    }
+    return out;
+}
+
+std::string joined(const std::vector<std::string>& names) {
+    std::string out;
+    for (const std::string& each : names) {
+        out += (out.empty() ? "" : ", ") + each;
+    }
+    return out;
+}
+
+std::uint64_t devices_of(const sim::scenario& described, const std::string& broker) {
+    std::uint64_t out = 0;
+    for (const sim::fleet_spec& each : described.fleets) {
+        const std::string& named =
+            each.broker.empty() ? broker_names(described).front() : each.broker;
+        out += named == broker ? each.count : 0;
+    }
+    return out;
+}
+
+}  // namespace
+
+live_run::live_run(const sim::scenario& described, const live_flags& flags, double pace) {
+    const auto listen_places = parse(described, flags.listen, "--listen");
+    target_places_ = parse(described, flags.targets, "--target");
+    const auto is_tls = [](const place& each) { return each.url.is_tls(); };
+    const bool listens_with_tls = std::any_of(listen_places.begin(), listen_places.end(), is_tls);
+    const bool targets_with_tls = std::any_of(target_places_.begin(), target_places_.end(), is_tls);
+    if (listens_with_tls && targets_with_tls) {
+        throw usage_error(
+            "--cert, --key and --ca would be those of a server and of clients at "
+            "once: use TLS for --listen or for --target, not for both");
+    }
+    if (flags.insecure && !targets_with_tls) {
+        throw usage_error("--insecure is for a --target with TLS, mqtts:// or wss://");
+    }
+    const bool has_tls_flags =
+        !flags.certificate.empty() || !flags.private_key.empty() || !flags.authorities.empty();
+    if (has_tls_flags && !listens_with_tls && !targets_with_tls) {
+        throw usage_error("--cert, --key and --ca are for TLS: use a URL with mqtts:// or wss://");
+    }
+    for (const place& each : listen_places) {
+        for (const place& other : target_places_) {
+            if (each.broker == other.broker) {
+                throw usage_error("broker \"" + each.broker +
+                                  "\" is outside, by --target: it cannot --listen here, too");
+            }
+        }
+    }
+    check_limits(described, flags);
+    make_targets(described, flags);
+
+    sim::remote_brokers remote;
+    for (const auto& [name, target] : targets_) {
+        remote.emplace(name, target.get());
+    }
+    world_ = std::make_unique<sim::world>(sim::world::from(described, remote));
+    run_ = std::make_unique<sim::paced_run>(*world_, context_, pace);
+    for (const auto& [name, target] : targets_) {
+        target->serve(*run_);
+    }
+    clients_ = std::make_unique<sim::real_clients>(
+        *run_, [](std::string_view line) { std::cerr << "fleetarium: " << line << '\n'; });
+    const net::tls_options tls{.certificate = flags.certificate,
+                               .private_key = flags.private_key,
+                               .authorities = flags.authorities};
+    if (listens_with_tls) {
+        try {
+            const net::tls_context usable(net::tls_role::server, tls);
+        } catch (const std::runtime_error& error) {
+            throw usage_error(error.what());
+        }
+    }
+    for (const place& each : listen_places) {
+        const net::url bound = clients_->listen(*world_->find_broker(each.broker), each.url, tls);
+        std::cout << "listening on " << to_string(bound)
+                  << (broker_names(described).size() > 1 ? " for broker " + each.broker : "")
+                  << std::endl;
+    }
+    if (!listen_places.empty() && pace != 1) {
+        std::cerr << fmt::format(
+            "fleetarium: the brokers' time goes {:g} times as fast as their clients': a keep alive "
+            "of 60 s is over after {:.3g} s\n",
+            pace, 60 / pace);
+    }
+}
+
+std::vector<live_run::place> live_run::parse(const sim::scenario& described,
+                                             const std::vector<std::string>& given,
+                                             const char* flag) const {
+    const std::vector<std::string> names = broker_names(described);
+    std::vector<place> out;
+    for (const std::string& text : given) {
+        const std::size_t equals = std::min(text.find('='), text.size());
+        const bool named = equals < text.find("://");
+        const net::url_or_problem parsed = net::parse_url(named ? text.substr(equals + 1) : text);
+        if (!parsed.problem.empty()) {
+            throw usage_error(fmt::format("{} {}: {}", flag, text, parsed.problem));
+        }
+        place made{named ? text.substr(0, equals) : names.front(), parsed.value};
+        if (!named && names.size() > 1) {
+            throw usage_error(
+                fmt::format("{0} {1}: the scenario has several brokers, {2}: say which, for "
+                            "example {0} {3}={1}",
+                            flag, text, joined(names), names.front()));
+        }
+        if (std::find(names.begin(), names.end(), made.broker) == names.end()) {
+            throw usage_error(fmt::format("{} {}: the scenario has no broker \"{}\"; it has {}",
+                                          flag, text, made.broker, joined(names)));
+        }
+        out.push_back(std::move(made));
+    }
+    return out;
+}
+
+/// Before anything is started: in the middle of a run it would be a riddle.
+void live_run::check_limits(const sim::scenario& described, const live_flags&) const {
+    if (target_places_.empty()) {
+        return;
+    }
+    const std::size_t files = sim::raise_descriptor_limit();
+    std::uint64_t all = 0;
+    for (const place& each : target_places_) {
+        const std::uint64_t devices = devices_of(described, each.broker);
+        all += devices;
+        if (each.url.scheme != net::scheme::unix_socket && devices > sim::local_port_count()) {
+            throw std::runtime_error(fmt::format(
+                "{} devices would connect to {}, but this machine has only {} ports to connect "
+                "from (net.ipv4.ip_local_port_range): make the fleets smaller, for example with "
+                "--set fleets.NAME.count=N",
+                devices, to_string(each.url), sim::local_port_count()));
+        }
+    }
+    if (all + other_files > files) {
+        throw std::runtime_error(fmt::format(
+            "each of {} devices needs a connection of its own, but this process may have only {} "
+            "files open: raise the limit (ulimit -Hn), or make the fleets smaller, for example "
+            "with --set fleets.NAME.count=N",
+            all, files));
+    }
+}
+
+void live_run::make_targets(const sim::scenario&, const live_flags& flags) {
+    for (const place& each : target_places_) {
+        sim::real_target_options options;
+        options.to = each.url;
+        options.tls = {.certificate = flags.certificate,
+                       .private_key = flags.private_key,
+                       .authorities = flags.authorities,
+                       .verify_peer = !flags.insecure};
+        if (targets_.contains(each.broker)) {
+            throw usage_error("broker \"" + each.broker + "\" has two targets; it can be one");
+        }
+        try {
+            targets_[each.broker] = std::make_unique<sim::real_target>(context_, options);
+        } catch (const std::runtime_error& error) {
+            throw usage_error(error.what());
+        }
+        const std::string wrong = targets_[each.broker]->probe(probe_limit);
+        if (!wrong.empty()) {
+            throw std::runtime_error(wrong);
+        }
+    }
+}
+
+double live_run::seconds_behind() const {
+    return std::chrono::duration<double>(run_->report().behind).count();
+}
+
+bool live_run::run_until(instant end, const std::function<bool()>& watch) {
+    return run_->run_until(end, [&] {
+        for (const auto& [name, target] : targets_) {
+            if (!target->hopeless().empty()) {
+                throw std::runtime_error(target->hopeless());
+            }
+        }
+        return watch();
+    });
+}
+
+void live_run::complete(sim::run_report& report, sim::run_timing& timing) const {
+    const auto seconds = [](duration value) {
+        return std::chrono::duration<double>(value).count();
+    };
+    for (sim::remote_broker_report& each : report.remote_brokers) {
+        std::string name = std::move(each.name);
+        each = targets_.at(name)->report();
+        each.name = std::move(name);
+    }
+    const sim::pace_report pace = run_->report();
+    timing.pace = pace.pace;
+    timing.behind_max_seconds = seconds(pace.behind_max);
+    timing.behind_total_seconds = seconds(pace.behind_total);
+    timing.real_clients = clients_->counted().accepted;
+    timing.real_clients_closed = clients_->counted().closed_slow;
+}
+
+void live_run::stop() {
+    clients_->stop(farewell_limit);
+    for (const auto& [name, target] : targets_) {
+        target->stop(farewell_limit);
+    }
+}
+
+}  // namespace fleetarium::cli

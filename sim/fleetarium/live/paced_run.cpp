@@ -1,0 +1,95 @@
+#include <fleetarium/live/paced_run.hpp>
+
+#include <fleetarium/core/assert.hpp>
+#include <fleetarium/net/real_clock.hpp>
+
+#include <algorithm>
+#include <utility>
+
+namespace fleetarium::sim {
+
+namespace {
+
+/// Events handled before sockets are looked at again: less than a millisecond's work.
+constexpr std::uint64_t events_at_once = 500;
+
+constexpr duration watch_period = std::chrono::milliseconds{100};
+
+}  // namespace
+
+paced_run::paced_run(world& running, boost::asio::io_context& context, double pace)
+    : world_(running),
+      context_(context),
+      guard_(context.get_executor()),
+      alarm_(context),
+      real_start_(net::real_now()),
+      world_start_(running.now()),
+      noted_at_(real_start_) {
+    FLEETARIUM_ASSERT(pace > 0);
+    context_.restart();  // it may have run out of work before
+    report_.pace = pace;
+}
+
+instant paced_run::present() const {
+    const auto passed = static_cast<double>((net::real_now() - real_start_).count());
+    return world_start_ + duration{static_cast<duration::rep>(passed * report_.pace)};
+}
+
+duration paced_run::real_time_to(instant due) const {
+    const auto left = static_cast<double>((due - present()).count());
+    return duration{static_cast<duration::rep>(left / report_.pace)};
+}
+
+void paced_run::catch_up() { world_.run_until(present(), events_at_once); }
+
+bool paced_run::run_until(instant end, const std::function<bool()>& watch) {
+    instant watched_at = net::real_now();
+    stopped_ = false;
+    while (world_.now() < end) {
+        if (work(end) && !stopped_) {
+            const instant tick =
+                present() + duration{static_cast<duration::rep>(
+                                static_cast<double>(watch_period.count()) * report_.pace)};
+            wait(std::min({world_.next_event(), end, tick}));
+        }
+        context_.poll();
+        if (net::real_now() - watched_at >= watch_period) {
+            watched_at = net::real_now();
+            stopped_ = stopped_ || (watch && !watch());
+        }
+        if (stopped_) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/// Handles what is due, but not too much at once. Returns whether that was all.
+bool paced_run::work(instant end) {
+    const instant due = std::min(present(), end);
+    note_lateness(due);
+    return world_.run_until(std::max(due, world_.now()), events_at_once);
+}
+
+/// Sleeps until then, or until something happens at a socket.
+void paced_run::wait(instant due) {
+    const duration left = real_time_to(due);
+    if (left > duration{}) {
+        alarm_.expires_after(left);
+        alarm_.async_wait([](boost::system::error_code) {});
+        context_.run_one();
+    }
+}
+
+void paced_run::note_lateness(instant due) {
+    const instant now = net::real_now();
+    const duration passed = now - std::exchange(noted_at_, now);
+    const instant next = world_.next_event();
+    report_.behind = next < due ? -real_time_to(next) : duration{};
+    report_.behind_max = std::max(report_.behind_max, report_.behind);
+    if (report_.behind > pace_report::tolerance) {
+        report_.behind_total += passed;
+    }
+}
+
+}  // namespace fleetarium::sim
