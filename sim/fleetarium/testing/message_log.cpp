@@ -97,7 +97,9 @@ std::uint64_t message_log::changes() const {
 
 void message_log::wait_while(std::uint64_t seen, duration at_most) const {
     std::unique_lock lock(mutex_);
-    changed_.wait_for(lock, at_most, [&] { return changes_ != seen; });
+    // In turns: the sum of now and a very long wait would not fit.
+    changed_.wait_for(lock, std::min(at_most, duration(std::chrono::hours{1})),
+                      [&] { return changes_ != seen; });
 }
 
 bool message_log::search::proceed() {

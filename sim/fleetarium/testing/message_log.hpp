@@ -36,7 +36,7 @@ public:
     /// How many messages have arrived and how often `wake` was called, together.
     std::uint64_t changes() const;
 
-    /// Blocks until changes() is no longer `seen`, or for that long in real time.
+    /// Blocks until changes() is no longer `seen`, or for that long in real time, or less.
     void wait_while(std::uint64_t seen, duration at_most) const;
 
     /// The search for what a wish wants. A message is asked about once.

@@ -55,15 +55,19 @@ message_probe::implementation::implementation(const probe_options& options)
 void message_probe::implementation::begin(std::unique_ptr<probe_backend> backend) {
     backend_ = std::move(backend);
     const instant deadline = saturating_add(backend_->now(), options_.begin_within);
-    while (!backend_->is_subscribed()) {
+    for (;;) {
         const std::uint64_t seen = log_->changes();
-        if (!backend_->is_subscribed() && backend_->now() < deadline) {
-            backend_->pass_time(seen, deadline);
-        } else if (!backend_->is_subscribed()) {
-            throw probe_error(fmt::format("the probe was not subscribed within {}. {}",
-                                          detail::describe(options_.begin_within),
-                                          describe_state()));
+        if (backend_->is_subscribed()) {
+            return;
         }
+        const bool refused = backend_->is_refused();
+        if (refused || backend_->now() >= deadline) {
+            throw probe_error(
+                fmt::format("the probe was not subscribed{}. {}",
+                            refused ? "" : " within " + detail::describe(options_.begin_within),
+                            describe_state("wants to subscribe")));
+        }
+        backend_->pass_time(seen, deadline);
     }
 }
 
@@ -92,7 +96,7 @@ probe_outcome message_probe::implementation::wait(detail::message_wish wish) {
                                   : fmt::format("{} of {} messages", search.found(), wish.count);
     return {{},
             fmt::format("{} matched {}; {}\n{}", found, describe_wish(wish),
-                        log_->describe_for(wish.filter), describe_state())};
+                        log_->describe_for(wish.filter), describe_state("is subscribed"))};
 }
 
 probe_outcome message_probe::implementation::expect_none(detail::message_wish wish) {
@@ -108,9 +112,12 @@ probe_outcome message_probe::implementation::expect_none(detail::message_wish wi
                         shown, log_->describe_for(wish.filter))};
 }
 
-std::string message_probe::implementation::describe_state() const {
-    const std::string trouble = backend_->trouble();
-    return fmt::format("The probe is subscribed to {}{}", fmt::join(options_.filters, ", "),
+std::string message_probe::implementation::describe_state(std::string_view verb) const {
+    std::string trouble = backend_->trouble();
+    while (trouble.ends_with(' ')) {
+        trouble.pop_back();
+    }
+    return fmt::format("The probe {} to {}{}", verb, fmt::join(options_.filters, ", "),
                        trouble.empty() ? "." : "; " + trouble);
 }
 

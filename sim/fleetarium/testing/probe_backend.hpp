@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace fleetarium::testing {
@@ -22,6 +23,9 @@ public:
 
     /// Whether all subscriptions are acknowledged.
     virtual bool is_subscribed() const = 0;
+
+    /// That will not come any more.
+    virtual bool is_refused() const = 0;
 
     /// What is wrong with the connection, as a sentence; empty if nothing is.
     virtual std::string trouble() const = 0;
@@ -42,7 +46,7 @@ public:
 private:
     /// Whether the search came to its end in time.
     bool search_until(detail::message_log::search& search, instant deadline);
-    std::string describe_state() const;
+    std::string describe_state(std::string_view verb) const;
 
     const probe_options options_;
     std::unique_ptr<detail::message_log> log_;

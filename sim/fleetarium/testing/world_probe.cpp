@@ -64,6 +64,7 @@ public:
     }
 
     bool is_subscribed() const override { return subscribed_ == filters_; }
+    bool is_refused() const override { return refused_; }
     std::string trouble() const override { return trouble_; }
 
 private:
@@ -84,17 +85,24 @@ private:
     void take(const sim::client_note& note) {
         switch (note.what) {
             case sim::client_note::kind::subscribed:
-                if (note.codes.empty() || note.codes.front() >= reason_code::unspecified_error) {
-                    tell("the broker refused a subscription", note.codes.front());
-                } else {
-                    ++subscribed_;
+                for (const reason_code code : note.codes) {
+                    if (code < reason_code::unspecified_error) {
+                        ++subscribed_;
+                    } else {
+                        refused_ = true;
+                        tell("the broker refused a subscription", code);
+                    }
                 }
                 break;
-            case sim::client_note::kind::refused: tell("CONNECT was refused", note.code); break;
+            case sim::client_note::kind::refused:
+                refused_ = true;
+                tell("CONNECT was refused", note.code);
+                break;
             case sim::client_note::kind::disconnected:
                 tell("the broker disconnected it", note.code);
                 break;
             case sim::client_note::kind::failed:
+                refused_ = true;
                 trouble_ += "a call failed: " + note.error.message() + ". ";
                 break;
             case sim::client_note::kind::closed: trouble_ += "It is not connected. "; break;
@@ -113,6 +121,7 @@ private:
     const instant began_;
     const std::size_t filters_;
     std::size_t subscribed_ = 0;
+    bool refused_ = false;
     std::string trouble_;
 };
 
