@@ -6,6 +6,9 @@
 #include <fleetarium/net/pipe.hpp>
 #include <fleetarium/net/portable_poller.hpp>
 #include <fleetarium/net/socket_stream.hpp>
+#include <fleetarium/net/test_certificates.hpp>
+#include <fleetarium/net/tls_stream.hpp>
+#include <fleetarium/net/websocket_stream.hpp>
 
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -19,8 +22,8 @@
 namespace fleetarium::test {
 
 /// What carries the bytes between two ends. `one_at_a_time` is the poller for systems without
-/// epoll.
-enum class carrier { tcp, unix_socket, tcp_one_at_a_time, pipe };
+/// epoll; TLS and WebSocket are on top of TCP.
+enum class carrier { tcp, unix_socket, tcp_one_at_a_time, pipe, tls, websocket, websocket_tls };
 
 inline std::string name_of(carrier each) {
     switch (each) {
@@ -28,6 +31,9 @@ inline std::string name_of(carrier each) {
         case carrier::unix_socket: return "Unix socket";
         case carrier::tcp_one_at_a_time: return "TCP, watched one at a time";
         case carrier::pipe: return "pipe";
+        case carrier::tls: return "TLS";
+        case carrier::websocket: return "WebSocket";
+        case carrier::websocket_tls: return "WebSocket on TLS";
     }
     return {};
 }
@@ -63,6 +69,26 @@ inline std::pair<net::socket_handle, net::socket_handle> connected_sockets(carri
 inline std::unique_ptr<net::byte_stream> stream_of(boost::asio::io_context& context,
                                                    net::socket_handle socket) {
     return net::make_socket_stream(context, std::move(socket), {});
+}
+
+/// TLS and WebSocket around the streams of a client and its server, as the carrier has them.
+inline void wrap(carrier over, std::unique_ptr<net::byte_stream>& client,
+                 const boost::asio::any_io_executor& of_client,
+                 std::unique_ptr<net::byte_stream>& server,
+                 const boost::asio::any_io_executor& of_server) {
+    if (over == carrier::tls || over == carrier::websocket_tls) {
+        static const net::test_certificate_authority authority(7);
+        static const net::tls_context client_side(net::tls_role::client, authority.anonymous_tls());
+        static const net::tls_context server_side(net::tls_role::server, authority.server_tls());
+        client =
+            net::make_tls_client_stream(std::move(client), of_client, client_side, "localhost");
+        server = net::make_tls_server_stream(std::move(server), of_server, server_side);
+    }
+    if (over == carrier::websocket || over == carrier::websocket_tls) {
+        client =
+            net::make_websocket_client_stream(std::move(client), of_client, "localhost", "/mqtt");
+        server = net::make_websocket_server_stream(std::move(server), of_server, "/mqtt");
+    }
 }
 
 inline wire_buffer buffer_of(std::string_view text) {
@@ -148,8 +174,11 @@ struct net_pair {
             return;
         }
         auto [one, other] = connected_sockets(over);
-        first.adopt(stream_of(first.context(), std::move(one)));
-        second.adopt(stream_of(second.context(), std::move(other)));
+        auto client = stream_of(first.context(), std::move(one));
+        auto server = stream_of(second.context(), std::move(other));
+        wrap(over, client, first.context().get_executor(), server, second.context().get_executor());
+        first.adopt(std::move(client));
+        second.adopt(std::move(server));
     }
 
     void start() {

@@ -217,6 +217,7 @@ private:
             why = websocket_error::closed_in_handshake;
         }
         deadline_.cancel();
+        kept_.clear();
         state_ = state::ended;
         if (events* const to = std::exchange(to_, nullptr)) {
             to->on_closed(why);  // may destroy this
