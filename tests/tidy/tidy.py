@@ -25,7 +25,7 @@ LAYERS = {
     "testing": {"core", "codec", "session", "net", "client", "config", "broker", "server", "sim",
                 "live", "testing"},
 }
-ASIO_FOLDERS = {"net", "client", "server", "live", "testing", "cli"}
+ASIO_FOLDERS = {"net", "client", "server", "live", "testing", "cli", "examples"}
 SOURCE_ROOTS = ("sdk", "broker", "sim", "dashboard")
 
 LINES_WARN, LINES_FAIL = 600, 900
@@ -82,6 +82,8 @@ def folder_of(path):
         return parts[2]
     if parts[:2] == ["sim", "cli"]:
         return "cli"
+    if len(parts) > 2 and parts[1] == "examples":
+        return "examples"
     return parts[0]
 
 

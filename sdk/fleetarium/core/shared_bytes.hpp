@@ -8,7 +8,7 @@ namespace fleetarium {
 
 /// Immutable bytes with a reference count: a payload held once for all who hold it.
 ///
-/// Thread rule: one thread at a time for each copy; copies of one value may be on different threads.
+/// Thread rule: one thread at a time for each copy; copies may be on different threads.
 class shared_bytes {
 public:
     shared_bytes() = default;

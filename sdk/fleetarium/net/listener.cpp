@@ -1,247 +1,226 @@
 #include <fleetarium/net/listener.hpp>
 
+#include <fleetarium/core/assert.hpp>
+#include <fleetarium/net/listening_socket.hpp>
+#include <fleetarium/net/socket_poller.hpp>
 #include <fleetarium/net/socket_stream.hpp>
 #include <fleetarium/net/tls_stream.hpp>
 #include <fleetarium/net/websocket_stream.hpp>
 
-#include <boost/asio/generic/stream_protocol.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/ip/v6_only.hpp>
-#include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 
-#include <netinet/tcp.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 
-#include <unistd.h>
+#include <atomic>
 #include <cerrno>
-#include <optional>
+#include <chrono>
 #include <stdexcept>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace fleetarium::net {
 
 namespace {
 
-namespace asio = boost::asio;
-using asio::ip::tcp;
-using local = asio::local::stream_protocol;
-using boost::system::error_code;
-
-// Connections that came while others were accepted.
-constexpr int backlog = 4096;
 // A crowd that connects has the thread for this many, then others have theirs.
 constexpr int accepts_per_turn_max = 64;
+
 // Without file descriptors left, accepting again at once would only burn the processor.
 constexpr std::chrono::milliseconds rest_without_descriptors{100};
 
-[[noreturn]] void fail(const url& at, const std::string& what) {
-    throw std::runtime_error(to_string(at) + ": cannot listen: " + what);
+using any_endpoint = boost::asio::generic::stream_protocol::endpoint;
+
+/// What connections need that are on their way to another thread: it may outlive the listener.
+struct destination {
+    listener::accept_handler accepted;
+    bool websocket;
+    std::string path;
+    std::atomic<bool> stopped = false;
+
+    void deliver(boost::asio::io_context& context, socket_handle socket, const any_endpoint& peer,
+                 const tls_context& tls) const {
+        if (stopped) {
+            return;
+        }
+        auto stream = make_socket_stream(context, std::move(socket), peer);
+        if (tls) {
+            stream = make_tls_server_stream(std::move(stream), context.get_executor(), tls);
+        }
+        if (websocket) {
+            stream = make_websocket_server_stream(std::move(stream), context.get_executor(), path);
+        }
+        accepted(std::move(stream), context);
+    }
+};
+
+/// -1 and errno, as the operating system has it; a connected socket is closed in child processes.
+int accept_one(int listening, any_endpoint& peer) {
+    auto size = static_cast<socklen_t>(peer.capacity());
+#ifdef __linux__
+    // It inherits the listening socket's options.
+    const int accepted = ::accept4(listening, peer.data(), &size, SOCK_CLOEXEC);
+#else
+    const int accepted = ::accept(listening, peer.data(), &size);
+    if (accepted >= 0) {
+        set_connection_options(accepted);
+    }
+#endif
+    if (accepted >= 0) {
+        peer.resize(size);
+    }
+    return accepted;
 }
 
-[[noreturn]] void fail(const url& at, const error_code& why) {
-    if (why == asio::error::address_in_use) {
-        fail(at,
-             "the address is in use; stop what listens there, or choose another port "
-             "(0 takes a free one)");
-    }
-    if (why == asio::error::access_denied) {
-        fail(at, at.scheme == scheme::unix_socket
-                     ? "no permission for this path"
-                     : "no permission; ports below 1024 need privileges");
-    }
-    if (why.value() == EADDRNOTAVAIL) {
-        fail(at, "this machine has no such address");
-    }
-    fail(at, why.message());
-}
-
-void require_done(const url& at, const error_code& why) {
-    if (why) {
-        fail(at, why);
-    }
-}
-
-template <class Protocol>
-class acceptor_listener final : public listener {
+class socket_listener final : public listener {
 public:
-    acceptor_listener(asio::io_context& context, url at, tls_context tls)
-        : at_(std::move(at)), tls_(std::move(tls)), acceptor_(context), rest_(context) {}
-    ~acceptor_listener() override { acceptor_listener::stop(); }
-
-    void open(const typename Protocol::endpoint& endpoint) {
-        error_code why;
-        acceptor_.open(endpoint.protocol(), why);
-        require_done(at_, why);
-        if constexpr (std::is_same_v<Protocol, tcp>) {
-            acceptor_.set_option(tcp::acceptor::reuse_address(true), why);
-            require_done(at_, why);
-            if (endpoint.address().is_v6()) {
-                // [::] and an empty host mean every address, those of IPv4 too.
-                acceptor_.set_option(asio::ip::v6_only(!endpoint.address().is_unspecified()), why);
-                require_done(at_, why);
-            }
+    socket_listener(boost::asio::io_context& context, bound_sockets bound, const tls_context& tls)
+        : context_(context),
+          bound_(std::move(bound.at)),
+          path_(std::move(bound.path)),
+          tls_(tls),
+          rest_(context) {
+        for (socket_handle& each : bound.sockets) {
+            acceptors_.push_back(std::make_unique<acceptor>(*this, std::move(each)));
         }
-        acceptor_.bind(endpoint, why);
-        require_done(at_, why);
-        if constexpr (std::is_same_v<Protocol, local>) {
-            path_to_remove_ = at_.path;
-        } else {
-            at_.port = acceptor_.local_endpoint().port();
-        }
-        acceptor_.listen(backlog, why);
-        require_done(at_, why);
-        acceptor_.native_non_blocking(true, why);
-        require_done(at_, why);
     }
+    ~socket_listener() override { socket_listener::stop(); }
 
-    const url& bound() const override { return at_; }
+    const url& bound() const override { return bound_; }
 
     void start(context_picker pick, accept_handler accepted) override {
+        FLEETARIUM_ASSERT(to_ == nullptr);
         pick_ = std::move(pick);
-        accepted_ = std::make_shared<accept_handler>(std::move(accepted));
-        wait();
+        to_ = std::make_shared<destination>();
+        to_->accepted = std::move(accepted);
+        to_->websocket = bound_.is_websocket();
+        to_->path = bound_.path;
+        for (const auto& each : acceptors_) {
+            each->watch();
+        }
     }
 
     void use_tls(const tls_context& tls) override { tls_ = tls; }
 
     void stop() noexcept override {
-        error_code ignored;
-        acceptor_.close(ignored);
-        rest_.cancel();
-        if (!path_to_remove_.empty()) {
-            ::unlink(path_to_remove_.c_str());
-            path_to_remove_.clear();
+        if (to_ != nullptr) {
+            to_->stopped = true;
         }
+        for (const auto& each : acceptors_) {
+            each->stop();
+        }
+        rest_.cancel();
+        path_.remove();
     }
 
 private:
-    void wait() {
-        acceptor_.async_wait(asio::socket_base::wait_read, [this](error_code stopped) {
-            if (!stopped) {
-                accept_some();
-            }
-        });
-    }
+    /// One listening socket: a name may have several addresses.
+    class acceptor final : public socket_poller::entry {
+    public:
+        acceptor(socket_listener& owner, socket_handle listening)
+            : entry(std::move(listening)),
+              owner_(owner),
+              poller_(socket_poller::of(owner.context_)) {}
+        ~acceptor() { stop(); }
 
-    void accept_some() {
-        for (int i = 0; i < accepts_per_turn_max; ++i) {
-            typename Protocol::endpoint peer;
-            auto size = static_cast<socklen_t>(peer.capacity());
-            const int made = ::accept4(acceptor_.native_handle(), peer.data(), &size,
-                                       SOCK_NONBLOCK | SOCK_CLOEXEC);
-            if (made >= 0) {
-                peer.resize(size);
-                hand_over(socket_handle(made), peer);
-                continue;
-            }
-            if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-                rest_.expires_after(rest_without_descriptors);
-                rest_.async_wait([this](error_code stopped) {
-                    if (!stopped) {
-                        wait();
-                    }
-                });
+        void watch() {
+            if (!has_socket()) {
                 return;
             }
-            if (errno == EAGAIN || errno == EWOULDBLOCK) {
-                break;
+            if (const auto wrong = poller_.watch(*this, socket_poller::readable)) {
+                throw boost::system::system_error(wrong, to_string(owner_.bound_));
             }
-            // Anything else is the fault of the connection that is gone by now.
         }
-        wait();
-    }
 
-    void hand_over(socket_handle made, const typename Protocol::endpoint& peer) {
-        if constexpr (std::is_same_v<Protocol, tcp>) {
-            const int on = 1;
-            ::setsockopt(made.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-            ::setsockopt(made.get(), SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+        void rest() noexcept {
+            if (has_socket()) {
+                poller_.unwatch(*this);
+            }
         }
-        asio::io_context& context = pick_();
-        asio::post(context, [&context, accepted = accepted_, tls = tls_, socket = std::move(made),
-                             websocket = at_.is_websocket(), path = at_.path,
-                             peer = asio::generic::stream_protocol::endpoint(peer)]() mutable {
-            auto stream = make_socket_stream(context, std::move(socket), peer);
-            if (tls) {
-                stream = make_tls_server_stream(std::move(stream), context.get_executor(), tls);
+
+        void stop() noexcept {
+            if (has_socket()) {
+                poller_.remove(*this);
+                close_socket();
             }
-            if (websocket) {
-                stream =
-                    make_websocket_server_stream(std::move(stream), context.get_executor(), path);
+        }
+
+    private:
+        void on_ready(socket_poller::readiness, std::span<std::uint8_t>) override {
+            socket_poller& poller = poller_;
+            for (int i = 0; i < accepts_per_turn_max; ++i) {
+                any_endpoint peer;
+                socket_handle accepted(accept_one(socket(), peer));
+                if (accepted) {
+                    owner_.hand_over(std::move(accepted), peer);
+                    if (!poller.is_telling(this)) {
+                        return;  // stopped from inside
+                    }
+                } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+                    return;
+                } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
+                           errno == ENOMEM) {
+                    owner_.rest_for_a_while();
+                    return;
+                }
+                // Anything else is the fault of a connection that is gone by now.
             }
-            (*accepted)(std::move(stream), context);
+        }
+        void on_due(std::span<std::uint8_t>) override {}
+        void on_close_timeout() override {}
+
+        socket_listener& owner_;
+        socket_poller& poller_;
+    };
+
+    void hand_over(socket_handle accepted, const any_endpoint& peer) {
+        boost::asio::io_context& to = pick_();
+        const tls_context tls = bound_.is_tls() ? tls_ : tls_context();
+        if (&to == &context_) {
+            const auto kept = to_;  // its handler may destroy the listener
+            kept->deliver(to, std::move(accepted), peer, tls);
+            return;
+        }
+        boost::asio::post(to, [&to, peer, tls, socket = std::move(accepted), kept = to_]() mutable {
+            kept->deliver(to, std::move(socket), peer, tls);
         });
     }
 
-    url at_;
+    void rest_for_a_while() {
+        for (const auto& each : acceptors_) {
+            each->rest();
+        }
+        rest_.expires_after(rest_without_descriptors);
+        // The wait may be over when the listener is stopped, and its handler still to be called.
+        rest_.async_wait([this, to = to_](boost::system::error_code cancelled) {
+            if (!cancelled && !to->stopped) {
+                for (const auto& each : acceptors_) {
+                    each->watch();
+                }
+            }
+        });
+    }
+
+    boost::asio::io_context& context_;
+    url bound_;
+    socket_path path_;
     tls_context tls_;
-    typename Protocol::acceptor acceptor_;
-    asio::steady_timer rest_;
+    boost::asio::steady_timer rest_;
+    std::vector<std::unique_ptr<acceptor>> acceptors_;
     context_picker pick_;
-    std::shared_ptr<accept_handler> accepted_;
-    std::string path_to_remove_;
+    std::shared_ptr<destination> to_;
 };
-
-/// A socket file that nobody listens on any more, left by a process that was killed.
-void remove_stale_socket(asio::io_context& context, const url& at) {
-    struct stat found {};
-    if (::lstat(at.path.c_str(), &found) != 0) {
-        return;
-    }
-    if (!S_ISSOCK(found.st_mode)) {
-        fail(at, "there is a file of that name, and it is no socket");
-    }
-    local::socket probe(context);
-    error_code why;
-    probe.connect(local::endpoint(at.path), why);
-    if (!why) {
-        fail(at, error_code(asio::error::address_in_use));
-    }
-    ::unlink(at.path.c_str());
-}
-
-tcp::endpoint resolve(asio::io_context& context, const url& at) {
-    if (at.host.empty()) {
-        // Every address; a machine without IPv6 has those of IPv4.
-        error_code why;
-        tcp::socket probe(context);
-        probe.open(tcp::v6(), why);
-        return {why ? tcp::v4() : tcp::v6(), at.port};
-    }
-    error_code why;
-    tcp::resolver resolver(context);
-    const auto found =
-        resolver.resolve(at.host, std::to_string(at.port), tcp::resolver::passive, why);
-    if (why || found.empty()) {
-        fail(at, "no address of \"" + at.host + "\" is known");
-    }
-    return found.begin()->endpoint();
-}
 
 }  // namespace
 
-std::unique_ptr<listener> make_listener(asio::io_context& context, const url& at,
+std::unique_ptr<listener> make_listener(boost::asio::io_context& context, const url& at,
                                         const tls_context& tls) {
     if (at.is_tls() && !tls) {
-        fail(at, "TLS needs a certificate and its private key");
+        throw std::runtime_error("cannot listen on " + to_string(at) +
+                                 ": TLS needs a certificate and its private key");
     }
-    if (at.scheme == scheme::unix_socket) {
-        if (at.path.size() >= sizeof(sockaddr_un::sun_path)) {
-            fail(at, "the path is longer than " +
-                         std::to_string(sizeof(sockaddr_un::sun_path) - 1) + " bytes");
-        }
-        remove_stale_socket(context, at);
-        auto made = std::make_unique<acceptor_listener<local>>(context, at, tls);
-        made->open(local::endpoint(at.path));
-        return made;
-    }
-    auto made = std::make_unique<acceptor_listener<tcp>>(context, at, tls);
-    made->open(resolve(context, at));
-    return made;
+    return std::make_unique<socket_listener>(context, bind_sockets(at), tls);
 }
 
 }  // namespace fleetarium::net

@@ -138,6 +138,10 @@ public:
         if (failure_ != 0) {
             return;  // which is about to be told
         }
+        if (kept_.empty() && to_ != nullptr && has_peer_ended()) {
+            poller_.tell_soon(*this);  // nobody is there for a farewell
+            return;
+        }
         poller_.limit_closing(*this);
         if (kept_.empty()) {
             ::shutdown(socket(), SHUT_WR);
@@ -178,6 +182,19 @@ private:
         } else {
             read(scratch);
         }
+    }
+
+    /// Whether the peer has closed; what it sent before is not wanted any more.
+    bool has_peer_ended() const {
+        std::array<std::uint8_t, 512> unwanted;
+        ssize_t count = 0;
+        for (int round = 0; round < reads_per_turn_max; ++round) {
+            count = ::recv(socket(), unwanted.data(), unwanted.size(), MSG_DONTWAIT);
+            if (count <= 0) {
+                return count == 0 || !(is_would_block(errno) || errno == EINTR);
+            }
+        }
+        return false;
     }
 
     void on_close_timeout() override { finish(boost::asio::error::timed_out); }
