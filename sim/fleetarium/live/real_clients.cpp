@@ -2,6 +2,7 @@
 
 #include <fleetarium/net/real_clock.hpp>
 
+#include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
 #include <fmt/format.h>
 
@@ -62,7 +63,7 @@ private:
     }
     void on_closed(boost::system::error_code why) override {
         owner_.enter_world();
-        if (why) {
+        if (why && why != boost::asio::error::eof) {
             peer_.cut();
         } else {
             peer_.close();

@@ -4,6 +4,7 @@
 #include <fleetarium/net/connector.hpp>
 #include <fleetarium/net/real_clock.hpp>
 
+#include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
 #include <fmt/format.h>
 
@@ -179,7 +180,8 @@ void wire::on_bytes(bytes_view bytes) {
 void wire::on_closed(boost::system::error_code why) {
     const auto self = shared_from_this();
     target_->enter_world();
-    if (far_ != nullptr && why) {
+    const bool broken = why && why != boost::asio::error::eof;
+    if (far_ != nullptr && broken) {
         target_->note_failure(why.message());
     } else if (far_ != nullptr && !heard_) {
         target_->note_failure(
