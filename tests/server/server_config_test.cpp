@@ -11,6 +11,7 @@
 #include <concepts>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -402,6 +403,16 @@ TEST_CASE("a file that is not there is a problem", "[server][config]") {
     std::ofstream(path) << R"({"threads": 5})";
     CHECK(config_of(load_server_config(path)).server.threads == 5);
     std::filesystem::remove(path);
+}
+
+TEST_CASE("the configuration in the README is a good one", "[server][config]") {
+    std::ifstream file(std::string(FLEETARIUM_SOURCE_DIR) + "/broker/README.md");
+    const std::string readme((std::istreambuf_iterator<char>(file)), {});
+    const auto begin = readme.find("```json\n") + 8;
+    const auto text = readme.substr(begin, readme.find("```", begin) - begin);
+    CHECK(config_of(parse_server_config(text, "README.md")).server.listeners.size() == 3);
+    const auto root = test::tree(server_config_schema());
+    CHECK(test::validator(root).check(test::tree(text)) == "");
 }
 
 TEST_CASE("the schema of configurations and the reader know the same fields, by the same table",
