@@ -9,6 +9,7 @@
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/websocket/stream.hpp>
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -51,6 +52,48 @@ public:
 
 private:
     websocket_scratch& of_;
+};
+
+/// Finds where MQTT packets end in bytes that come in parts; the first begins a packet.
+class packet_ruler {
+public:
+    /// How many of these bytes belong to the packet at hand; at least one.
+    std::size_t measure(bytes_view part) {
+        std::size_t count = 0;
+        while (header_ != header::read && count < part.size()) {
+            const std::uint8_t byte = part[count++];
+            if (header_ == header::type) {
+                header_ = header::length;
+                left_ = 0;
+                shift_ = 0;
+                continue;
+            }
+            left_ += static_cast<std::size_t>(byte & 0x7FU) << shift_;
+            shift_ += 7;
+            if ((byte & 0x80U) == 0 || shift_ == 28) {
+                header_ = header::read;
+            }
+        }
+        if (header_ != header::read) {
+            return count;
+        }
+        const std::size_t body = std::min(left_, part.size() - count);
+        left_ -= body;
+        if (left_ == 0) {
+            header_ = header::type;
+        }
+        return count + body;
+    }
+
+    /// Whether the packet at hand ended with what was measured last.
+    bool at_end() const { return header_ == header::type; }
+
+private:
+    enum class header : std::uint8_t { type, length, read };
+
+    std::size_t left_ = 0;
+    unsigned shift_ = 0;
+    header header_ = header::type;
 };
 
 /// The parts of a buffer as Beast wants to see them.
@@ -127,7 +170,7 @@ public:
             kept_.append(std::move(bytes));
             return;
         }
-        write_message(bytes);
+        write_messages(bytes);
         send_output();
     }
 
@@ -339,7 +382,7 @@ private:
         state_ = state::open;
         if (!kept_.empty()) {
             had_kept_ = true;
-            write_message(std::exchange(kept_, {}));
+            write_messages(std::exchange(kept_, {}));
         }
         send_output();
     }
@@ -408,13 +451,32 @@ private:
         }
     }
 
-    void write_message(const wire_buffer& bytes) {
+    /// A message for each MQTT packet, since there are clients that see a second one in a frame
+    /// only when the next frame comes: Paho's in C and C++, as Debian has them. What is no whole
+    /// packet is a message too.
+    void write_messages(const wire_buffer& bytes) {
         std::vector<asio::const_buffer>& parts = scratch_.parts;
         parts.clear();
-        bytes.for_each_part(
-            [&parts](bytes_view part) { parts.emplace_back(part.data(), part.size()); });
+        packet_ruler ruler;
+        bytes.for_each_part([&](bytes_view part) {
+            while (!part.empty()) {
+                const std::size_t count = ruler.measure(part);
+                parts.emplace_back(part.data(), count);
+                part = part.subspan(count);
+                if (ruler.at_end()) {
+                    write_message(parts);
+                }
+            }
+        });
+        if (!parts.empty()) {
+            write_message(parts);
+        }
+    }
+
+    void write_message(std::vector<asio::const_buffer>& parts) {
         boost::system::error_code ignored;  // of a stream that Beast has closed
         websocket_.write(buffer_range{parts.data(), parts.data() + parts.size()}, ignored);
+        parts.clear();
     }
 
     /// The close frame; the peer's is not awaited.

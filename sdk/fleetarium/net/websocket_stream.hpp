@@ -19,7 +19,8 @@ namespace fleetarium::net {
 /// not binary ends the stream. A message's bytes are told as they come: a frame's size costs no
 /// memory. Each `write` is one message.
 ///
-/// `executor` is the carrier's. The peer's farewell is told as eof; other reasons of the end are of `websocket_error_category`, or Beast's for faults of framing.
+/// `executor` is the carrier's. The peer's farewell is told as eof; other reasons of the end are
+/// of `websocket_error_category`, or Beast's for faults of framing.
 std::unique_ptr<byte_stream> make_websocket_server_stream(
     std::unique_ptr<byte_stream> carrier, const boost::asio::any_io_executor& executor,
     const std::string& path);
