@@ -32,6 +32,9 @@
 /// is to subscribe: to a filter that one rule's filter covers and no denied filter overlaps, so
 /// `home/#` is refused to ann above. `#` covers no topics that begin with `$`.
 ///
+/// A user name is worth what proves it: a password file or client certificates. Without either,
+/// whoever calls himself ann is ann.
+///
 /// The format is that of mosquitto's ACL files, and so are its meanings but one: mosquitto takes
 /// any subscription and leaves out messages that may not be read, here it is refused.
 namespace fleetarium::broker {
