@@ -105,8 +105,9 @@ void print_use(const certs_options& options) {
         device = numbered_device(1);
     }
     std::cout << "\nTo use them:\n"
-              << "  fleetarium broker --listen mqtts://localhost:8883 --cert " << at
-              << "server.pem --key " << at << "server.key"
+              << "  fleetarium broker --listen mqtts://"
+              << (options.server_names.front() == "localhost" ? "localhost" : "") << ":8883 --cert "
+              << at << "server.pem --key " << at << "server.key"
               << (device.empty() ? "" : " --ca " + at + "ca.pem") << '\n'
               << "  mosquitto_pub -h " << options.server_names.front() << " -p 8883 --cafile " << at
               << "ca.pem"

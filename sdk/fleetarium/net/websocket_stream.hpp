@@ -17,7 +17,7 @@ namespace fleetarium::net {
 ///
 /// A client that offers another subprotocol or another path gets an HTTP error; a frame that is
 /// not binary ends the stream. A message's bytes are told as they come: a frame's size costs no
-/// memory. Each `write` is one message.
+/// memory. Each packet that is written is a message of its own; those of a `write` go out at once.
 ///
 /// `executor` is the carrier's. The peer's farewell is told as eof; other reasons of the end are
 /// of `websocket_error_category`, or Beast's for faults of framing.
