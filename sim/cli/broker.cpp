@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <iostream>
@@ -209,6 +210,8 @@ int serve(const broker::server_config& config, log_output& log) {
 
 int run_broker(const broker_flags& flags) {
     broker::server_config defaults;
+    // As people know it of brokers that run by themselves; an embedded one has none by default.
+    defaults.server.broker.sys_interval = std::chrono::seconds{10};
     defaults.server.threads = std::clamp(std::thread::hardware_concurrency(), 1U, 256U);
     const auto read = broker::load_server_config(flags.config_file, settings_of(flags), defaults);
     if (const auto* problems = std::get_if<std::vector<config::problem>>(&read)) {

@@ -20,5 +20,7 @@ void add_bench(CLI::App& app, int& exit_status);   // bench.cpp
 void add_certs(CLI::App& app, int& exit_status);   // certs.cpp
 void add_broker(CLI::App& app, int& exit_status);  // broker.cpp
 void add_passwd(CLI::App& app, int& exit_status);  // passwd.cpp
+void add_pub(CLI::App& app, int& exit_status);     // pub.cpp
+void add_sub(CLI::App& app, int& exit_status);     // sub.cpp
 
 }  // namespace fleetarium::cli

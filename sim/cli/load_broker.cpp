@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <ctime>
 #include <filesystem>
 #include <fstream>
@@ -42,6 +43,13 @@ broker_under_load broker_under_load::ours(const std::vector<std::string>& argume
     out.program_ = {std::filesystem::read_symlink("/proc/self/exe").string(), "broker", "--listen",
                     "mqtt://127.0.0.1:0"};
     out.program_.insert(out.program_.end(), arguments.begin(), arguments.end());
+    const auto chooses_log = [](const std::string& word) {
+        return word.rfind("--log-level", 0) == 0;
+    };
+    if (std::none_of(arguments.begin(), arguments.end(), chooses_log)) {
+        // As the other one: a line for each connection would be a load of its own.
+        out.program_.insert(out.program_.end(), {"--log-level", "warning"});
+    }
     out.prints_url_ = true;
     return out;
 }

@@ -18,7 +18,8 @@ public:
     /// listening socket. Throws bad_request.
     static broker_under_load running(const std::string& host_and_port, std::vector<pid_t> pids);
 
-    /// This program's own, started with `arguments` besides the address.
+    /// This program's own, started with `arguments` besides the address; they say too whether it
+    /// logs more than warnings.
     static broker_under_load ours(const std::vector<std::string>& arguments);
 
     /// Debian's mosquitto, configured so that its usual limits do not decide the figures: no bound

@@ -21,8 +21,8 @@ plan messages(std::string name, std::string what, traffic load, goal asked) {
 }
 
 /// Pairs with many messages under way, as many at each QoS as `windows` says: enough to be
-/// gathered. Fewer at QoS 2, where brokers take in all that is under way before they give any of it out, and
-/// some search what they hold.
+/// gathered. Fewer at QoS 2, where brokers take in all that is under way before they give any of it
+/// out, and some search what they hold.
 void add_pairs(std::vector<plan>& out, std::size_t payload_size,
                const std::array<std::uint32_t, 3>& windows, const std::array<goal, 3>& asked) {
     for (const enum qos level : every_qos) {

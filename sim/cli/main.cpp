@@ -21,6 +21,8 @@ int main(int argc, char** argv) {
     add_certs(app, exit_status);
     add_broker(app, exit_status);
     add_passwd(app, exit_status);
+    add_pub(app, exit_status);
+    add_sub(app, exit_status);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

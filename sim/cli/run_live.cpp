@@ -1,5 +1,6 @@
 #include "run_live.hpp"
 
+#include <fleetarium/net/test_certificates.hpp>
 #include <fleetarium/net/url.hpp>
 
 #include <fmt/format.h>
@@ -50,6 +51,35 @@ std::uint64_t devices_of(const sim::scenario& described, const std::string& brok
     return out;
 }
 
+/// Certificates for devices that are to have their own, all else as `otherwise` says; empty if no
+/// fleet is to.
+std::function<net::tls_options(const sim::link_owner&)> certificates_of(
+    const sim::scenario& described, const net::tls_options& otherwise) {
+    std::map<std::string, net::test_certificate_authority, std::less<>> by_fleet;
+    for (const sim::fleet_spec& each : described.fleets) {
+        if (each.certificates) {
+            by_fleet.emplace(each.name, each.certificates->seed);
+        }
+    }
+    if (by_fleet.empty()) {
+        return nullptr;
+    }
+    auto authorities =
+        std::make_shared<const decltype(by_fleet)>(std::move(by_fleet));  // functions are copied
+    return [authorities, otherwise](const sim::link_owner& device) {
+        const auto found = authorities->find(device.fleet);
+        if (found == authorities->end()) {
+            return otherwise;
+        }
+        net::tls_options made = found->second.device_tls(device.client_id);
+        if (!otherwise.authorities.empty()) {
+            made.authorities = otherwise.authorities;
+        }
+        made.verify_peer = otherwise.verify_peer;
+        return made;
+    };
+}
+
 }  // namespace
 
 live_run::live_run(const sim::scenario& described, const live_flags& flags, double pace) {
@@ -79,7 +109,7 @@ live_run::live_run(const sim::scenario& described, const live_flags& flags, doub
             }
         }
     }
-    check_limits(described, flags);
+    check_limits(described);
     make_targets(described, flags);
 
     sim::remote_brokers remote;
@@ -146,11 +176,11 @@ std::vector<live_run::place> live_run::parse(const sim::scenario& described,
 }
 
 /// Before anything is started: in the middle of a run it would be a riddle.
-void live_run::check_limits(const sim::scenario& described, const live_flags&) const {
+void live_run::check_limits(const sim::scenario& described) const {
+    const std::size_t files = sim::raise_descriptor_limit();
     if (target_places_.empty()) {
         return;
     }
-    const std::size_t files = sim::raise_descriptor_limit();
     std::uint64_t all = 0;
     for (const place& each : target_places_) {
         const std::uint64_t devices = devices_of(described, each.broker);
@@ -172,7 +202,7 @@ void live_run::check_limits(const sim::scenario& described, const live_flags&) c
     }
 }
 
-void live_run::make_targets(const sim::scenario&, const live_flags& flags) {
+void live_run::make_targets(const sim::scenario& described, const live_flags& flags) {
     for (const place& each : target_places_) {
         sim::real_target_options options;
         options.to = each.url;
@@ -180,6 +210,9 @@ void live_run::make_targets(const sim::scenario&, const live_flags& flags) {
                        .private_key = flags.private_key,
                        .authorities = flags.authorities,
                        .verify_peer = !flags.insecure};
+        if (each.url.is_tls()) {
+            options.tls_of = certificates_of(described, options.tls);
+        }
         if (targets_.contains(each.broker)) {
             throw usage_error("broker \"" + each.broker + "\" has two targets; it can be one");
         }

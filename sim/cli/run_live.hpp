@@ -68,7 +68,7 @@ private:
     std::vector<place> parse(const sim::scenario& described, const std::vector<std::string>& given,
                              const char* flag) const;
     void make_targets(const sim::scenario& described, const live_flags& flags);
-    void check_limits(const sim::scenario& described, const live_flags& flags) const;
+    void check_limits(const sim::scenario& described) const;
 
     boost::asio::io_context context_;
     std::map<std::string, std::unique_ptr<sim::real_target>> targets_;  // by broker

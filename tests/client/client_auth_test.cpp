@@ -157,11 +157,10 @@ TEST_CASE("re-authentication needs an authenticator and MQTT 5", "[client][auth]
     outcome done;
     c.async_reauthenticate(note(done));
     t.network.settle();
-    CHECK(done.why == (version == protocol_version::v5 ? error::invalid_argument
-                                                       : error::not_in_this_version));
-    CHECK_THROWS_WITH(
-        client(t.network, usual(protocol_version::v3_1_1).authentication(t.method)),
-        Catch::Contains("enhanced authentication is not part of MQTT 3.1.1"));
+    CHECK(done.why ==
+          (version == protocol_version::v5 ? error::invalid_argument : error::not_in_this_version));
+    CHECK_THROWS_WITH(client(t.network, usual(protocol_version::v3_1_1).authentication(t.method)),
+                      Catch::Contains("enhanced authentication is not part of MQTT 3.1.1"));
 }
 
 }  // namespace fleetarium::test

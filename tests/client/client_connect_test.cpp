@@ -127,7 +127,9 @@ TEST_CASE("the wait for the next attempt can be cut short", "[client]") {
 TEST_CASE("several servers are tried in turn without a wait between them", "[client]") {
     virtual_network network;
     memory_broker broker(network, {}, nullptr, "third");
-    client c(network, client_config("mqtt://first").or_else("mqtt://second").or_else("mqtt://third")
+    client c(network, client_config("mqtt://first")
+                          .or_else("mqtt://second")
+                          .or_else("mqtt://third")
                           .reconnect(steady()));
     c.start();
     network.settle();
@@ -376,8 +378,7 @@ TEST_CASE("servers that send the client round in circles are not followed withou
     };
     one.on_packet = sends_to("two");
     two.on_packet = sends_to("one");
-    client c(network,
-             client_config("mqtt://one").reconnect(steady()).follow_server_reference());
+    client c(network, client_config("mqtt://one").reconnect(steady()).follow_server_reference());
     c.start();
     network.settle();
     CHECK(network.attempts().size() < 10);
@@ -522,7 +523,8 @@ TEST_CASE("events may call the client, and destroy it", "[client]") {
     client_config config = usual();
     SECTION("call it") {
         bool published = false;
-        config.on_connected([&](const connection_info&) { published = c->publish("a", "b").has_value(); });
+        config.on_connected(
+            [&](const connection_info&) { published = c->publish("a", "b").has_value(); });
         c.emplace(network, config);
         c->start();
         network.settle();
@@ -543,9 +545,8 @@ TEST_CASE("a client tells what it does in words", "[client]") {
     virtual_network network;
     memory_broker broker(network);
     std::vector<std::string> lines;
-    client c(network, usual().log([&](log_severity, std::string_view line) {
-        lines.emplace_back(line);
-    }));
+    client c(network,
+             usual().log([&](log_severity, std::string_view line) { lines.emplace_back(line); }));
     c.start();
     network.settle();
     network.cut();
@@ -565,9 +566,8 @@ TEST_CASE("a configuration that cannot work is refused with what to do", "[clien
     CHECK_THROWS_WITH(backoff().jitter(1.5), Catch::Contains("expected 0 to 1"));
     CHECK_THROWS_WITH(client(network, usual(v3).user_property("a", "b")),
                       "a user property is not part of MQTT 3.1.1; use version 5 or leave it out");
-    CHECK_THROWS_WITH(
-        client(network, client_config("mqtt://b").version(v3).clean_start(false)),
-        "a session that is to be kept needs a client id in MQTT 3.1.1");
+    CHECK_THROWS_WITH(client(network, client_config("mqtt://b").version(v3).clean_start(false)),
+                      "a session that is to be kept needs a client id in MQTT 3.1.1");
     CHECK_THROWS_WITH(client(network, usual().will(last_will("a/#", "b"))),
                       Catch::Contains("the will's topic a topic name without wildcards"));
     CHECK_THROWS_WITH(client_config("mqtt://b").response_topic("a/+"),

@@ -164,8 +164,8 @@ TEST_CASE("the queue is bounded in messages and in bytes", "[client][publish]") 
     std::vector<outcome> published(3);
     const std::string filler(1000, 'x');
     for (outcome& one : published) {
-        t.c.async_publish("a", std::to_string(&one - published.data()) + filler,
-                          qos::at_least_once, note(one));
+        t.c.async_publish("a", std::to_string(&one - published.data()) + filler, qos::at_least_once,
+                          note(one));
     }
     t.network.settle();
     const std::size_t loser = what == queue_overflow::fail ? 2 : 0;
@@ -260,8 +260,9 @@ TEST_CASE("when the server has lost the session QoS 1 is sent anew, in order and
     CHECK(t.take() == std::vector<std::string>{"a=0", "a=1", "a=2", "a=3"});
 }
 
-TEST_CASE("QoS 2 that the server had confirmed is done when it loses the session; else nobody knows",
-          "[client][publish]") {
+TEST_CASE(
+    "QoS 2 that the server had confirmed is done when it loses the session; else nobody knows",
+    "[client][publish]") {
     virtual_network network;
     scripted_server server(network);
     bool confirms = GENERATE(false, true);
@@ -495,9 +496,7 @@ TEST_CASE("disconnect and destruction give up what waits, and tell so", "[client
     }
     SECTION("destruction") {
         client gone = std::move(t.c);
-        {
-            const client dead = std::move(gone);
-        }
+        { const client dead = std::move(gone); }
         t.network.settle();
         CHECK(published[0].why == asio::error::operation_aborted);
     }

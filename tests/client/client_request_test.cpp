@@ -155,8 +155,7 @@ TEST_CASE("a request can be made before there is a connection, and given up", "[
     client c(network, usual());
     asio::cancellation_signal signal;
     response got;
-    c.async_request("service/x", "x", 30s,
-                    asio::bind_cancellation_slot(signal.slot(), keep(got)));
+    c.async_request("service/x", "x", 30s, asio::bind_cancellation_slot(signal.slot(), keep(got)));
     network.settle();
     CHECK(c.queued() == 1);
     signal.emit(asio::cancellation_type::total);

@@ -113,8 +113,7 @@ TEST_CASE("several who receive get messages in turn", "[client][subscribe]") {
     CHECK(got == texts{"first 1", "second 2"});
 }
 
-TEST_CASE("each stream gets what is for it, once, however filters overlap",
-          "[client][subscribe]") {
+TEST_CASE("each stream gets what is for it, once, however filters overlap", "[client][subscribe]") {
     const auto version = GENERATE(v3, v5);
     const auto how = GENERATE(broker::overlapping_subscriptions::single_copy,
                               broker::overlapping_subscriptions::copy_per_subscription);
@@ -225,8 +224,7 @@ TEST_CASE("options of a subscription reach the server", "[client][subscribe]") {
     subscription none = t.subscribe(
         "kept/#", subscribe_options(qos::at_least_once).retained(retain_handling::do_not_send));
     CHECK(none.buffered() == 0);
-    subscription foreign =
-        t.subscribe("mine", subscribe_options(qos::at_least_once).no_local());
+    subscription foreign = t.subscribe("mine", subscribe_options(qos::at_least_once).no_local());
     CHECK(t.c.publish("mine", "x"));
     t.network.settle();
     CHECK(foreign.buffered() == 0);
@@ -485,8 +483,7 @@ TEST_CASE("a subscribe that is given up leaves no subscription behind", "[client
 TEST_CASE("a full stream drops its oldest messages and says how many", "[client][subscribe]") {
     bench t;
     t.connect();
-    subscription stream =
-        t.subscribe("a", subscribe_options(qos::at_least_once).buffer(2));
+    subscription stream = t.subscribe("a", subscribe_options(qos::at_least_once).buffer(2));
     for (int i = 0; i < 5; ++i) {
         t.publish("a", std::to_string(i));
     }
@@ -503,8 +500,8 @@ TEST_CASE("a full stream can pause reading instead, and the connection stays ali
           "[client][subscribe]") {
     bench t(usual().keep_alive(30s).response_timeout(5s));
     t.connect();
-    subscription stream = t.subscribe(
-        "a", subscribe_options(qos::at_least_once).buffer(4, overflow::pause_reading));
+    subscription stream =
+        t.subscribe("a", subscribe_options(qos::at_least_once).buffer(4, overflow::pause_reading));
     for (int i = 0; i < 50; ++i) {
         t.broker.publish("a", std::to_string(i), qos::at_least_once);
     }
@@ -532,11 +529,25 @@ TEST_CASE("a full stream can pause reading instead, and the connection stays ali
     CHECK(t.c.metrics().connections == 2);
 }
 
+TEST_CASE("a stream that pauses reading does not wait for an answer that it holds up itself",
+          "[client][subscribe]") {
+    bench t;
+    for (int i = 0; i < 10; ++i) {
+        t.broker.publish("kept/" + std::to_string(i), "x", qos::at_least_once, true);
+    }
+    t.connect();
+    subscription stream =
+        t.subscribe(texts{"kept/#", "other"},
+                    subscribe_options(qos::at_least_once).buffer(2, overflow::pause_reading));
+    CHECK(stream.codes().size() == 2);
+    CHECK(take_all(stream).size() == 10);
+}
+
 TEST_CASE("a paused stream that goes lets the others go on", "[client][subscribe]") {
     bench t;
     t.connect();
-    subscription stream = t.subscribe(
-        "a", subscribe_options(qos::at_least_once).buffer(1, overflow::pause_reading));
+    subscription stream =
+        t.subscribe("a", subscribe_options(qos::at_least_once).buffer(1, overflow::pause_reading));
     subscription other = t.subscribe("b");
     t.publish("a", "1");
     t.publish("b", "2");

@@ -234,8 +234,8 @@ TEST_CASE("a handler runs on its own executor and may own what cannot be copied"
     auto owned = std::make_unique<int>(7);
     int seen = 0;
     t.c.async_connect(asio::bind_executor(
-        other, [owned = std::move(owned), &seen](boost::system::error_code why,
-                                                 const connection_info&) {
+        other,
+        [owned = std::move(owned), &seen](boost::system::error_code why, const connection_info&) {
             CHECK(!why);
             seen = *owned;
         }));
@@ -249,9 +249,8 @@ TEST_CASE("an operation keeps its executor busy until it is done", "[client][tok
     bench t;
     asio::io_context other;
     bool done = false;
-    t.c.async_wait_for(1s, asio::bind_executor(other, [&](boost::system::error_code) {
-        done = true;
-    }));
+    t.c.async_wait_for(1s,
+                       asio::bind_executor(other, [&](boost::system::error_code) { done = true; }));
     CHECK(other.poll() == 0);
     CHECK(!other.stopped());
     t.network.advance(1s);

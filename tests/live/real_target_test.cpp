@@ -234,9 +234,7 @@ TEST_CASE("each device may show a certificate of its own") {
     broker::server server(options);
     server.start();
     sim::real_target_options to{.to = server.listening().front()};
-    to.tls_of = [&](const sim::link_owner& who) {
-        return authority.device_tls(std::string(who.fleet) + "-" + std::to_string(who.index));
-    };
+    to.tls_of = [&](const sim::link_owner& who) { return authority.device_tls(who.client_id); };
     outside_world all(sensors_and_display(5), to);
     CHECK(all.until([&] { return all.deliveries().delivered == 25; }));
     std::set<std::string> names;

@@ -227,10 +227,11 @@ TEST_CASE("an address that is none is refused with a sentence", "[http]") {
 
 TEST_CASE("a port in use is refused with a sentence", "[http]") {
     served server;
-    CHECK(refusal(server.listening()) ==
-          "HTTP address \"" + server.listening() +
-              "\": cannot listen: the address is in use; stop what listens there, or choose "
-              "another port (0 takes a free one)");
+    const std::string sentence = refusal(server.listening());
+    INFO(sentence);
+    CHECK(sentence.find("HTTP address \"" + server.listening() + "\"") == 0);
+    CHECK(sentence.find("the address is in use") != std::string::npos);
+    CHECK(sentence.find("choose another port") != std::string::npos);
 }
 
 TEST_CASE("an MQTT client on the HTTP port gets a sentence and the end", "[http]") {

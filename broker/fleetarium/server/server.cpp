@@ -106,7 +106,7 @@ void server::implementation::start() {
         return;
     }
     std::string problems;
-    for (const std::string& each : gate_.load()) {
+    for (const std::string& each : gate_.load(core_mutex_)) {
         problems += (problems.empty() ? "" : "\n") + each;
     }
     if (!problems.empty()) {
@@ -129,7 +129,7 @@ void server::implementation::start() {
     timer_.emplace(threads_.front()->context);
     timer_due_ = never;
     if (gate_.has_passwords()) {
-        password_threads_.emplace(1);
+        password_threads_.emplace(options_.threads);
     }
     for (const auto& each : listeners_) {
         each->socket->start([this]() -> boost::asio::io_context& { return pick_thread().context; },
@@ -274,11 +274,7 @@ void server::implementation::release() {
 
 std::vector<std::string> server::implementation::reload() {
     const std::lock_guard life(life_mutex_);
-    std::vector<std::string> problems;
-    {
-        const std::lock_guard turn(core_mutex_);
-        problems = gate_.load();
-    }
+    std::vector<std::string> problems = gate_.load(core_mutex_);
     for (const auto& each : listeners_) {
         if (!each->options->url.is_tls()) {
             continue;

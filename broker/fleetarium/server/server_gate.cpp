@@ -28,7 +28,7 @@ server_gate::server_gate(const server_options& options, const server_log& log,
       facts_(std::move(facts)),
       address_(std::move(address)) {}
 
-std::vector<std::string> server_gate::load() {
+std::vector<std::string> server_gate::load(std::mutex& turn) {
     std::vector<config::problem> wrong;
     if (has_passwords()) {
         wrong = passwords_.load(options_.password_file);
@@ -44,6 +44,7 @@ std::vector<std::string> server_gate::load() {
         if (auto* const problems = std::get_if<std::vector<config::problem>>(&loaded)) {
             wrong.insert(wrong.end(), problems->begin(), problems->end());
         } else {
+            const std::lock_guard swapping(turn);
             access_ = std::get<access_policy>(std::move(loaded));
         }
     }

@@ -8,6 +8,7 @@
 
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -31,9 +32,9 @@ public:
     server_gate(const server_options& options, const server_log& log, broker_hooks* embedder,
                 facts_of facts, address_of address);
 
-    /// Reads both files. Returns what is wrong with them; of a file with a mistake nothing is used
-    /// and what was read before stays.
-    std::vector<std::string> load();
+    /// Reads both files, and takes the turn only to put them in force. Returns what is wrong with
+    /// them; of a file with a mistake nothing is used and what was read before stays.
+    std::vector<std::string> load(std::mutex& turn);
 
     bool has_passwords() const { return !options_.password_file.empty(); }
     /// The password file; its `check` is slow by design: not within the core's turn. Any thread.

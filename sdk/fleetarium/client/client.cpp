@@ -93,10 +93,11 @@ result<message_ptr> client::prepare(std::string_view topic, payload_view payload
                 return wrong;
             }
             const instant made_at = now();
-            const instant expires = message.message_expiry_interval
-                                        ? saturating_add(made_at, std::chrono::seconds{
-                                              *message.message_expiry_interval})
-                                        : never;
+            const instant expires =
+                message.message_expiry_interval
+                    ? saturating_add(made_at,
+                                     std::chrono::seconds{*message.message_expiry_interval})
+                    : never;
             return message::make(message, {{0, made_at}, 0, expires});
         });
 }

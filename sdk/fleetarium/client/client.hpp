@@ -109,8 +109,8 @@ public:
 
     /// Begins to connect, if it has not, and waits until the client stops: void(error_code), no
     /// error after async_disconnect. Cancellation ends the wait, not the client.
-    template <detail::token_for<void(boost::system::error_code)> Token =
-                  boost::asio::use_awaitable_t<>>
+    template <
+        detail::token_for<void(boost::system::error_code)> Token = boost::asio::use_awaitable_t<>>
     auto async_run(Token token = {}) {
         return begin<void(boost::system::error_code)>(
             token, [](auto waiting, duration limit, const core_ptr& core) {
@@ -121,8 +121,8 @@ public:
     /// Takes leave in order and stops: void(error_code), when the connection is closed. It can be
     /// started again. What waits to be sent is given up, see async_flush. Errors:
     /// not_in_this_version, invalid_argument (a session expiry where the connection had none).
-    template <detail::token_for<void(boost::system::error_code)> Token =
-                  boost::asio::use_awaitable_t<>>
+    template <
+        detail::token_for<void(boost::system::error_code)> Token = boost::asio::use_awaitable_t<>>
     auto async_disconnect(disconnect_options options, Token token = {}) {
         return begin<void(boost::system::error_code)>(
             token,
@@ -131,8 +131,8 @@ public:
             },
             std::move(options));
     }
-    template <detail::token_for<void(boost::system::error_code)> Token =
-                  boost::asio::use_awaitable_t<>>
+    template <
+        detail::token_for<void(boost::system::error_code)> Token = boost::asio::use_awaitable_t<>>
     auto async_disconnect(Token token = {}) {
         return async_disconnect(disconnect_options(), std::move(token));
     }
@@ -143,8 +143,8 @@ public:
     /// Authenticates again on the present connection, by the authenticator of the configuration:
     /// void(error_code). Errors: not_connected, invalid_argument (there is no authenticator, or an
     /// authentication is under way), not_in_this_version; if the connection ends, why.
-    template <detail::token_for<void(boost::system::error_code)> Token =
-                  boost::asio::use_awaitable_t<>>
+    template <
+        detail::token_for<void(boost::system::error_code)> Token = boost::asio::use_awaitable_t<>>
     auto async_reauthenticate(Token token = {}) {
         return begin<void(boost::system::error_code)>(
             token, [](auto waiting, duration limit, const core_ptr& core) {
@@ -185,8 +185,8 @@ public:
 
     /// Waits until nothing waits to be sent, nothing is unacknowledged, and the transport has taken
     /// all: void(error_code).
-    template <detail::token_for<void(boost::system::error_code)> Token =
-                  boost::asio::use_awaitable_t<>>
+    template <
+        detail::token_for<void(boost::system::error_code)> Token = boost::asio::use_awaitable_t<>>
     auto async_flush(Token token = {}) {
         return begin<void(boost::system::error_code)>(
             token, [](auto waiting, duration limit, const core_ptr& core) {
@@ -226,7 +226,7 @@ public:
     }
 
     /// Subscribes without waiting: the stream is there at once, and the server is told when there
-    /// is a connection. Made before `start`, it misses nothing of what a kept session has collected.
+    /// is a connection. Made before `start`, it misses nothing that a kept session has collected.
     /// Errors: invalid_topic_filter, invalid_argument, not_in_this_version; why the client stopped.
     result<subscription> subscribe(std::vector<std::string> filters,
                                    subscribe_options options = {});
@@ -269,8 +269,8 @@ public:
 
     /// Waits in the client's time: void(error_code). So a coroutine runs unchanged in the virtual
     /// time of a world.
-    template <detail::token_for<void(boost::system::error_code)> Token =
-                  boost::asio::use_awaitable_t<>>
+    template <
+        detail::token_for<void(boost::system::error_code)> Token = boost::asio::use_awaitable_t<>>
     auto async_wait_until(instant due, Token token = {}) {
         return begin<void(boost::system::error_code)>(
             token,
@@ -279,8 +279,8 @@ public:
             },
             due);
     }
-    template <detail::token_for<void(boost::system::error_code)> Token =
-                  boost::asio::use_awaitable_t<>>
+    template <
+        detail::token_for<void(boost::system::error_code)> Token = boost::asio::use_awaitable_t<>>
     auto async_wait_for(duration time, Token token = {}) {
         return async_wait_until(saturating_add(now(), time), std::move(token));
     }

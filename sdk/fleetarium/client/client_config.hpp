@@ -35,8 +35,8 @@ public:
     /// Throw std::invalid_argument for a value out of its range.
     backoff& first(duration wait);
     backoff& max(duration wait);
-    backoff& factor(double by);             ///< 1 to 100
-    backoff& jitter(double share);          ///< 0 to 1
+    backoff& factor(double by);     ///< 1 to 100
+    backoff& jitter(double share);  ///< 0 to 1
     backoff& stable_after(duration held);
     /// The client stops, with the error of the last one, after so many attempts without success in
     /// a row; 0 is no bound.
@@ -163,7 +163,7 @@ struct disconnection_info {
     /// A reason code of the server (see reason_error.hpp), an `error`, or an error of the
     /// transport; none if the application disconnected.
     boost::system::error_code why{};
-    std::string reason{};      ///< in the server's or the rule's words; may be empty
+    std::string reason{};        ///< in the server's or the rule's words; may be empty
     bool was_connected = false;  ///< else: an attempt failed
     /// How long the client waits before the next attempt; none if it has stopped.
     std::optional<duration> next_attempt_in{};

@@ -327,22 +327,22 @@ void client_core::with_connect(Use&& use) {
         return;
     }
     const last_will& last = *config_.will();
-    last.options().with_publish(
-        last.topic(), last.payload(), [&](const fleetarium::publish& message) {
-            fleetarium::will& out = request.will.emplace();
-            out.topic = message.topic;
-            out.payload = message.payload;
-            out.qos = message.qos;
-            out.retain = message.retain;
-            out.delay_interval = expiry_of(last.delay());
-            out.payload_format_indicator = message.payload_format_indicator;
-            out.message_expiry_interval = message.message_expiry_interval;
-            out.content_type = message.content_type;
-            out.response_topic = message.response_topic;
-            out.correlation_data = message.correlation_data;
-            out.user_properties = message.user_properties;
-            use(request);
-        });
+    last.options().with_publish(last.topic(), last.payload(),
+                                [&](const fleetarium::publish& message) {
+                                    fleetarium::will& out = request.will.emplace();
+                                    out.topic = message.topic;
+                                    out.payload = message.payload;
+                                    out.qos = message.qos;
+                                    out.retain = message.retain;
+                                    out.delay_interval = expiry_of(last.delay());
+                                    out.payload_format_indicator = message.payload_format_indicator;
+                                    out.message_expiry_interval = message.message_expiry_interval;
+                                    out.content_type = message.content_type;
+                                    out.response_topic = message.response_topic;
+                                    out.correlation_data = message.correlation_data;
+                                    out.user_properties = message.user_properties;
+                                    use(request);
+                                });
 }
 
 void client_core::on_opened(boost::system::error_code why,
@@ -494,12 +494,7 @@ void client_core::stop(boost::system::error_code why) {
     for (const auto& [correlation, waiting] : std::exchange(requests_, {})) {
         waiting->fail(told);
     }
-    subscriptions_.for_each([&](subscription_entry& entry) {
-        for (const auto& listener : entry.listeners) {
-            listener.stream->fail_receivers(told);
-            listener.stream->fail_waiters(told);
-        }
-    });
+    fail_streams(told);
     fail_all(connecting_, told);
     fail_all(flushing_, told);
     for (const auto& one : std::exchange(running_, {})) {

@@ -24,7 +24,8 @@ namespace fleetarium::detail {
 
 class client_service;
 
-/// The works of a `client`: a client_session driven over streams of an environment, again and again.
+/// The works of a `client`: a client_session driven over one stream of an environment after the
+/// other.
 ///
 /// It runs on the environment's executor and never calls the application from inside: completion
 /// handlers and events are posted. It lives as long as anybody holds it, but after `shut_down` it
@@ -95,8 +96,8 @@ private:
         opening,     // the transport
         connecting,  // CONNECT is sent
         connected,
-        closing,     // everything is said; the transport is about to close
-        stopped,     // by stop_reason_, until it is started again
+        closing,  // everything is said; the transport is about to close
+        stopped,  // by stop_reason_, until it is started again
     };
     struct loss {
         boost::system::error_code why{};
@@ -172,6 +173,7 @@ private:
     void restore_subscriptions(bool session_present);
     void answer(subscription_entry& entry, boost::system::error_code why, reason_code code);
     void leave(subscription_stream& stream);
+    void fail_streams(boost::system::error_code why);
     void note_room();
 
     environment& environment_;

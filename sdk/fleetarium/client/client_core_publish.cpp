@@ -107,9 +107,8 @@ result<void> client_core::publish_now(std::string_view topic, bytes_view payload
                                       const publish_options& options) {
     return options.with_publish(
         topic, payload, [&](const fleetarium::publish& message) -> result<void> {
-            const bool in_order = options.qos() == qos::at_most_once
-                                      ? queue_.at_most_once() == 0
-                                      : queue_.empty();
+            const bool in_order =
+                options.qos() == qos::at_most_once ? queue_.at_most_once() == 0 : queue_.empty();
             if (in_order && may_send(options.qos()) &&
                 !(config_.version() == protocol_version::v3_1_1 && options.has_properties())) {
                 const auto done = session_.publish(message, environment_.now());
@@ -340,16 +339,15 @@ const std::string& client_core::response_topic() {
         response_topic_ = config_.response_topic();
         return response_topic_;
     }
-    const bool is_level = !config_.id().empty() &&
-                          config_.id().find_first_of("/+#") == std::string::npos;
+    const bool is_level =
+        !config_.id().empty() && config_.id().find_first_of("/+#") == std::string::npos;
     response_topic_ =
         "responses/" + (is_level ? config_.id() : hexadecimal(environment_.next_seed()));
     return response_topic_;
 }
 
 void client_core::request(std::string_view topic, bytes_view payload,
-                          const request_options& options,
-                          operation_ptr<received_message> waiting) {
+                          const request_options& options, operation_ptr<received_message> waiting) {
     if (config_.version() == protocol_version::v3_1_1) {
         waiting->fail(error::not_in_this_version);
         return;
@@ -374,7 +372,7 @@ void client_core::request(std::string_view topic, bytes_view payload,
             const auto refused = check(message, out);
             if (!refused) {
                 const instant now = environment_.now();
-                auto observer = 
+                auto observer =
                     std::make_shared<request_operation>(waiting, weak_from_this(), number);
                 waiting->on_given_up([weak = weak_from_this(), whose = observer.get(), number] {
                     if (const auto live = weak.lock()) {

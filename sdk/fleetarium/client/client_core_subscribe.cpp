@@ -28,6 +28,14 @@ reason_code code_of(boost::system::error_code why) {
     return reason_code::unspecified_error;
 }
 
+std::vector<stream_ptr> streams_of(const std::vector<subscription_entry::listener>& listeners) {
+    std::vector<stream_ptr> kept;
+    for (const auto& one : listeners) {
+        kept.push_back(one.stream->shared_from_this());
+    }
+    return kept;
+}
+
 }  // namespace
 
 result<stream_ptr> client_core::subscribe(std::vector<std::string> filters,
@@ -53,9 +61,8 @@ result<stream_ptr> client_core::subscribe(std::vector<std::string> filters,
             return wrong;
         }
     }
-    auto made =
-        std::make_shared<subscription_stream>(weak_from_this(), environment_.executor(),
-                                              std::move(filters), options);
+    auto made = std::make_shared<subscription_stream>(weak_from_this(), environment_.executor(),
+                                                      std::move(filters), options);
     made->on_room([weak = weak_from_this()] {
         if (const auto live = weak.lock()) {
             live->note_room();
@@ -103,13 +110,12 @@ void client_core::pump_subscriptions() {
             continue;
         }
         const subscription_request one{entry->filter, entry->options.protocol_options()};
-        const std::vector<fleetarium::user_property> pairs(
-            entry->options.user_properties().begin(), entry->options.user_properties().end());
+        const std::vector<fleetarium::user_property> pairs(entry->options.user_properties().begin(),
+                                                           entry->options.user_properties().end());
         fleetarium::subscribe out;
         out.requests = subscription_requests({&one, 1});
         out.user_properties = user_properties(std::span<const fleetarium::user_property>(pairs));
-        if (config_.version() == protocol_version::v5 &&
-            info_.subscription_identifiers_available) {
+        if (config_.version() == protocol_version::v5 && info_.subscription_identifiers_available) {
             out.subscription_identifier = entry->identifier;
         }
         const auto sent = session_.subscribe(out, now);
@@ -159,7 +165,9 @@ void client_core::handle(suback& answer_in) {
 
 void client_core::answer(subscription_entry& entry, boost::system::error_code why,
                          reason_code code) {
+    // Who waits may hold the only handle of a stream, and let go of it when it is told.
     const auto listeners = entry.listeners;
+    const auto kept = streams_of(listeners);
     entry.on_server = !why;
     if (why) {
         log(log_severity::warning,
@@ -281,6 +289,20 @@ void client_core::release(subscription_stream& stream) noexcept {
 
 void client_core::handle(fleetarium::publish& message) { route(message); }
 
+/// Whoever waits for a stream is told `why`; the streams go on.
+void client_core::fail_streams(boost::system::error_code why) {
+    std::vector<stream_ptr> kept;
+    subscriptions_.for_each([&](subscription_entry& entry) {
+        for (auto& stream : streams_of(entry.listeners)) {
+            kept.push_back(std::move(stream));
+        }
+    });
+    for (const stream_ptr& stream : kept) {
+        stream->fail_receivers(why);
+        stream->fail_waiters(why);
+    }
+}
+
 void client_core::route(const fleetarium::publish& message) {
     ++metrics_.messages_received;
     targets_.clear();
@@ -308,8 +330,8 @@ void client_core::route(const fleetarium::publish& message) {
     if (targets_.empty()) {
         ++metrics_.messages_unrouted;
         if (config_.log()) {
-            log(log_severity::debug, "no stream is open for a message on \"" +
-                                         std::string(message.topic) + "\"");
+            log(log_severity::debug,
+                "no stream is open for a message on \"" + std::string(message.topic) + "\"");
         }
         return;
     }

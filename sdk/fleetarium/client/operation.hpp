@@ -217,8 +217,9 @@ Token& inner_of(token_with_limit<Token>& token) {
 
 /// A completion token for the signature, with or without a time limit.
 template <class Token, class Signature>
-concept token_for = boost::asio::completion_token_for<
-    typename token_traits<std::remove_cvref_t<Token>>::inner, Signature>;
+concept token_for =
+    boost::asio::completion_token_for<typename token_traits<std::remove_cvref_t<Token>>::inner,
+                                      Signature>;
 
 /// What the operation completes with beside the error, by its signature.
 template <class Signature>

@@ -22,18 +22,18 @@ public:
     payload_view() = default;
 
     template <class Text>
-        requires std::convertible_to<const Text&, std::string_view>
-    payload_view(const Text& text) : bytes_(as_bytes_view(std::string_view(text))) {}
+        requires std::convertible_to<const Text&, std::string_view> payload_view(const Text& text)
+            : bytes_(as_bytes_view(std::string_view(text))) {}
 
-    template <class Bytes>
-        requires(std::convertible_to<const Bytes&, bytes_view> &&
-                 !std::convertible_to<const Bytes&, std::string_view>)
-    payload_view(const Bytes& bytes) : bytes_(bytes) {}
+        template <class Bytes>
+            requires(std::convertible_to<const Bytes&, bytes_view> &&
+                     !std::convertible_to<const Bytes&, std::string_view>)
+        payload_view(const Bytes& bytes) : bytes_(bytes) {}
 
-    bytes_view bytes() const { return bytes_; }
+        bytes_view bytes() const { return bytes_; }
 
-private:
-    bytes_view bytes_{};
+    private:
+        bytes_view bytes_{};
 };
 
 /// A list of names and values that owns them.

@@ -17,6 +17,7 @@ enum class overflow : std::uint8_t {
     /// Nothing more is read from the connection until the stream has room again, so that the server
     /// is slowed down. Everything on the connection waits then, answers of the server too: whoever
     /// is to receive from the stream must not wait for such an answer (a QoS 1 publish, say) first.
+    /// Until the server has answered the subscription itself, the stream may outgrow its bound.
     pause_reading,
 };
 

@@ -42,7 +42,8 @@ bool subscription_stream::deliver(received_message message) {
         ++lost_;
     }
     buffer_.push_back(std::move(message));
-    full_ = options_.overflow() == overflow::pause_reading &&
+    // Not before the answer is there, for which somebody waits, and which comes behind messages.
+    full_ = options_.overflow() == overflow::pause_reading && answered() &&
             buffer_.size() >= options_.buffer_messages();
     return !drops;
 }
@@ -135,8 +136,10 @@ void subscription_stream::wait_answered(operation_ptr<std::vector<reason_code>> 
 }
 
 void subscription_stream::complete_waiters() {
+    const auto why = refused();
+    const auto given = codes();
     for (const auto& waiter : std::exchange(waiters_, {})) {
-        waiter->complete(refused(), codes());
+        waiter->complete(why, given);
     }
 }
 

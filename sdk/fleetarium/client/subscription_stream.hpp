@@ -21,7 +21,7 @@ class client_core;
 
 /// Where messages of a subscription wait for whoever receives them. Held by its handle; the client
 /// knows it as long as that lives.
-class subscription_stream {
+class subscription_stream : public std::enable_shared_from_this<subscription_stream> {
 public:
     subscription_stream(std::weak_ptr<client_core> owner, boost::asio::any_io_executor executor,
                         std::vector<std::string> filters, subscribe_options options);

@@ -58,9 +58,9 @@ public:
 
     std::deque<std::uint32_t> to_subscribe{};
     std::deque<unsubscribe_request> to_unsubscribe{};
-    std::map<std::uint16_t, std::uint32_t> subscribing{};         ///< packet id to identifier
+    std::map<std::uint16_t, std::uint32_t> subscribing{};          ///< packet id to identifier
     std::map<std::uint16_t, unsubscribe_request> unsubscribing{};  ///< by packet id
-    std::size_t full_streams = 0;  ///< for which reading pauses
+    std::size_t full_streams = 0;                                  ///< for which reading pauses
 
 private:
     std::map<std::uint32_t, subscription_entry> entries_;

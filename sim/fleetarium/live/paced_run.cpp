@@ -24,6 +24,7 @@ paced_run::paced_run(world& running, boost::asio::io_context& context, double pa
       alarm_(context),
       real_start_(net::real_now()),
       world_start_(running.now()),
+      end_(world_start_),
       noted_at_(real_start_) {
     FLEETARIUM_ASSERT(pace > 0);
     context_.restart();  // it may have run out of work before
@@ -40,11 +41,14 @@ duration paced_run::real_time_to(instant due) const {
     return duration{static_cast<duration::rep>(left / report_.pace)};
 }
 
-void paced_run::catch_up() { world_.run_until(present(), events_at_once); }
+void paced_run::catch_up() {
+    world_.run_until(std::max(std::min(present(), end_), world_.now()), events_at_once);
+}
 
 bool paced_run::run_until(instant end, const std::function<bool()>& watch) {
     instant watched_at = net::real_now();
     stopped_ = false;
+    end_ = end;
     while (world_.now() < end) {
         if (work(end) && !stopped_) {
             const instant tick =

@@ -37,7 +37,7 @@ public:
     boost::asio::io_context& context() { return context_; }
 
     /// Before somebody outside does something to the world: brings it to the present instant. One
-    /// that is behind stays there, and learns of it late.
+    /// that is behind stays there, and learns of it late; none goes beyond the end of run_until.
     void catch_up();
 
     /// Runs until `end`, until `watch`, which is called about ten times a second, says false, or
@@ -62,6 +62,7 @@ private:
     boost::asio::steady_timer alarm_;
     instant real_start_;
     instant world_start_;
+    instant end_;  // of the present run_until; the world goes no farther
     instant noted_at_;  // real
     bool stopped_ = false;
     pace_report report_;

@@ -59,7 +59,12 @@ class wire final : public std::enable_shared_from_this<wire>, private net::byte_
 public:
     wire(std::shared_ptr<target_state> of, remote_broker& to, remote_broker::link serves,
          const link_owner& by)
-        : target_(std::move(of)), far_(&to), link_(serves), fleet_(by.fleet), index_(by.index) {}
+        : target_(std::move(of)),
+          far_(&to),
+          link_(serves),
+          fleet_(by.fleet),
+          client_id_(by.client_id),
+          index_(by.index) {}
 
     /// Its turn has come. Returns whether it still wants to.
     bool connect();
@@ -85,6 +90,7 @@ private:
     remote_broker* far_;  // null once the link is over
     remote_broker::link link_;
     std::string fleet_;
+    std::string client_id_;
     std::uint32_t index_;
     std::unique_ptr<net::connect_attempt> attempt_;
     std::unique_ptr<net::byte_stream> stream_;
@@ -122,7 +128,8 @@ bool wire::connect() {
     }
     net::tls_context tls = target_->tls;
     if (target_->options.to.is_tls() && target_->options.tls_of) {
-        tls = net::tls_context(net::tls_role::client, target_->options.tls_of({fleet_, index_}));
+        tls = net::tls_context(net::tls_role::client,
+                               target_->options.tls_of({fleet_, index_, client_id_}));
     }
     attempt_ =
         net::connect_stream(target_->context, target_->options.to, tls,

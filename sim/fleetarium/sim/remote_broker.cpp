@@ -4,6 +4,7 @@
 #include <fleetarium/sim/fleet_state.hpp>
 #include <fleetarium/sim/remote_host.hpp>
 
+#include <string>
 #include <utility>
 
 namespace fleetarium::sim {
@@ -59,9 +60,9 @@ void remote_host::open(const event& what) {
     opening.open = true;
     ++open_links_;
     const device_block& block = world_.blocks[what.origin >> block_bits];
-    carrier_.on_open(
-        *handle_of, made,
-        {block.fleet->spec().name, block.first_index + (what.origin & (devices_per_block - 1))});
+    const std::uint32_t index = block.first_index + (what.origin & (devices_per_block - 1));
+    const std::string client_id = block.fleet->view(index).client_id;
+    carrier_.on_open(*handle_of, made, {block.fleet->spec().name, index, client_id});
 }
 
 void remote_host::receive(const event& what) {

@@ -16,8 +16,9 @@ class remote_host;
 
 /// Whose link it is.
 struct link_owner {
-    std::string_view fleet;
+    std::string_view fleet{};
     std::uint32_t index = 0;  ///< of the device in its fleet
+    std::string_view client_id{};
 };
 
 /// A broker that is not in the world but stands at the far end of links that somebody outside
@@ -26,7 +27,7 @@ struct link_owner {
 ///
 /// What only a broker knows (what it took on, what was due to whom, why it dropped something) is
 /// not in the report then. Which message a delivery is, is found out by its topic and payload: see
-/// delivery_matcher.
+/// delivery_matcher; wills and messages of strangers count as the broker's own.
 /// Thread rule: the world's.
 class remote_broker {
 public:

@@ -249,9 +249,15 @@ void write_remote_brokers(writer& out, const run_report& report) {
     }
 }
 
-void write_latency(writer& out, const run_report& report) {
+void write_latency(writer& out, const run_report& report, const run_timing& timing) {
     const selection_report& all = report.selections.front();
-    out.heading("Latency, published to delivered, in virtual time");
+    // A real broker's time is real.
+    const bool real = !report.remote_brokers.empty() && timing.pace > 0;
+    out.heading("Latency, published to delivered, in " +
+                (real && timing.pace == 1 ? std::string("real time")
+                 : real ? fmt::format("virtual time, which went {:g} times as fast as real time",
+                                      timing.pace)
+                        : std::string("virtual time")));
     const latency_histogram whole = sum_flows(report, all, {}).latency;
     if (whole.empty()) {
         out.line("nothing was delivered");
@@ -363,7 +369,7 @@ std::string report_text(const run_report& report, std::span<const expectation_re
     write_remote_brokers(out, report);
     write_messages(out, report);
     write_drops(out, report);
-    write_latency(out, report);
+    write_latency(out, report, timing);
     write_topics(out, report);
     write_expectations(out, expectations);
     out.heading("Trace");

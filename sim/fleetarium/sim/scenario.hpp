@@ -140,6 +140,13 @@ struct reply_spec {
     std::string payload{};                      ///< template
 };
 
+/// A certificate of its own for each device, with its client id as Common Name, of the test
+/// authority that follows from the seed (net::test_certificate_authority), which the devices trust
+/// in turn. For brokers that are reached by TLS, outside of the world.
+struct certificates_spec {
+    std::uint64_t seed = 1;
+};
+
 struct fleet_spec {
     std::string name = "fleet";
     std::uint32_t count = 1;                    ///< devices
@@ -155,6 +162,7 @@ struct fleet_spec {
     std::optional<std::uint16_t> topic_alias_maximum{};  ///< version 5
     std::optional<std::string> user_name{};     ///< template
     std::optional<std::string> password{};      ///< template
+    std::optional<certificates_spec> certificates{};
     std::optional<will_spec> will{};
     duration start{};                           ///< first connect, from the run's beginning
     duration ramp_up{};                         ///< first connects evenly over this; 0: all at once

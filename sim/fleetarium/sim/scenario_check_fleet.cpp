@@ -19,6 +19,9 @@ constexpr duration keep_alive_max = std::chrono::seconds(65'535);
 /// The largest of the intervals with four bytes; one more says "never".
 constexpr duration interval_max = std::chrono::seconds(4'294'967'294);
 
+/// Of a certificate (RFC 5280, appendix A.1).
+constexpr std::size_t common_name_max = 64;
+
 std::string_view matching_part(std::string_view filter) {
     const auto shared = parse_shared_filter(filter);
     return shared ? shared->filter : filter;
@@ -69,6 +72,12 @@ void scenario_checker::check_connect(const fleet_sample& sample, const std::stri
         } else if (id.empty() && !fleet.clean_start && fleet.version == protocol_version::v3_1_1) {
             report(pointer + "/client_id", "an empty client id with a session to keep",
                    "a client id, or clean_start true");  // v3/MQTT-3.1.3-7
+        }
+        if (fleet.certificates && (id.empty() || id.size() > common_name_max)) {
+            report(pointer + "/certificates",
+                   id.empty() ? "certificates for an empty client id"
+                              : "certificates for " + quoted(id),
+                   "client ids of 1 to 64 bytes: they are the Common Names");
         }
     }
     if (fleet.user_name) {

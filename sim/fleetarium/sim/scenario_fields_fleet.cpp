@@ -28,6 +28,18 @@ const object_type<will_spec>& will_type() {
     return type;
 }
 
+const object_type<certificates_spec>& certificates_type() {
+    using t = certificates_spec;
+    static const object_type<t> type{
+        "certificates",
+        "a source of certificates",
+        "Certificates that name devices by their client ids, all from one authority for tests.",
+        {make_field<t>("seed", integer<std::uint64_t>(0), &t::seed,
+                       "Of the authority; `fleetarium certs --seed` makes the broker's files.",
+                       "7", need::required)}};
+    return type;
+}
+
 const object_type<coverage_spec>& coverage_type() {
     using t = coverage_spec;
     static const object_type<t> type{
@@ -196,6 +208,11 @@ std::vector<field<fleet_spec>> fleet_fields() {
                       R"("{fleet}")"),
         make_field<t>("password", optional_of(text()), &t::password, "Template of the password.",
                       R"("secret-{index}")"),
+        make_field<t>("certificates", optional_of(object_of(certificates_type())),
+                      &t::certificates,
+                      "Each device shows a certificate of its own to a broker of --target that is "
+                      "reached by TLS.",
+                      R"({"seed": 7})"),
         make_field<t>("will", optional_of(object_of(will_type())), &t::will,
                       "What the broker publishes when a device vanishes.",
                       R"({"topic": "status/{client_id}", "payload": "lost"})"),
