@@ -44,7 +44,7 @@ std::string joined(const std::vector<std::string>& names) {
 std::uint64_t devices_of(const sim::scenario& described, const std::string& broker) {
     std::uint64_t out = 0;
     for (const sim::fleet_spec& each : described.fleets) {
-        const std::string& named =
+        const std::string named =
             each.broker.empty() ? broker_names(described).front() : each.broker;
         out += named == broker ? each.count : 0;
     }

@@ -71,11 +71,13 @@ broker::server_options options_with(const std::string& url, const net::tls_optio
 TEST_CASE("one story, told over every transport and in both versions", "[client][network]") {
     const temporary_folder folder;
     const net::test_certificate_authority authority(7);
-    const std::string socket = "unix://" + folder.path() + "/socket";
     const auto version = GENERATE(protocol_version::v3_1_1, protocol_version::v5);
-    const std::string url = GENERATE_COPY(
-        values<std::string>({"mqtt://127.0.0.1:0", "mqtts://127.0.0.1:0", "ws://127.0.0.1:0",
-                             "wss://127.0.0.1:0", socket}));
+    std::string url = GENERATE(values<std::string>({"mqtt://127.0.0.1:0", "mqtts://127.0.0.1:0",
+                                                    "ws://127.0.0.1:0", "wss://127.0.0.1:0",
+                                                    "unix://"}));
+    if (url == "unix://") {
+        url += folder.path() + "/socket";
+    }
     INFO(url);
     broker::server server(options_with(url, authority.server_tls()));
     server.start();

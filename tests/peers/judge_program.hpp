@@ -17,7 +17,7 @@
 /// they tell what they found.
 namespace fleetarium::judges {
 
-constexpr std::chrono::seconds deadline{15};
+constexpr std::chrono::seconds deadline{30};
 
 /// The broker did what it should not.
 class wrong : public std::runtime_error {

@@ -10,7 +10,7 @@
 namespace fleetarium::judges {
 namespace {
 
-constexpr unsigned long deadline_ms = 15'000;
+constexpr unsigned long deadline_ms = 30'000;
 
 struct setup {
     std::string url{};  ///< empty: the place's
@@ -124,7 +124,7 @@ public:
         MQTTClient_message* arrived = nullptr;
         const int code = MQTTClient_receive(handle_, &topic, &size, &arrived, deadline_ms);
         if (arrived == nullptr) {
-            throw wrong("sent:     " + sent + "\nexpected: a message within 15 s\ngot:      code " +
+            throw wrong("sent:     " + sent + "\nexpected: a message within 30 s\ngot:      code " +
                         std::to_string(code));
         }
         const std::string payload(static_cast<const char*>(arrived->payload),

@@ -40,7 +40,6 @@ public:
     void cancel() noexcept override {
         ++state_->generation;
         state_->fired = nullptr;
-        boost::system::error_code ignored;
         state_->waiting.cancel();
     }
 

@@ -2,6 +2,7 @@
 without a farewell is killing it."""
 
 import json
+import math
 import time
 
 from judging.brokers import PASSWORD, USER, Broker
@@ -188,7 +189,7 @@ def rr(place):
     """mosquitto_rr gets the answer to its request"""
     responder = place.subscriber("-t", "service/sum", "-q", "1", "-C", "1")
     request = place.run("mosquitto_rr", "-t", "service/sum", "-e", "answers/7", "-q", "1", "-m",
-                        "2+3", "-W", "20",
+                        "2+3", "-W", "60",
                         *(("-D", "publish", "correlation-data", "nr-9") if place.v5 else ()))
     asked = messages(responder, 1)[0]
     expect("a request", ("service/sum", "2+3", 1, 0), brief(asked))
@@ -249,8 +250,8 @@ def properties(place):
     del sent["message-expiry-interval"]
     sent |= {"user-properties": {"k\u00e9y": "v\u00e4lue"}, "subscription-identifier": 268435455}
     expect("a message with properties", sent, got)
-    if expiry_left not in (999, 1000):
-        expect("message expiry interval 1000", "1000 or 999", expiry_left)
+    if not 900 < (expiry_left or 0) <= 1000:
+        expect("message expiry interval 1000", "1000 or a little less", expiry_left)
 
 
 def alias(place):
@@ -321,6 +322,7 @@ def expiry(place):
     keep = ["-i", "expiring", "-c", "-x", "100", "-q", "1"]
     sub = place.run("mosquitto_sub", "-t", "expiring", "-E", *keep)
     expect("mosquitto_sub -E -c", 0, sub.end())
+    started = time.monotonic()
     place.publish("-t", "expiring", "-q", "1", "-m", "short",
                   "-D", "publish", "message-expiry-interval", "1")
     place.publish("-t", "expiring", "-q", "1", "-m", "long",
@@ -330,8 +332,9 @@ def expiry(place):
     got = messages(sub, 1)[0]
     expect("one message that expired, one that did not", "long", got["payload"])
     left = got["properties"].get("message-expiry-interval")
-    if left not in (97, 98):
-        expect("message expiry interval 100, and 2.1 s away", "98 or 97", left)
+    least = 100 - math.ceil(time.monotonic() - started)
+    if not least <= (left or 0) <= 98:
+        expect("message expiry interval 100, and 2.1 s away", f"{least} to 98", left)
 
 
 STORIES_OF_5 = [properties, alias, shared, no_subscribers, given_id]

@@ -11,7 +11,7 @@ from judging.processes import Process, find_program
 from judging.proxy import Proxy
 from judging.verdicts import Wrong
 
-TIME_LIMIT = 100.0  # seconds; for all of a program's cases
+TIME_LIMIT = 100.0  # seconds from one line of a program to the next
 
 
 def judge(kit, verdicts, command, transports):

@@ -11,7 +11,7 @@ const given = Object.fromEntries(process.argv.slice(2).map((word) => {
 }))
 const mqtt = createRequire(`${given.packages}/package.json`)('mqtt')
 
-const DEADLINE_MS = 15000
+const DEADLINE_MS = 30000
 const VERSIONS = { '3.1.1': 4, '5.0': 5 }
 
 class Wrong extends Error {}
@@ -106,7 +106,8 @@ class Peer {
     }
 
     async open(code = 0) {
-        await this.wait('CONNECT', 'CONNACK', () => this.connections > 0 || this.error || this.closed)
+        await this.wait('CONNECT', 'CONNACK',
+            () => this.connections > 0 || this.error || this.closed)
         expect('CONNECT', code, this.error ? this.error.code : this.connack.reasonCode ?? 0)
         return this
     }
@@ -417,7 +418,8 @@ const stories_of_tcp = {
             await peer.received(peer.messages.length + 1, 'a batch')
             const connections = sender.connections
             sender.client.stream.destroy()
-            await sender.wait('a lost connection', 'another', () => sender.connections > connections)
+            await sender.wait('a lost connection', 'another',
+                () => sender.connections > connections)
         }
         await within('500 messages', 'an acknowledgement of each', Promise.all(answers))
         const of = (qos) => peer.messages.filter(({ packet }) => packet.qos === qos)
