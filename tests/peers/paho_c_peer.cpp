@@ -140,11 +140,12 @@ void offline_queue(const place& where) {
     expect("CONNECT with clean start", false, last.open().session_present);
 }
 
-// Paho, as Debian has it, sends a QoS 2 message again from memory that it has freed, so this is
-// QoS 1 only; MQTT.js judges QoS 2.
+// Each batch has arrived before the connection is cut, and the next is sent while there is none.
+// Paho, as Debian has it, sends what was under way again from memory that it has freed: the broker
+// is then told other topics or no UTF-8. MQTT.js judges that case.
 void cut_often(const place& where) {
-    constexpr int batches = 3;
-    constexpr int batch_size = 100;
+    constexpr int batches = 4;
+    constexpr std::size_t batch_size = 100;
     paho_client receiver(where);
     receiver.open();
     const std::string topic = where.named("cut");
@@ -156,24 +157,24 @@ void cut_often(const place& where) {
     setup.reconnect = true;
     paho_client sender(where, setup);
     sender.open();
-    std::set<std::string> expected;
-    for (int batch = 0; batch < batches; ++batch) {
-        const std::size_t before = receiver.arrived();
-        for (int number = 0; number < batch_size; ++number) {
-            const message sent{topic, std::to_string(batch * batch_size + number), 1};
+    std::vector<std::string> expected;
+    for (std::size_t batch = 0; batch < batches; ++batch) {
+        for (std::size_t number = 0; number < batch_size; ++number) {
+            const message sent{topic, std::to_string(expected.size()), 2};
             sender.send(sent);
-            expected.insert(sent.payload);
+            expected.push_back(sent.brief());
         }
-        receiver.received(before + 1, "a batch");
-        const std::size_t connections = sender.connections();
-        ask("cut " + where.transport);
-        sender.wait_for_connection(connections + 1);
+        expect("QoS 2 over several connections", expected,
+               receiver.briefs(expected.size(), "QoS 2 over several connections"));
+        sender.flush(0);
+        if (batch + 1 < batches) {
+            const std::size_t connections = sender.connections();
+            ask("cut " + where.transport);
+            if (batch % 2 == 0) {
+                sender.wait_for_connection(connections + 1);
+            }
+        }
     }
-    std::set<std::string> got;
-    for (std::size_t count = 0; got.size() < expected.size();) {
-        got.insert(receiver.received(++count, "300 messages over four connections").back().payload);
-    }
-    expect("300 messages over four connections: nothing else arrives", true, got == expected);
 }
 
 void ten_thousand(const place& where) {
@@ -460,7 +461,7 @@ void run(const settings& given) {
             judge(where, "acknowledgements tell what became of it", told);
         }
         if (where.transport == "tcp") {
-            judge(where, "QoS 1 over a connection that is cut again and again: nothing is lost",
+            judge(where, "a client connects again by itself, and sends what waited: each once",
                   cut_often);
             judge(where, "ten thousand messages at QoS 1, in order", ten_thousand);
             judge(where, "a wrong password, an unknown user and no user are refused", refused);
