@@ -232,6 +232,7 @@ TEST_CASE("a port in use is refused with a sentence", "[http]") {
     CHECK(sentence.find("HTTP address \"" + server.listening() + "\"") == 0);
     CHECK(sentence.find("the address is in use") != std::string::npos);
     CHECK(sentence.find("choose another port") != std::string::npos);
+    CHECK(sentence.find("mqtt://") == std::string::npos);
 }
 
 TEST_CASE("an MQTT client on the HTTP port gets a sentence and the end", "[http]") {

@@ -97,10 +97,14 @@ public:
         try {
             listener_ = net::make_listener(context, url, {});
         } catch (const std::runtime_error& error) {
-            // Whoever asked for HTTP is not helped by the URL of a broker before the sentence.
+            // Whoever asked for HTTP is not helped by the URL of a broker.
             std::string why = error.what();
-            const std::string prefix = to_string(url) + ": ";
-            fail(options.address, why.starts_with(prefix) ? why.substr(prefix.size()) : why);
+            const std::string of_broker = " on " + to_string(url);
+            const std::size_t at_url = why.find(of_broker);
+            if (at_url != std::string::npos) {
+                why.erase(at_url, of_broker.size());
+            }
+            fail(options.address, why);
         }
         const bool is_v6 = at.host.find(':') != std::string::npos;
         listening_ =
