@@ -140,43 +140,6 @@ void offline_queue(const place& where) {
     expect("CONNECT with clean start", false, last.open().session_present);
 }
 
-// Each batch has arrived before the connection is cut, and the next is sent while there is none.
-// Paho, as Debian has it, sends what was under way again from memory that it has freed: the broker
-// is then told other topics or no UTF-8. MQTT.js judges that case.
-void cut_often(const place& where) {
-    constexpr int batches = 4;
-    constexpr std::size_t batch_size = 100;
-    paho_client receiver(where);
-    receiver.open();
-    const std::string topic = where.named("cut");
-    receiver.subscribe({topic});
-    client_setup setup;
-    setup.url = where.relayed_url();
-    setup.client_id = topic;
-    setup.keep = true;
-    setup.reconnect = true;
-    paho_client sender(where, setup);
-    sender.open();
-    std::vector<std::string> expected;
-    for (std::size_t batch = 0; batch < batches; ++batch) {
-        for (std::size_t number = 0; number < batch_size; ++number) {
-            const message sent{topic, std::to_string(expected.size()), 2};
-            sender.send(sent);
-            expected.push_back(sent.brief());
-        }
-        expect("QoS 2 over several connections", expected,
-               receiver.briefs(expected.size(), "QoS 2 over several connections"));
-        sender.flush(0);
-        if (batch + 1 < batches) {
-            const std::size_t connections = sender.connections();
-            ask("cut " + where.transport);
-            if (batch % 2 == 0) {
-                sender.wait_for_connection(connections + 1);
-            }
-        }
-    }
-}
-
 void ten_thousand(const place& where) {
     paho_client receiver(where);
     paho_client sender(where.other());
@@ -461,8 +424,6 @@ void run(const settings& given) {
             judge(where, "acknowledgements tell what became of it", told);
         }
         if (where.transport == "tcp") {
-            judge(where, "a client connects again by itself, and sends what waited: each once",
-                  cut_often);
             judge(where, "ten thousand messages at QoS 1, in order", ten_thousand);
             judge(where, "a wrong password, an unknown user and no user are refused", refused);
             judge(where, "the access file lets through what it names and nothing else",

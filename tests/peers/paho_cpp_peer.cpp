@@ -248,44 +248,6 @@ void will(const place& where) {
     expect("a client that is cut off", topic + " gone 2", brief(*receiver.receive("its will")));
 }
 
-// As in paho_c_peer.cpp: nothing is under way when the connection is cut.
-void cut_often(const place& where) {
-    constexpr int batches = 4;
-    constexpr int batch_size = 100;
-    const std::string topic = where.named("cpp-cut");
-    cpp_client receiver(where);
-    receiver.open();
-    receiver.subscribe(topic);
-    setup chosen;
-    chosen.url = where.relayed_url();
-    chosen.client_id = topic;
-    chosen.keep = true;
-    chosen.reconnect = true;
-    cpp_client sender(where, chosen);
-    sender.open();
-    for (int batch = 0; batch < batches; ++batch) {
-        std::vector<mqtt::delivery_token_ptr> under_way;
-        for (int number = 0; number < batch_size; ++number) {
-            under_way.push_back(sender.send(topic, std::to_string(batch * 1000 + number), 2));
-        }
-        for (int number = 0; number < batch_size; ++number) {
-            expect("QoS 2 over several connections",
-                   topic + ' ' + std::to_string(batch * 1000 + number) + " 2",
-                   brief(*receiver.receive("QoS 2 over several connections")));
-        }
-        for (const auto& each : under_way) {
-            expect("PUBLISH at QoS 2: acknowledged", true, each->wait_for(deadline));
-        }
-        if (batch + 1 < batches) {
-            const std::size_t connections = sender.connections();
-            ask("cut " + where.transport);
-            if (batch % 2 == 0) {
-                sender.wait_for_connection(connections + 1);
-            }
-        }
-    }
-}
-
 void ten_thousand(const place& where) {
     cpp_client receiver(where);
     cpp_client sender(where.other());
@@ -485,8 +447,6 @@ void run(const settings& given) {
             judge(where, "a shared subscription deals each message to one member", shared);
         }
         if (where.transport == "tcp") {
-            judge(where, "a client connects again by itself, and sends what waited: each once",
-                  cut_often);
             judge(where, "ten thousand messages at QoS 1, in order", ten_thousand);
             judge(where, "a wrong password and denied topics are refused", refused);
         }
