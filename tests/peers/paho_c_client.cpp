@@ -81,7 +81,6 @@ paho_client::paho_client(const place& where, const client_setup& setup)
     }
     MQTTAsync_createOptions options = MQTTAsync_createOptions_initializer;
     options.MQTTVersion = where.v5 ? MQTTVERSION_5 : MQTTVERSION_3_1_1;
-    options.sendWhileDisconnected = setup.reconnect;
     options.maxBufferedMessages = 100'000;
     start(MQTTAsync_createWithOptions(&handle_, setup_.url.c_str(), setup_.client_id.c_str(),
                                       MQTTCLIENT_PERSISTENCE_NONE, nullptr, &options),
@@ -106,10 +105,6 @@ paho_client::paho_client(const place& where, const client_setup& setup)
             return 1;
         },
         nullptr);
-    MQTTAsync_setConnected(handle_, this, [](void* context, char*) {
-        auto& self = *static_cast<paho_client*>(context);
-        self.watch_.change([&] { ++self.connections_; });
-    });
     MQTTAsync_setDisconnected(handle_, this,
                               [](void* context, MQTTProperties*, MQTTReasonCodes code) {
                                   auto& self = *static_cast<paho_client*>(context);
@@ -133,9 +128,6 @@ const outcome& paho_client::open(int code) {
     used.MQTTVersion = where_.v5 ? MQTTVERSION_5 : MQTTVERSION_3_1_1;
     used.keepAliveInterval = 30;
     used.connectTimeout = static_cast<int>(deadline.count());
-    used.automaticReconnect = setup_.reconnect;
-    used.minRetryInterval = 1;
-    used.maxRetryInterval = 1;
     if (where_.v5) {
         used.cleanstart = !setup_.keep;
         if (setup_.keep) {
@@ -309,28 +301,10 @@ std::vector<std::string> paho_client::briefs(std::size_t count, const std::strin
     return found;
 }
 
-std::size_t paho_client::arrived() {
-    std::size_t count = 0;
-    watch_.change([&] { count = messages_.size(); });
-    return count;
-}
-
 int paho_client::ended(const std::string& sent) {
     watch_.wait(
         sent, "the end of the connection", [&] { return ended_; }, [&] { return state(); });
     return end_code_;
-}
-
-std::size_t paho_client::connections() {
-    std::size_t count = 0;
-    watch_.change([&] { count = connections_; });
-    return count;
-}
-
-void paho_client::wait_for_connection(std::size_t number) {
-    watch_.wait(
-        "a lost connection", "connection number " + std::to_string(number),
-        [&] { return connections_ >= number; }, [&] { return state(); });
 }
 
 // Callbacks
@@ -340,8 +314,7 @@ std::string paho_client::state() const {
     if (!messages_.empty()) {
         text += ", the last \"" + messages_.back().brief() + '"';
     }
-    return text + "; connection number " + std::to_string(connections_) +
-           (ended_ ? ", ended with code " + std::to_string(end_code_) : "");
+    return text + (ended_ ? ", ended with code " + std::to_string(end_code_) : "");
 }
 
 paho_client::request& paho_client::new_request(kind what, std::size_t count) {

@@ -5,8 +5,6 @@
 #include <MQTTAsync.h>
 
 #include <deque>
-#include <map>
-#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -64,8 +62,7 @@ struct message {
 struct client_setup {
     std::string url{};  ///< empty: the place's
     std::string client_id{};
-    bool keep = false;       ///< the session, on both sides
-    bool reconnect = false;  ///< by itself, after a lost connection
+    bool keep = false;  ///< the session, on both sides
     const message* will = nullptr;
     std::string user_name{};
     std::string password{};
@@ -107,11 +104,8 @@ public:
     std::vector<message> received(std::size_t count, const std::string& sent,
                                   std::chrono::seconds limit = deadline);
     std::vector<std::string> briefs(std::size_t count, const std::string& sent);
-    std::size_t arrived();
     /// Waits until the broker ends the connection; the reason code, 0 without one.
     int ended(const std::string& sent);
-    std::size_t connections();
-    void wait_for_connection(std::size_t number);
 
 private:
     enum class kind { connect, subscribe, unsubscribe, other };
@@ -140,7 +134,6 @@ private:
     std::deque<request> requests_;
     std::vector<message> messages_;
     std::size_t unanswered_ = 0;
-    std::size_t connections_ = 0;
     bool ended_ = false;
     int end_code_ = 0;
 };

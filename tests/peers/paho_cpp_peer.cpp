@@ -4,6 +4,7 @@
 #include <mqtt/client.h>
 
 #include <algorithm>
+#include <atomic>
 #include <memory>
 #include <set>
 #include <thread>
@@ -20,7 +21,6 @@ struct setup {
     std::string url{};  ///< empty: the place's
     std::string client_id{};
     bool keep = false;
-    bool reconnect = false;
     mqtt::const_message_ptr will{};
     std::string user_name{};
     std::string password{};
@@ -45,8 +45,6 @@ public:
         client_.set_disconnected_handler([this](const mqtt::properties&, mqtt::ReasonCode code) {
             watch_.change([&] { end_code_ = code; });
         });
-        client_.set_connected_handler(
-            [this](const std::string&) { watch_.change([&] { ++connections_; }); });
         client_.set_connection_lost_handler(
             [this](const std::string&) { watch_.change([&] { lost_ = true; }); });
         client_.start_consuming();
@@ -65,9 +63,6 @@ public:
             }
         } else {
             builder.clean_session(!chosen_.keep);
-        }
-        if (chosen_.reconnect) {
-            builder.automatic_reconnect(1s, 1s);
         }
         if (chosen_.will) {
             builder.will(mqtt::will_options(*chosen_.will));
@@ -152,18 +147,6 @@ public:
         return end_code_;
     }
 
-    std::size_t connections() {
-        std::size_t count = 0;
-        watch_.change([&] { count = connections_; });
-        return count;
-    }
-
-    void wait_for_connection(std::size_t number) {
-        watch_.wait(
-            "a lost connection", "connection number " + std::to_string(number),
-            [&] { return connections_ >= number; }, [&] { return std::to_string(connections_); });
-    }
-
 private:
     static void finish(mqtt::token& waited, const std::string& sent) {
         if (!waited.wait_for(deadline)) {
@@ -177,7 +160,6 @@ private:
     watch watch_;
     int end_code_ = 0;
     bool lost_ = false;
-    std::size_t connections_ = 0;
     mqtt::async_client client_;  // last: its callbacks use the others
 };
 
