@@ -9,9 +9,11 @@
 #include <catch2/catch.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
+#include <sys/resource.h>
 #include <vector>
 
 using namespace fleetarium;
@@ -200,6 +202,24 @@ TEST_CASE("what a real client sends is handled at once, not at the next tick of 
     REQUIRE(taken.size() == 200);
     // The best of many, since the machine may be busy: a loop that sleeps would never be so fast.
     CHECK(*std::min_element(taken.begin(), taken.end()) < 1ms);
+}
+
+TEST_CASE("a paced run with real clients sleeps between what happens") {
+    open_world all;
+    all.w.add_fleet(doors(10, 1e9));
+    real_client one(all.context, all.url);
+    one.first = connect_packet("one") + subscribe_packet("#");
+    CHECK(all.until([&] { return all.broker.core().subscription_count() == 1; }));
+    const auto processor_time = [] {
+        rusage used{};
+        getrusage(RUSAGE_SELF, &used);
+        return std::chrono::seconds{used.ru_utime.tv_sec + used.ru_stime.tv_sec} +
+               std::chrono::microseconds{used.ru_utime.tv_usec + used.ru_stime.tv_usec};
+    };
+    const auto before = processor_time();
+    all.run.run_until(all.w.now() + 600ms);
+    CHECK(processor_time() - before < 300ms);
+    CHECK(one.received.size() > connack_packet.size() + suback_packet.size());
 }
 
 TEST_CASE("a real client that leaves is gone in the world, and its will is published") {

@@ -256,6 +256,33 @@ TEST_CASE(
     CHECK_FALSE(all_met(evaluate(too_much, report)));
 }
 
+TEST_CASE("the report says how well the wall clock was kept up with, and who came from outside") {
+    world w;
+    w.add_broker();
+    w.run_for(1s);
+    const run_report report = w.report();
+    const auto text = [&](const run_timing& timing) {
+        return report_text(report, {}, timing, false);
+    };
+    using Catch::Contains;
+    const run_timing fast{.wall_seconds = 0.5};
+    CHECK_THAT(text(fast), Contains("2 times real time") && !Contains("pace"));
+    const run_timing paced{.wall_seconds = 1, .pace = 10, .behind_max_seconds = 0.002};
+    CHECK_THAT(text(paced), Contains("x10, kept: no event more than 2 ms late") &&
+                                !Contains("times real time") && !Contains("this run only"));
+    const run_timing late{.wall_seconds = 9,
+                          .pace = 1,
+                          .behind_max_seconds = 3,
+                          .behind_total_seconds = 5,
+                          .real_clients = 2,
+                          .real_clients_closed = 1};
+    CHECK_THAT(text(late), Contains("not kept at x1: too late for 5 s, by up to 3 s") &&
+                               Contains("2 connections, 1 closed for slow reading") &&
+                               Contains("this run only"));
+    CHECK_THAT(report_json(report, {}, late),
+               Contains("\"behind_max\": 3.0") && Contains("\"real_clients\": 2"));
+}
+
 TEST_CASE("a matcher of deliveries gives each receiver each message once") {
     sim::detail::delivery_matcher matcher;
     const auto number = [](const auto& found) { return found ? found->identity.number : 0; };

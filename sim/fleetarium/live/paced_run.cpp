@@ -78,11 +78,22 @@ bool paced_run::work(instant end) {
 /// Sleeps until then, or until something happens at a socket.
 void paced_run::wait(instant due) {
     const duration left = real_time_to(due);
-    if (left > duration{}) {
-        alarm_.expires_after(left);
-        alarm_.async_wait([](boost::system::error_code) {});
-        context_.run_one();
+    if (left <= duration{}) {
+        return;
     }
+    // An alarm that is set for earlier stays: to be woken once too often costs less than to set it
+    // anew for each thing that happens, and setting it anew would itself be such a thing.
+    const instant at = saturating_add(net::real_now(), left);
+    if (at < alarm_at_) {
+        alarm_at_ = at;
+        alarm_.expires_after(left);
+        alarm_.async_wait([this](boost::system::error_code cancelled) {
+            if (!cancelled) {
+                alarm_at_ = never;
+            }
+        });
+    }
+    context_.run_one();
 }
 
 void paced_run::note_lateness(instant due) {

@@ -60,6 +60,7 @@ private:
     boost::asio::io_context& context_;
     boost::asio::executor_work_guard<boost::asio::io_context::executor_type> guard_;
     boost::asio::steady_timer alarm_;
+    instant alarm_at_ = never;  // real
     instant real_start_;
     instant world_start_;
     instant end_;  // of the present run_until; the world goes no farther
