@@ -175,7 +175,30 @@ private:
     bool refused_ = false;
 };
 
+/// What is wrong with what is asked for; empty if nothing is.
+std::string problem_of(const sub_flags& flags) {
+    for (const std::string& filter : flags.filters) {
+        if (is_shared_filter(filter) && !parse_shared_filter(filter)) {
+            return "found the topic filter \"" + filter +
+                   "\", expected $share/NAME/FILTER, the name without / + #";
+        }
+        if (!is_valid_topic_filter(filter)) {
+            return "found the topic filter \"" + filter +
+                   "\", expected levels apart by /, + for one whole level, # for all from here on, "
+                   "last";
+        }
+    }
+    if (flags.client.version != "5" && (flags.no_local || flags.no_retained)) {
+        return "--no-local and --no-retained are part of MQTT 5, not of 3.1.1";
+    }
+    return {};
+}
+
 int sub(const sub_flags& flags) {
+    if (const std::string problem = problem_of(flags); !problem.empty()) {
+        complain("sub", problem);
+        return exit_bad_input;
+    }
     asio::io_context context;
     real_environment network(context);
     std::optional<client> connection;
@@ -207,15 +230,9 @@ int sub(const sub_flags& flags) {
                 status = all.status();
                 return;
             }
-            const auto why = failed.code();
-            const bool bad_use = why == error::invalid_topic_filter ||
-                                 why == error::invalid_argument ||
-                                 why == error::not_in_this_version;
-            complain("sub", bad_use
-                                ? "found a filter or option that cannot be used: " + why.message()
-                                : net::to_string(connection->config().urls().front()) + ": " +
-                                      why.message());
-            status = bad_use ? exit_bad_input : exit_not_carried_out;
+            complain("sub", net::to_string(connection->config().urls().front()) + ": " +
+                                failed.code().message());
+            status = exit_not_carried_out;
         }
     });
     context.run();

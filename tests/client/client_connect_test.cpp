@@ -350,7 +350,7 @@ TEST_CASE("a server can send the client elsewhere, if it is to follow", "[client
         CHECK(network.attempts().back().second == "old");
     }
     SECTION("it is: the first one named is tried at once") {
-        client c(network, config.follow_server_reference());
+        client c(network, config.follow_server_reference(true));
         c.start();
         network.settle();
         REQUIRE(network.attempts().size() >= 2);
@@ -378,7 +378,8 @@ TEST_CASE("servers that send the client round in circles are not followed withou
     };
     one.on_packet = sends_to("two");
     two.on_packet = sends_to("one");
-    client c(network, client_config("mqtt://one").reconnect(steady()).follow_server_reference());
+    client c(network,
+             client_config("mqtt://one").reconnect(steady()).follow_server_reference(true));
     c.start();
     network.settle();
     CHECK(network.attempts().size() < 10);

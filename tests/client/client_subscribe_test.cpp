@@ -444,6 +444,36 @@ TEST_CASE("unsubscribing without a connection is made good with the next one",
     CHECK(t.broker.core().subscription_count() == 0);
 }
 
+TEST_CASE("a handle that goes without a connection unsubscribes with the next one",
+          "[client][subscribe]") {
+    bench t;
+    t.connect();
+    subscription stream = t.subscribe("a");
+    t.network.cut();
+    stream = subscription();
+    t.network.advance(1s);
+    CHECK(t.c.connection().session_present);
+    CHECK(t.broker.core().subscription_count() == 0);
+}
+
+TEST_CASE("an UNSUBSCRIBE sent again after a break does not end a subscription made meanwhile",
+          "[client][subscribe]") {
+    bench t;
+    t.connect();
+    subscription first = t.subscribe("a");
+    t.network.stall(true);
+    outcome left;
+    first.async_unsubscribe(note(left));
+    t.network.settle();
+    subscription second = *t.c.subscribe("a", qos::at_least_once);
+    t.network.settle();
+    t.network.cut();
+    t.network.advance(1s);
+    CHECK(left.succeeded());
+    t.publish("a", "x");
+    CHECK(take_all(second) == texts{"a=x"});
+}
+
 TEST_CASE("a subscribe that is given up leaves no subscription behind", "[client][subscribe]") {
     bench t;
     asio::cancellation_signal signal;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <fleetarium/client/environment.hpp>
+#include <fleetarium/core/random.hpp>
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -72,7 +73,9 @@ public:
     std::unique_ptr<timer> make_timer() override;
     std::unique_ptr<net::connect_attempt> connect(const net::url& to, const net::tls_context& tls,
                                                   net::connect_handler done) override;
-    std::uint64_t next_seed() override { return ++seed_; }
+    std::uint64_t next_seed() override {
+        return random_at(make_random_key(7, 0, "seeds"), seeds_++);
+    }
 
     // The world outside
 
@@ -174,7 +177,7 @@ private:
 
     std::unique_ptr<boost::asio::io_context> context_ = std::make_unique<boost::asio::io_context>();
     instant now_{};
-    std::uint64_t seed_ = 0;
+    std::uint64_t seeds_ = 0;
     std::uint64_t timers_started_ = 0;
     std::map<std::pair<instant, std::uint64_t>, std::function<void()>> timers_;
     std::map<std::string, memory_server*> servers_;

@@ -208,7 +208,7 @@ public:
     /// Whether to go where the server says "use another server" or "server moved" (MQTT 5), with
     /// the same scheme. If not, the first is a failure like others, and the second ends the client
     /// unless another URL is left.
-    client_config& follow_server_reference(bool on = true) {
+    client_config& follow_server_reference(bool on) {
         follow_server_reference_ = on;
         return *this;
     }
@@ -242,9 +242,10 @@ public:
 
     /// On, the default: the client begins with a new session, and `async_disconnect` ends it; a
     /// connection that breaks meanwhile is resumed. Off: the session that an earlier run of the
-    /// program left is resumed, and outlives this one for `session_expiry`.
+    /// program left is resumed, and outlives this one for `session_expiry`: its subscriptions, and
+    /// the messages that wait at the server. What this side had under way in it is forgotten.
     /// In MQTT 3.1.1 this is Clean Session, on each connection.
-    client_config& clean_start(bool on = true) {
+    client_config& clean_start(bool on) {
         clean_start_ = on;
         return *this;
     }
@@ -268,7 +269,7 @@ public:
         return *this;
     }
     /// Whether to use topic aliases where the server allows them.
-    client_config& use_topic_aliases(bool on = true) {
+    client_config& use_topic_aliases(bool on) {
         use_topic_aliases_ = on;
         return *this;
     }

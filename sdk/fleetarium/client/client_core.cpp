@@ -61,7 +61,10 @@ std::shared_ptr<client_core> client_core::make(environment& in, client_config co
         if (!made->config_.clean_start()) {
             // An earlier run of the program may have left a session, of which nothing is known
             // here: as after a CONNECT that broke off before its answer. Without this the client
-            // would have to take the server's word of it as a mistake [v5/MQTT-3.2.2-4].
+            // would have to take the server's word of it as a mistake [v5/MQTT-3.2.2-4]. Its
+            // packet ids have to be others than those that the server may still hold.
+            made->session_.continue_packet_ids_behind(
+                static_cast<std::uint16_t>(made->environment_.next_seed()));
             static_cast<void>(made->session_.connect(request, made->environment_.now()));
             made->session_.handle_closed(made->environment_.now());
         }

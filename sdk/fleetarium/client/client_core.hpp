@@ -172,7 +172,7 @@ private:
     void pump_subscriptions();
     void restore_subscriptions(bool session_present);
     void answer(subscription_entry& entry, boost::system::error_code why, reason_code code);
-    void leave(subscription_stream& stream);
+    std::vector<std::string> leave(subscription_stream& stream);
     void fail_streams(boost::system::error_code why);
     void note_room();
 

@@ -161,9 +161,9 @@ void client_core::publish(message_ptr message, operation_ptr<reason_code> waitin
         return;
     }
     auto observer = std::make_shared<publish_operation>(waiting);
-    waiting->on_given_up([weak = weak_from_this(), whose = observer.get()] {
+    waiting->on_given_up([weak = weak_from_this(), whose = std::weak_ptr(observer)] {
         if (const auto live = weak.lock()) {
-            live->forget(whose);
+            live->forget(whose.lock().get());
         }
     });
     enqueue({std::move(message), std::move(observer)});
@@ -284,8 +284,11 @@ void client_core::collect_dropped() {
     }
 }
 
+/// Takes a message back that waits in the queue, if it does. Null is nobody's.
 void client_core::forget(const publish_observer* whose) {
-    queue_.remove(whose);
+    if (whose != nullptr) {
+        queue_.remove(whose);
+    }
     complete_flushes();
 }
 
@@ -374,12 +377,13 @@ void client_core::request(std::string_view topic, bytes_view payload,
                 const instant now = environment_.now();
                 auto observer =
                     std::make_shared<request_operation>(waiting, weak_from_this(), number);
-                waiting->on_given_up([weak = weak_from_this(), whose = observer.get(), number] {
-                    if (const auto live = weak.lock()) {
-                        live->forget(whose);
-                        live->requests_.erase(number);
-                    }
-                });
+                waiting->on_given_up(
+                    [weak = weak_from_this(), whose = std::weak_ptr(observer), number] {
+                        if (const auto live = weak.lock()) {
+                            live->forget(whose.lock().get());
+                            live->requests_.erase(number);
+                        }
+                    });
                 requests_.emplace(number, waiting);
                 enqueue({message::make(message, {{0, now}, 0, expiry_of(message, now)}),
                          std::move(observer)});

@@ -84,6 +84,16 @@ void client_core::pump_subscriptions() {
     const instant now = environment_.now();
     while (!subscriptions_.to_unsubscribe.empty()) {
         unsubscribe_request& next = subscriptions_.to_unsubscribe.front();
+        // One that is sent again after a break must not end what was subscribed to meanwhile.
+        subscriptions_.remove_wanted(next);
+        if (next.filters.empty()) {
+            if (next.waiting) {
+                next.waiting->complete(
+                    {}, std::vector<reason_code>(next.places.size(), reason_code::success));
+            }
+            subscriptions_.to_unsubscribe.pop_front();
+            continue;
+        }
         const std::vector<std::string_view> names(next.filters.begin(), next.filters.end());
         fleetarium::unsubscribe out;
         out.filters = topic_filters(names);
@@ -125,6 +135,7 @@ void client_core::pump_subscriptions() {
         subscriptions_.to_subscribe.pop_front();
         entry->queued = false;
         if (sent) {
+            entry->told = true;
             subscriptions_.subscribing.emplace(*sent, entry->identifier);
         } else {
             answer(*entry, sent.error(), code_of(sent.error()));
@@ -137,7 +148,7 @@ void client_core::restore_subscriptions(bool session_present) {
         return;
     }
     subscriptions_.for_each([&](subscription_entry& entry) {
-        entry.on_server = false;
+        entry.told = false;
         subscriptions_.queue(entry);
     });
     // With the session the subscriptions went.
@@ -168,7 +179,6 @@ void client_core::answer(subscription_entry& entry, boost::system::error_code wh
     // Who waits may hold the only handle of a stream, and let go of it when it is told.
     const auto listeners = entry.listeners;
     const auto kept = streams_of(listeners);
-    entry.on_server = !why;
     if (why) {
         log(log_severity::warning,
             "the subscription to \"" + entry.filter + "\" was refused: " + why.message());
@@ -189,23 +199,26 @@ void client_core::answer(subscription_entry& entry, boost::system::error_code wh
 
 // Unsubscribe
 
-void client_core::leave(subscription_stream& stream) {
-    if (stream.is_full()) {
+/// Returns the filters that nobody listens to any more and that the server may know.
+std::vector<std::string> client_core::leave(subscription_stream& stream) {
+    if (stream.let_go()) {
         note_room();
     }
-    stream.on_room(nullptr);
-    std::vector<std::uint32_t> deserted;
-    subscriptions_.for_each([&](subscription_entry& entry) {
-        const bool listened = std::erase_if(entry.listeners, [&](const auto& one) {
-                                  return one.stream == &stream;
-                              }) > 0;
-        if (listened && entry.listeners.empty()) {
-            deserted.push_back(entry.identifier);
+    std::vector<std::string> known;
+    for (const std::string& filter : stream.filters()) {
+        subscription_entry* const entry = subscriptions_.find_filter(filter);
+        if (entry == nullptr) {
+            continue;  // refused, or named twice
         }
-    });
-    for (const std::uint32_t identifier : deserted) {
-        subscriptions_.erase(identifier);
+        std::erase_if(entry->listeners, [&](const auto& one) { return one.stream == &stream; });
+        if (entry->listeners.empty()) {
+            if (entry->told) {
+                known.push_back(entry->filter);
+            }
+            subscriptions_.erase(entry->identifier);
+        }
     }
+    return known;
 }
 
 void client_core::unsubscribe(const stream_ptr& stream,
@@ -213,21 +226,10 @@ void client_core::unsubscribe(const stream_ptr& stream,
     leave(*stream);
     unsubscribe_request request;
     for (const std::string& filter : stream->filters()) {
-        bool still_wanted = false;
-        subscriptions_.for_each(
-            [&](subscription_entry& entry) { still_wanted |= entry.filter == filter; });
-        if (still_wanted) {
-            request.places.emplace_back();
-        } else {
-            request.places.emplace_back(request.filters.size());
-            request.filters.push_back(filter);
-        }
+        request.places.emplace_back(request.filters.size());
+        request.filters.push_back(filter);
     }
     stream->end(error::subscription_ended);
-    if (request.filters.empty()) {
-        waiting->complete({}, std::vector<reason_code>(request.places.size()));
-        return;
-    }
     request.waiting = std::move(waiting);
     subscriptions_.to_unsubscribe.push_back(std::move(request));
     if (phase_ == phase::connected) {
@@ -261,27 +263,18 @@ void client_core::release(subscription_stream& stream) noexcept {
     if (dead_) {
         return;
     }
-    leave(stream);
+    unsubscribe_request request;
+    request.filters = leave(stream);
     if (stream.ended()) {
         return;
     }
     stream.end(boost::asio::error::operation_aborted);
     // A session that is to be kept goes on to collect messages for the next run of the program.
-    if (!config_.clean_start() || phase_ != phase::connected) {
-        return;
-    }
-    unsubscribe_request request;
-    for (const std::string& filter : stream.filters()) {
-        bool still_wanted = false;
-        subscriptions_.for_each(
-            [&](subscription_entry& entry) { still_wanted |= entry.filter == filter; });
-        if (!still_wanted) {
-            request.filters.push_back(filter);
-        }
-    }
-    if (!request.filters.empty()) {
+    if (config_.clean_start() && !request.filters.empty()) {
         subscriptions_.to_unsubscribe.push_back(std::move(request));
-        schedule_flush();
+        if (phase_ == phase::connected) {
+            schedule_flush();
+        }
     }
 }
 
@@ -308,9 +301,6 @@ void client_core::route(const fleetarium::publish& message) {
     targets_.clear();
     const std::uint64_t visit = metrics_.messages_received;
     const auto add = [&](const subscription_entry& entry) {
-        if (!topic_matches(entry.matched, message.topic)) {
-            return;
-        }
         for (const auto& listener : entry.listeners) {
             if (std::exchange(listener.stream->visited, visit) != visit) {
                 targets_.push_back(listener.stream);
@@ -320,12 +310,13 @@ void client_core::route(const fleetarium::publish& message) {
     // An identifier may stem from an earlier run of the program, for another filter: it has to
     // match too.
     message.subscription_identifiers.for_each([&](std::uint32_t identifier) {
-        if (const subscription_entry* const entry = subscriptions_.find(identifier)) {
+        const subscription_entry* const entry = subscriptions_.find(identifier);
+        if (entry != nullptr && topic_matches(entry->matched, message.topic)) {
             add(*entry);
         }
     });
     if (targets_.empty()) {
-        subscriptions_.for_each(add);
+        subscriptions_.for_each_match(message.topic, add);
     }
     if (targets_.empty()) {
         ++metrics_.messages_unrouted;

@@ -43,8 +43,9 @@ bool subscription_stream::deliver(received_message message) {
     }
     buffer_.push_back(std::move(message));
     // Not before the answer is there, for which somebody waits, and which comes behind messages.
-    full_ = options_.overflow() == overflow::pause_reading && answered() &&
-            buffer_.size() >= options_.buffer_messages();
+    // Once full it is so until `take` says otherwise.
+    full_ = full_ || (options_.overflow() == overflow::pause_reading && answered() &&
+                      buffer_.size() >= options_.buffer_messages());
     return !drops;
 }
 

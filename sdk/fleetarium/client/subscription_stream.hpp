@@ -13,6 +13,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace fleetarium::detail {
@@ -46,6 +47,12 @@ public:
     bool is_full() const { return full_; }
     /// Told once, when a full stream has room again.
     void on_room(std::function<void()> call) { on_room_ = std::move(call); }
+
+    /// It holds up reading no longer. Whether it did.
+    bool let_go() {
+        on_room_ = nullptr;
+        return std::exchange(full_, false);
+    }
 
     /// No more messages come. Receivers get what is buffered, then `why`.
     void end(boost::system::error_code why);

@@ -1,7 +1,5 @@
 #include <fleetarium/client/subscription_table.hpp>
 
-#include <fleetarium/codec/topic.hpp>
-
 namespace fleetarium::detail {
 
 namespace {
@@ -24,6 +22,9 @@ subscription_entry& subscription_table::at(const std::string& filter) {
     if (const auto shared = parse_shared_filter(made.filter)) {
         made.matched = shared->filter;
     }
+    if (made.matched != made.filter || has_wildcard(made.filter)) {
+        patterns_.insert(made.identifier);
+    }
     by_filter_.emplace(filter, made.identifier);
     return made;
 }
@@ -33,11 +34,33 @@ subscription_entry* subscription_table::find(std::uint32_t identifier) {
     return found == entries_.end() ? nullptr : &found->second;
 }
 
+subscription_entry* subscription_table::find_filter(std::string_view filter) {
+    const auto found = by_filter_.find(filter);
+    return found == by_filter_.end() ? nullptr : find(found->second);
+}
+
 void subscription_table::erase(std::uint32_t identifier) {
     const auto found = entries_.find(identifier);
     if (found != entries_.end()) {
         by_filter_.erase(found->second.filter);
+        patterns_.erase(identifier);
         entries_.erase(found);
+    }
+}
+
+void subscription_table::remove_wanted(unsubscribe_request& from) const {
+    for (std::size_t i = from.filters.size(); i-- > 0;) {
+        if (!contains(from.filters[i])) {
+            continue;
+        }
+        from.filters.erase(from.filters.begin() + static_cast<std::ptrdiff_t>(i));
+        for (auto& place : from.places) {
+            if (place == i) {
+                place.reset();
+            } else if (place > i) {
+                --*place;
+            }
+        }
     }
 }
 

@@ -3,10 +3,12 @@
 #include <fleetarium/client/operation.hpp>
 #include <fleetarium/client/subscription_stream.hpp>
 #include <fleetarium/codec/packets.hpp>
+#include <fleetarium/codec/topic.hpp>
 
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,8 +26,8 @@ struct subscription_entry {
         std::size_t filter;  ///< its place among the filters of the stream
     };
     std::vector<listener> listeners{};
-    bool on_server = false;  ///< SUBACK has come in the present session
-    bool queued = false;     ///< SUBSCRIBE is to be sent
+    bool told = false;    ///< SUBSCRIBE was sent in the present session
+    bool queued = false;  ///< SUBSCRIBE is to be sent
 };
 
 /// UNSUBSCRIBE that is to be sent or answered.
@@ -44,6 +46,8 @@ public:
     /// The entry of a filter, made if there is none.
     subscription_entry& at(const std::string& filter);
     subscription_entry* find(std::uint32_t identifier);
+    subscription_entry* find_filter(std::string_view filter);
+    bool contains(std::string_view filter) const { return by_filter_.contains(filter); }
     void erase(std::uint32_t identifier);
 
     template <class Visitor>
@@ -52,6 +56,24 @@ public:
             visit(entry);
         }
     }
+
+    /// Calls `visit(entry)` for each entry whose filter matches the topic. Linear in the filters
+    /// that are not the topic itself: those with wildcards, and shared ones.
+    template <class Visitor>
+    void for_each_match(std::string_view topic, Visitor&& visit) {
+        if (subscription_entry* const exact = find_filter(topic)) {
+            visit(*exact);
+        }
+        for (const std::uint32_t identifier : patterns_) {
+            subscription_entry& entry = entries_.at(identifier);
+            if (topic_matches(entry.matched, topic)) {
+                visit(entry);
+            }
+        }
+    }
+
+    /// Takes out of a request the filters that somebody subscribes to by now.
+    void remove_wanted(unsubscribe_request& from) const;
 
     /// SUBSCRIBE is to be sent, again if it was already.
     void queue(subscription_entry& entry);
@@ -65,6 +87,7 @@ public:
 private:
     std::map<std::uint32_t, subscription_entry> entries_;
     std::map<std::string, std::uint32_t, std::less<>> by_filter_;
+    std::set<std::uint32_t> patterns_;  // entries whose filter is not a topic
     std::uint32_t last_identifier_ = 0;
 };
 

@@ -124,6 +124,13 @@ public:
     /// As subscribe.
     result<std::uint16_t> unsubscribe(const fleetarium::unsubscribe& request, instant now);
 
+    /// The next packet id taken is the one behind `last`. For a client that resumes a session of
+    /// which it has lost its part: a server that still holds a QoS 2 id of that would take a new
+    /// message under the same id for a repeated one, and drop it [v5/MQTT-4.3.3-10].
+    void continue_packet_ids_behind(std::uint16_t last) {
+        state_.outbound.continue_packet_ids_behind(last);
+    }
+
     /// Sends PINGREQ. Errors: not_connected.
     result<void> ping(instant now);
 

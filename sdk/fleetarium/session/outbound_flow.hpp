@@ -92,6 +92,9 @@ public:
         last_packet_id_ = other.last_packet_id_;
     }
 
+    /// Takes packet ids from behind this one.
+    void continue_packet_ids_behind(std::uint16_t last) noexcept { last_packet_id_ = last; }
+
     /// The connection is gone: everything in flight is to be resent on the next. Linear in what is
     /// in flight.
     void rewind() noexcept;
