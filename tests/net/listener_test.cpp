@@ -1,22 +1,21 @@
 #include <fleetarium/net/listener.hpp>
 
+#include <fleetarium/core/block_pool.hpp>
+
 #include "support/net_peer.hpp"
 #include "support/net_recorder.hpp"
 #include "support/net_thread.hpp"
+#include "support/temporary_folder.hpp"
 
 #include <catch2/catch.hpp>
 
-#include <sys/resource.h>
-#include <sys/stat.h>
-
+#include <array>
 #include <atomic>
+#include <cerrno>
 #include <filesystem>
 #include <fstream>
 #include <memory>
-#include <mutex>
-#include <set>
 #include <string>
-#include <thread>
 #include <vector>
 
 using namespace fleetarium;
@@ -27,33 +26,13 @@ namespace {
 
 namespace asio = boost::asio;
 
-net::url url_of(const std::string& text) {
-    const auto read = net::parse_url(text);
-    REQUIRE(read.problem.empty());
-    return read.value;
+std::string file_in(const temporary_folder& folder, const std::string& name) {
+    return folder.path() + "/" + name;
 }
 
-/// A folder for sockets, removed with all that is in it.
-class scratch_folder {
-public:
-    scratch_folder() {
-        std::string name = "/tmp/fleetarium_XXXXXX";
-        REQUIRE(::mkdtemp(name.data()) != nullptr);
-        path_ = name;
-    }
-    ~scratch_folder() {
-        std::error_code ignored;
-        std::filesystem::remove_all(path_, ignored);
-    }
-    scratch_folder(const scratch_folder&) = delete;
-    scratch_folder& operator=(const scratch_folder&) = delete;
-
-    std::string file(const std::string& name) const { return path_ + "/" + name; }
-    net::url socket(const std::string& name) const { return url_of("unix://" + file(name)); }
-
-private:
-    std::string path_;
-};
+net::url socket_in(const temporary_folder& folder, const std::string& name) {
+    return url_of("unix://" + file_in(folder, name));
+}
 
 /// Why `at` cannot be listened on.
 std::string problem_of(const net::url& at) {
@@ -141,24 +120,24 @@ TEST_CASE("a name means all of its addresses on this machine, on one port", "[li
 }
 
 TEST_CASE("a Unix socket is served, and its path removed when the listener stops", "[listener]") {
-    const scratch_folder folder;
-    echo_server server(folder.socket("broker.sock"));
-    CHECK(server.serves(folder.socket("broker.sock")));
+    const temporary_folder folder;
+    echo_server server(socket_in(folder, "broker.sock"));
+    CHECK(server.serves(socket_in(folder, "broker.sock")));
     CHECK(server.all.front()->stream->peer().address == "unix");
     server.listening->stop();
-    CHECK_FALSE(std::filesystem::exists(folder.file("broker.sock")));
+    CHECK_FALSE(std::filesystem::exists(file_in(folder, "broker.sock")));
     server.listening->stop();
     CHECK(server.all.front()->stream->backlog() == 0);  // those that are open stay
 }
 
 TEST_CASE("a stale Unix socket is replaced, one that is listened on is not", "[listener]") {
-    const scratch_folder folder;
-    const net::url at = folder.socket("broker.sock");
+    const temporary_folder folder;
+    const net::url at = socket_in(folder, "broker.sock");
     {
         // As a process that was killed leaves it.
         const net_peer_listener killed(at);
     }
-    REQUIRE(std::filesystem::exists(folder.file("broker.sock")));
+    REQUIRE(std::filesystem::exists(file_in(folder, "broker.sock")));
     echo_server server(at);
     CHECK(server.serves(at));
     CHECK_THAT(problem_of(at), Contains("another process listens on this socket"));
@@ -166,10 +145,10 @@ TEST_CASE("a stale Unix socket is replaced, one that is listened on is not", "[l
 }
 
 TEST_CASE("a Unix socket that took the path of a listener stays when that stops", "[listener]") {
-    const scratch_folder folder;
-    const net::url at = folder.socket("broker.sock");
+    const temporary_folder folder;
+    const net::url at = socket_in(folder, "broker.sock");
     echo_server old(at);
-    std::filesystem::remove(folder.file("broker.sock"));
+    std::filesystem::remove(file_in(folder, "broker.sock"));
     echo_server fresh(at);
     old.listening->stop();
     CHECK(fresh.serves(at));
@@ -200,17 +179,18 @@ TEST_CASE("a port can be listened on again at once after its server has ended", 
 }
 
 TEST_CASE("what cannot be listened on is told in a sentence", "[listener]") {
-    const scratch_folder folder;
+    const temporary_folder folder;
     CHECK_THAT(problem_of(url_of("mqtt://192.0.2.1:0")),
                Contains("this machine does not have the address \"192.0.2.1\""));
     CHECK_THAT(problem_of(url_of("mqtt://no-such-host.invalid:0")),
                Contains("no address is known for the name \"no-such-host.invalid\""));
-    CHECK_THAT(problem_of(folder.socket("no/folder.sock")), Contains("does not exist"));
-    CHECK_THAT(problem_of(folder.socket(std::string(120, 'x'))), Contains("choose a shorter one"));
+    CHECK_THAT(problem_of(socket_in(folder, "no/folder.sock")), Contains("does not exist"));
+    CHECK_THAT(problem_of(socket_in(folder, std::string(120, 'x'))),
+               Contains("choose a shorter one"));
     CHECK_THAT(problem_of(url_of("mqtts://127.0.0.1:0")), Contains("TLS needs a certificate"));
-    std::ofstream(folder.file("notes.txt")) << "keep me";
-    CHECK_THAT(problem_of(folder.socket("notes.txt")), Contains("is no socket"));
-    CHECK(std::filesystem::exists(folder.file("notes.txt")));
+    std::ofstream(file_in(folder, "notes.txt")) << "keep me";
+    CHECK_THAT(problem_of(socket_in(folder, "notes.txt")), Contains("is no socket"));
+    CHECK(std::filesystem::exists(file_in(folder, "notes.txt")));
 }
 
 TEST_CASE("each connection is handed to the io_context that was picked, on its thread",
@@ -273,6 +253,10 @@ TEST_CASE("a listener may be stopped or destroyed from inside its handler", "[li
 
 TEST_CASE("without file descriptors accepting rests, and goes on when there are some",
           "[listener]") {
+#ifdef FLEETARIUM_POISON_FREE_BLOCKS  // under ASan
+    WARN("this test was skipped: UBSan needs file descriptors to look at an object's type");
+    return;
+#endif
     echo_server server(url_of("mqtt://127.0.0.1:0"));
     const net_peer served(server.listening->bound());
     REQUIRE(run_until(server.context, [&] { return server.all.size() == 1; }));

@@ -34,6 +34,8 @@ def main():
     parser.add_argument("--against", choices=("fleetarium", "mosquitto"), default="fleetarium")
     parser.add_argument("--only", default="", help="cases whose name has this text")
     arguments = parser.parse_args()
+    if not os.access(arguments.broker, os.X_OK):
+        parser.error(f"--broker {arguments.broker}: no program there; build fleetarium_cli first")
     name, module = JUDGES[arguments.judge]
 
     root = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))

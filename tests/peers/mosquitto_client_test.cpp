@@ -180,7 +180,7 @@ TEST_CASE("requests, properties and reason codes of MQTT 5 go through mosquitto"
     const mosquitto broker;
     run([&](real_environment& network) -> awaitable<void> {
         client server(network, client_config(broker.tcp()).id("server"));
-        client asker(network, client_config(broker.tcp()).id("asker").use_topic_aliases());
+        client asker(network, client_config(broker.tcp()).id("asker").use_topic_aliases(true));
         co_await server.async_connect(server.within(20s));
         co_await asker.async_connect(asker.within(20s));
         const auto [nobody, none] = co_await asker.async_request("sum", "1 2", 10s, tuple);

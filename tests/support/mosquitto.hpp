@@ -9,6 +9,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include <fcntl.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -76,8 +77,13 @@ public:
         std::string name = "mosquitto";
         std::string option = "-c";
         char* arguments[] = {name.data(), option.data(), config.data(), nullptr};
-        if (::posix_spawn(&process_, program_path.c_str(), nullptr, nullptr, arguments, environ) !=
-            0) {
+        posix_spawn_file_actions_t quietly;
+        ::posix_spawn_file_actions_init(&quietly);
+        ::posix_spawn_file_actions_addopen(&quietly, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+        const int failed =
+            ::posix_spawn(&process_, program_path.c_str(), &quietly, nullptr, arguments, environ);
+        ::posix_spawn_file_actions_destroy(&quietly);
+        if (failed != 0) {
             process_ = 0;
             throw std::runtime_error("mosquitto cannot be started");
         }

@@ -14,12 +14,21 @@
 #include <sys/time.h>
 
 #include <cerrno>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <system_error>
 #include <thread>
 
 namespace fleetarium::test {
+
+inline net::url url_of(std::string_view text) {
+    const auto read = net::parse_url(text);
+    if (!read.problem.empty()) {
+        throw std::invalid_argument(read.problem);
+    }
+    return read.value;
+}
 
 inline boost::asio::generic::stream_protocol::endpoint endpoint_of(const net::url& at) {
     if (at.scheme == net::scheme::unix_socket) {

@@ -1,137 +1,151 @@
 #include <fleetarium/net/connector.hpp>
 
+#include <fleetarium/net/socket_connector.hpp>
 #include <fleetarium/net/socket_stream.hpp>
 #include <fleetarium/net/tls_stream.hpp>
 #include <fleetarium/net/websocket_stream.hpp>
 
-#include <boost/asio/connect.hpp>
+#include <boost/asio/error.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/post.hpp>
 
+#include <sys/un.h>
+
+#include <memory>
+#include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace fleetarium::net {
 
 namespace {
 
-namespace asio = boost::asio;
-using asio::ip::tcp;
-using local = asio::local::stream_protocol;
+using boost::asio::ip::tcp;
 using boost::system::error_code;
+using any_endpoint = socket_connector::endpoint;
 
-/// What goes on after the caller may have given up; the attempt holds it, handlers only look.
-struct attempt_state : std::enable_shared_from_this<attempt_state> {
-    attempt_state(asio::io_context& with, const url& target, const tls_context& use,
-                  connect_handler call)
-        : context(with),
-          to(target),
-          tls(use),
-          done(std::move(call)),
-          resolver(with),
-          tcp_socket(with),
-          local_socket(with) {}
+/// As the Host header has it: with the port if that is not the scheme's own.
+std::string authority_of(const url& to) {
+    const bool bracketed = to.host.find(':') != std::string::npos;
+    const std::string host = bracketed ? "[" + to.host + "]" : to.host;
+    const std::uint16_t usual = to.is_tls() ? 443 : 80;
+    return to.port == usual ? host : host + ":" + std::to_string(to.port);
+}
 
-    template <class Handle>
-    auto guarded(Handle handle) {
-        return [weak = weak_from_this(), handle](error_code why, const auto& what) {
-            if (const auto self = weak.lock()) {
-                handle(*self, why, what);
-            }
-        };
-    }
-
-    void begin() {
-        if (to.scheme == scheme::unix_socket) {
-            error_code why;
-            local_socket.connect(local::endpoint(to.path), why);  // does not block
-            asio::post(context, [weak = weak_from_this(), why] {
-                if (const auto self = weak.lock()) {
-                    self->finish(self->local_socket, why);
-                }
-            });
-            return;
-        }
-        const std::string host = to.host.empty() ? "localhost" : to.host;
-        resolver.async_resolve(
-            host, std::to_string(to.port),
-            guarded([](attempt_state& self, error_code why, const tcp::resolver::results_type& at) {
-                if (why) {
-                    self.fail(why);
-                } else {
-                    self.connect(at);
-                }
-            }));
-    }
-
-    void connect(const tcp::resolver::results_type& at) {
-        asio::async_connect(
-            tcp_socket, at, guarded([](attempt_state& self, error_code why, const tcp::endpoint&) {
-                if (!why) {
-                    self.tcp_socket.set_option(tcp::no_delay(true), why);
-                    self.tcp_socket.set_option(asio::socket_base::keep_alive(true), why);
-                    why = {};
-                }
-                self.finish(self.tcp_socket, why);
-            }));
-    }
-
-    template <class Socket>
-    void finish(Socket& socket, error_code why) {
-        if (why) {
-            fail(why);
-            return;
-        }
-        const asio::generic::stream_protocol::endpoint peer = socket.remote_endpoint(why);
-        socket.native_non_blocking(true, why);
-        auto stream = make_socket_stream(
-            context, socket_handle(socket.release()),
-            to.scheme == scheme::unix_socket ? asio::generic::stream_protocol::endpoint() : peer);
-        if (to.is_tls()) {
-            stream =
-                make_tls_client_stream(std::move(stream), context.get_executor(), tls, to.host);
-        }
-        if (to.is_websocket()) {
-            const bool usual = to.port == (to.is_tls() ? 443 : 80);
-            const std::string name =
-                to.host.find(':') == std::string::npos ? to.host : "[" + to.host + "]";
-            stream = make_websocket_client_stream(
-                std::move(stream), context.get_executor(),
-                usual ? name : name + ":" + std::to_string(to.port), to.path);
-        }
-        std::exchange(done, nullptr)({}, std::move(stream));
-    }
-
-    void fail(error_code why) { std::exchange(done, nullptr)(why, nullptr); }
-
-    asio::io_context& context;
-    url to;
-    tls_context tls;
-    connect_handler done;
-    tcp::resolver resolver;
-    tcp::socket tcp_socket;
-    local::socket local_socket;
-};
-
-class attempt final : public connect_attempt {
+/// Resolves, connects, and puts the layers on top. Handlers that may come late look whether the
+/// attempt is still there.
+class url_attempt final : public connect_attempt {
 public:
-    explicit attempt(std::shared_ptr<attempt_state> state) : state_(std::move(state)) {
-        state_->begin();
+    url_attempt(boost::asio::io_context& context, const url& to, const tls_context& tls,
+                connect_handler done)
+        : context_(context), to_(to), tls_(tls), done_(std::move(done)), connector_(context) {
+        begin();
     }
-    ~attempt() override { attempt::cancel(); }
-    void cancel() noexcept override { state_.reset(); }
+    ~url_attempt() override { url_attempt::cancel(); }
+
+    void cancel() noexcept override {
+        done_ = nullptr;
+        here_.reset();
+        connector_.cancel();
+        if (resolver_.has_value()) {
+            resolver_->cancel();
+        }
+    }
 
 private:
-    std::shared_ptr<attempt_state> state_;
+    void begin() {
+        if (to_.is_tls() && !tls_) {
+            fail_soon(boost::asio::error::invalid_argument);
+        } else if (to_.scheme == scheme::unix_socket) {
+            if (to_.path.size() >= sizeof(sockaddr_un::sun_path)) {
+                fail_soon(boost::asio::error::name_too_long);
+            } else {
+                connect({boost::asio::local::stream_protocol::endpoint(to_.path)});
+            }
+        } else if (to_.host.empty()) {
+            // To listen there means every address; the nearest of them serve.
+            connect({tcp::endpoint(boost::asio::ip::address_v4::loopback(), to_.port),
+                     tcp::endpoint(boost::asio::ip::address_v6::loopback(), to_.port)});
+        } else {
+            error_code is_name;
+            const auto address = boost::asio::ip::make_address(to_.host, is_name);
+            if (is_name) {
+                resolve();
+            } else {
+                connect({tcp::endpoint(address, to_.port)});
+            }
+        }
+    }
+
+    void resolve() {
+        resolver_.emplace(context_);
+        resolver_->async_resolve(to_.host, std::to_string(to_.port),
+                                 [this, here = std::weak_ptr(here_)](
+                                     error_code why, const tcp::resolver::results_type& found) {
+                                     if (here.expired()) {
+                                         return;
+                                     }
+                                     if (why) {
+                                         finish(why, nullptr);
+                                         return;
+                                     }
+                                     std::vector<any_endpoint> endpoints;
+                                     for (const auto& each : found) {
+                                         endpoints.emplace_back(each.endpoint());
+                                     }
+                                     connect(std::move(endpoints));
+                                 });
+    }
+
+    void connect(std::vector<any_endpoint> endpoints) {
+        connector_.start(std::move(endpoints),
+                         [this](error_code why, socket_handle socket, const any_endpoint& peer) {
+                             finish(why, why ? nullptr : layers_on(std::move(socket), peer));
+                         });
+    }
+
+    std::unique_ptr<byte_stream> layers_on(socket_handle socket, const any_endpoint& peer) {
+        const auto executor = context_.get_executor();
+        auto stream = make_socket_stream(context_, std::move(socket), peer);
+        if (to_.is_tls()) {
+            stream = make_tls_client_stream(std::move(stream), executor, tls_, to_.host);
+        }
+        if (to_.is_websocket()) {
+            stream = make_websocket_client_stream(std::move(stream), executor, authority_of(to_),
+                                                  to_.path);
+        }
+        return stream;
+    }
+
+    void fail_soon(error_code why) {
+        boost::asio::post(context_, [this, why, here = std::weak_ptr(here_)] {
+            if (!here.expired()) {
+                finish(why, nullptr);
+            }
+        });
+    }
+
+    void finish(error_code why, std::unique_ptr<byte_stream> stream) {
+        const auto done = std::exchange(done_, nullptr);
+        done(why, std::move(stream));  // which may destroy this
+    }
+
+    boost::asio::io_context& context_;
+    url to_;
+    tls_context tls_;
+    connect_handler done_;
+    std::shared_ptr<bool> here_ = std::make_shared<bool>();
+    std::optional<tcp::resolver> resolver_;
+    socket_connector connector_;
 };
 
 }  // namespace
 
-std::unique_ptr<connect_attempt> connect_stream(asio::io_context& context, const url& to,
+std::unique_ptr<connect_attempt> connect_stream(boost::asio::io_context& context, const url& to,
                                                 const tls_context& tls, connect_handler done) {
-    return std::make_unique<attempt>(
-        std::make_shared<attempt_state>(context, to, tls, std::move(done)));
+    return std::make_unique<url_attempt>(context, to, tls, std::move(done));
 }
 
 }  // namespace fleetarium::net

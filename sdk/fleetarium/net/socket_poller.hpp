@@ -49,6 +49,9 @@ public:
         int socket() const noexcept { return socket_.get(); }
         bool has_socket() const noexcept { return static_cast<bool>(socket_); }
         void close_socket() noexcept { socket_ = socket_handle(); }
+        /// Another one instead, for an entry that is not watched.
+        void replace_socket(socket_handle socket) noexcept { socket_ = std::move(socket); }
+        socket_handle take_socket() noexcept { return std::move(socket_); }
 
     private:
         friend class socket_poller;

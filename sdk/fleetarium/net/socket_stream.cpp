@@ -280,26 +280,8 @@ private:
     std::size_t send(wire_buffer& bytes) {
         std::size_t total = 0;
         while (!bytes.empty()) {
-            std::array<iovec, parts_per_write_max> parts;
-            std::size_t count = 0;
-            std::size_t wish = 0;
-            std::size_t skipped = sent_of_kept_;
-            bytes.visit_parts_while([&](bytes_view part) {
-                if (skipped >= part.size()) {
-                    skipped -= part.size();
-                    return true;
-                }
-                part = part.subspan(std::exchange(skipped, 0));
-                parts[count].iov_base = const_cast<std::uint8_t*>(part.data());
-                parts[count].iov_len = part.size();
-                wish += part.size();
-                return ++count != parts.size();
-            });
-            msghdr message{};
-            message.msg_iov = parts.data();
-            message.msg_iovlen = count;
-            const ssize_t sent = ::sendmsg(socket(), &message, send_flags);
-            if (sent < 0) {
+            const attempt tried = send_front(bytes);
+            if (tried.sent < 0) {
                 if (errno == EINTR) {
                     continue;
                 }
@@ -309,14 +291,46 @@ private:
                 }
                 return total;
             }
-            total += static_cast<std::size_t>(sent);
-            sent_of_kept_ = static_cast<std::uint32_t>(
-                bytes.drop_front(sent_of_kept_ + static_cast<std::size_t>(sent)));
-            if (static_cast<std::size_t>(sent) < wish) {
+            const auto sent = static_cast<std::size_t>(tried.sent);
+            total += sent;
+            sent_of_kept_ = static_cast<std::uint32_t>(bytes.drop_front(sent_of_kept_ + sent));
+            if (sent < tried.wish) {
                 return total;
             }
         }
         return total;
+    }
+
+    struct attempt {
+        ssize_t sent;  // -1: errno says why nothing
+        std::size_t wish;
+    };
+
+    /// One system call.
+    attempt send_front(const wire_buffer& bytes) const {
+        if (const bytes_view all = bytes.contiguous(); !all.empty()) {
+            const bytes_view rest = all.subspan(sent_of_kept_);
+            return {::send(socket(), rest.data(), rest.size(), send_flags), rest.size()};
+        }
+        std::array<iovec, parts_per_write_max> parts;
+        std::size_t count = 0;
+        std::size_t wish = 0;
+        std::size_t skipped = sent_of_kept_;
+        bytes.visit_parts_while([&](bytes_view part) {
+            if (skipped >= part.size()) {
+                skipped -= part.size();
+                return true;
+            }
+            part = part.subspan(std::exchange(skipped, 0));
+            parts[count].iov_base = const_cast<std::uint8_t*>(part.data());
+            parts[count].iov_len = part.size();
+            wish += part.size();
+            return ++count != parts.size();
+        });
+        msghdr message{};
+        message.msg_iov = parts.data();
+        message.msg_iovlen = count;
+        return {::sendmsg(socket(), &message, send_flags), wish};
     }
 
     void write_kept() {
