@@ -10,6 +10,7 @@
 #include <catch2/catch.hpp>
 
 #include <algorithm>
+#include <array>
 #include <memory>
 #include <optional>
 #include <string>
@@ -211,6 +212,71 @@ TEST_CASE("a peer that takes nothing after close is cut off after a while", "[so
     CHECK(stuck.events.closed().value() == asio::error::timed_out);
 }
 
+TEST_CASE("a stream hung up does not wait for its peer, which gets all that was written",
+          "[socket_stream]") {
+    const carrier over = each_poller();
+    const auto context = context_for(over);
+    half_pair left(*context, over);
+    left.stream->start(left.events);
+    left.stream->write(buffer_of("the last word"));
+    left.stream->hang_up();
+    CHECK_FALSE(left.events.closed());  // never told from inside a call
+    const instant before = net::real_now();
+    context->run();
+    CHECK(net::real_now() - before < net::close_timeout);
+    CHECK(left.events.closed() == boost::system::error_code());
+    std::array<char, 64> got;
+    const auto size = ::recv(left.peer.get(), got.data(), got.size(), 0);
+    CHECK(std::string(got.data(), static_cast<std::size_t>(size)) == "the last word");
+    CHECK(::recv(left.peer.get(), got.data(), got.size(), 0) == 0);
+}
+
+TEST_CASE("a stream hung up with a backlog writes it all first", "[socket_stream]") {
+    const carrier over = each_poller();
+    const auto context = context_for(over);
+    half_pair left(*context, over);
+    left.stream->start(left.events);
+    std::size_t written = 0;
+    while (left.stream->backlog() == 0) {
+        left.stream->write(buffer_of(std::string(100'000, 'x')));
+        written += 100'000;
+    }
+    left.stream->hang_up();
+    std::size_t got = 0;
+    std::vector<char> memory(100'000);
+    bool ended = false;
+    REQUIRE(run_until(*context, [&] {
+        const auto size = ::recv(left.peer.get(), memory.data(), memory.size(), MSG_DONTWAIT);
+        got += size > 0 ? static_cast<std::size_t>(size) : 0;
+        ended = ended || size == 0;
+        return ended;
+    }));
+    CHECK(got == written);
+}
+
+TEST_CASE("a call at the turn's end comes behind all that was ready, and once", "[socket_stream]") {
+    asio::io_context context(1);
+    half_pair one(context, carrier::tcp);
+    half_pair other(context, carrier::tcp);
+    std::string order;
+    const auto notes = [&](half_pair& at, char name) {
+        at.events.when_bytes = [&, name](bytes_view) {
+            order += name;
+            net::socket_poller::of(context).call_at_turn_end([&] { order += '.'; });
+        };
+        at.stream->start(at.events);
+        at.send("go");
+    };
+    notes(one, 'x');
+    notes(other, 'x');
+    REQUIRE(run_until(context, [&] { return order.size() >= 4; }));
+    CHECK(order == "xx..");
+
+    net::socket_poller::of(context).call_at_turn_end([&] { order += '!'; });
+    CHECK(order == "xx..");  // without a turn it is a turn of its own
+    REQUIRE(run_until(context, [&] { return order.back() == '!'; }));
+}
+
 TEST_CASE("a peer that floods does not starve the others", "[socket_stream]") {
     const carrier over = each_poller();
     const auto context = context_for(over);
@@ -270,6 +336,20 @@ TEST_CASE("an event that throws leaves the other streams in order", "[socket_str
     other.send("3");
     REQUIRE(run_until(*context,
                       [&] { return other.events.bytes() == "3" && one.events.bytes() == "2"; }));
+}
+
+TEST_CASE("a turn that an exception ends keeps its promises", "[socket_stream]") {
+    asio::io_context context(1);
+    half_pair one(context, carrier::tcp);
+    bool called = false;
+    one.events.when_bytes = [&](bytes_view) {
+        net::socket_poller::of(context).call_at_turn_end([&] { called = true; });
+        throw std::runtime_error("no");
+    };
+    one.stream->start(one.events);
+    one.send("1");
+    CHECK_THROWS_AS(run_until(context, [&] { return called; }), std::runtime_error);
+    CHECK(run_until(context, [&] { return called; }));
 }
 
 TEST_CASE("streams outlived by nothing but their io_context's queue end with it",

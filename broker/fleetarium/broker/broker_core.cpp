@@ -263,7 +263,8 @@ std::optional<broker_output> broker_core::poll_output() {
         }
         connection& ready = connections_[id];
         ready.listed = false;
-        broker_output out{id, ready.protocol.poll_transmit(), ready.protocol.should_close()};
+        broker_output out{id, ready.protocol.poll_transmit(), ready.protocol.should_close(),
+                          ready.protocol.has_client_left()};
         metrics_.bytes_sent += out.bytes.size();
         ready.dismissed = out.close;
         return out;

@@ -26,6 +26,7 @@ struct broker_output {
     connection_id connection = no_connection;
     wire_buffer bytes;   ///< may be empty
     bool close = false;  ///< after the bytes; then call handle_closed
+    bool client_left = false;  ///< it said farewell itself: nobody waits for an end in order
 };
 
 /// What holds for one connection alone.

@@ -3,6 +3,7 @@
 #include <fleetarium/codec/codec.hpp>
 #include <fleetarium/core/assert.hpp>
 #include <fleetarium/net/real_clock.hpp>
+#include <fleetarium/net/socket_poller.hpp>
 
 #include <boost/asio/post.hpp>
 
@@ -91,7 +92,7 @@ void server::implementation::hand_in(connection& from, bytes_view bytes) {
         has_output = core_.has_output();
     }
     if (has_output) {
-        post_flush(from.thread);
+        flush_soon(from.thread);
     }
 }
 
@@ -160,11 +161,10 @@ void server::implementation::admit(connection& from, bool password_is_right) {
 
 // Bytes go
 
-void server::implementation::post_flush(io_thread& thread) {
-    if (!thread.flush_posted) {
-        thread.flush_posted = true;
-        boost::asio::post(thread.context, [this, &thread] {
-            thread.flush_posted = false;
+void server::implementation::flush_soon(io_thread& thread) {
+    if (!std::exchange(thread.flush_promised, true)) {
+        net::socket_poller::of(thread.context).call_at_turn_end([this, &thread] {
+            thread.flush_promised = false;
             flush(thread);
         });
     }
@@ -184,7 +184,7 @@ void server::implementation::collect(io_thread& thread) {
     while (auto out = core_.poll_output()) {
         connection* const to = connections_[out->connection];
         FLEETARIUM_ASSERT(to != nullptr);
-        mail made{to, std::move(out->bytes), out->close};
+        mail made{to, std::move(out->bytes), out->close, out->client_left};
         if (&to->thread == &thread) {
             thread.taken.push_back(std::move(made));
         } else {
@@ -212,7 +212,7 @@ void server::implementation::write(mail& out) {
         to.stream->write(std::move(out.bytes));
     }
     if (out.close) {
-        to.stream->close();
+        out.client_left ? to.stream->hang_up() : to.stream->close();
         return;
     }
     const std::size_t backlog = to.stream->backlog();
@@ -244,7 +244,7 @@ void server::implementation::note_drained(connection& of) {
         const std::lock_guard turn(core_mutex_);
         core_.handle_drained(of.id, net::real_now());
     }
-    post_flush(of.thread);
+    flush_soon(of.thread);
 }
 
 // A connection goes
@@ -267,7 +267,7 @@ void server::implementation::forget(connection& gone, boost::system::error_code 
         }
     }
     if (has_output) {
-        post_flush(thread);
+        flush_soon(thread);
     }
     if (gone.came_by != nullptr) {
         --gone.came_by->connection_count;

@@ -75,6 +75,7 @@ private:
         connection* to = nullptr;
         wire_buffer bytes;
         bool close = false;
+        bool client_left = false;
     };
 
     struct io_thread {
@@ -86,7 +87,7 @@ private:
         boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work{
             context.get_executor()};
         std::thread thread;
-        bool flush_posted = false;    // of this thread alone
+        bool flush_promised = false;  // of this thread alone
         std::vector<mail> taken;      // of this thread alone: what flush writes
         std::vector<mail> mailbox;    // with core_mutex_ held
         bool woken = false;           // with core_mutex_ held: a flush for the mailbox is posted
@@ -109,7 +110,7 @@ private:
     void hand_in(connection& from, bytes_view bytes);
     void hold_connect(connection& from, bytes_view bytes);
     void admit(connection& from, bool password_is_right);
-    void post_flush(io_thread& thread);
+    void flush_soon(io_thread& thread);
     void wake(io_thread& thread);
     void collect(io_thread& thread);
     void flush(io_thread& thread);

@@ -69,6 +69,10 @@ public:
     /// tells on_closed; a peer that does not take it is cut off after `close_timeout`.
     virtual void close() = 0;
 
+    /// As `close`, for a peer that has said farewell and waits for nothing more: the end is not
+    /// waited for where the transport can do without.
+    virtual void hang_up() { close(); }
+
     /// Ends the stream at once; no event is told any more. Idempotent.
     virtual void abort() noexcept = 0;
 

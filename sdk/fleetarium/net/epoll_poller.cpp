@@ -117,6 +117,7 @@ public:
     ~batch() {
         poller_.found_ = {};
         poller_.in_turn_ = false;
+        poller_.post_turn_end();
         if (poller_.watched_count() != 0) {
             poller_.wait();
         }
@@ -140,6 +141,7 @@ void epoll_poller::run_turn() {
                        scratch.memory());
         }
     }
+    run_turn_end();
 }
 
 }  // namespace fleetarium::net

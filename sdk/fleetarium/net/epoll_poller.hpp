@@ -41,7 +41,6 @@ private:
     wait_descriptor set_;
     std::span<epoll_event> found_{};  // and not yet told
     bool waits_ = false;
-    bool in_turn_ = false;
 };
 
 }  // namespace fleetarium::net

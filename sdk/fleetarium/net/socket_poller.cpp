@@ -110,6 +110,28 @@ void socket_poller::tell_soon(entry& each) {
     post_due();
 }
 
+void socket_poller::call_at_turn_end(std::function<void()> call) {
+    if (in_turn_) {
+        at_turn_end_.push_back(std::move(call));
+    } else {
+        boost::asio::post(context_, std::move(call));
+    }
+}
+
+void socket_poller::run_turn_end() {
+    while (!at_turn_end_.empty()) {
+        const auto call = std::move(at_turn_end_.front());
+        at_turn_end_.erase(at_turn_end_.begin());
+        call();
+    }
+}
+
+void socket_poller::post_turn_end() {
+    if (!at_turn_end_.empty()) {
+        boost::asio::post(context_, [this] { run_turn_end(); });
+    }
+}
+
 void socket_poller::post_due() {
     if (!std::exchange(due_is_posted_, true)) {
         boost::asio::post(context_, [this] { run_due(); });
@@ -188,6 +210,7 @@ void socket_poller::run_tick() {
 void socket_poller::shutdown() noexcept {
     shut_down_ = true;
     due_.clear();
+    at_turn_end_.clear();
     closing_.clear();
     timer_.cancel();
 }

@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <utility>
@@ -93,6 +94,10 @@ public:
     /// Calls on_due in a turn of its own.
     void tell_soon(entry& each);
 
+    /// Calls once what the sockets found ready in this turn have been told, or soon, where no turn
+    /// is under way. Once for each call; in their order.
+    void call_at_turn_end(std::function<void()> call);
+
     /// Calls on_close_timeout after close_timeout, or up to a second later, unless the entry is
     /// removed before.
     void limit_closing(entry& each);
@@ -119,6 +124,12 @@ protected:
     private:
         std::unique_ptr<std::uint8_t[]> memory_;
     };
+
+    /// The calls that the turn's end was promised; what they promise on is called too.
+    void run_turn_end();
+    /// For a turn that an exception ended.
+    void post_turn_end();
+    bool in_turn_ = false;  // `run_turn_end` comes
 
     void tell_ready(entry& each, readiness what, std::span<std::uint8_t> scratch);
 
@@ -162,6 +173,7 @@ private:
     telling_guard* telling_ = nullptr;
     std::size_t watched_count_ = 0;
     std::vector<entry*> due_;
+    std::vector<std::function<void()>> at_turn_end_;
     std::vector<closing_entry> closing_;
     boost::asio::steady_timer timer_;
     std::uint64_t tick_ = 0;

@@ -149,6 +149,18 @@ public:
         watch();
     }
 
+    void hang_up() override {
+        if (!has_socket() || closing_) {
+            return;
+        }
+        if (to_ == nullptr || failure_ != 0 || !kept_.empty()) {
+            close();
+            return;
+        }
+        closing_ = true;
+        poller_.tell_soon(*this);
+    }
+
     void abort() noexcept override {
         to_ = nullptr;
         release();

@@ -119,7 +119,7 @@ server_event server_session::decoded_or_failed(const frame& in, instant now) {
 }
 
 server_event server_session::handle_bytes(bytes_view& input, instant now) {
-    if (phase_ == phase::idle || phase_ == phase::closing) {
+    if (phase_ == phase::idle || is_closing()) {
         input = {};  // v5/MQTT-3.1.4-6, v3/MQTT-3.1.4-5
         return {};
     }
@@ -259,7 +259,7 @@ server_event server_session::handle_disconnect(const frame& in, instant now) {
     if (broken != violation::none) {
         return failed(broken, now);
     }
-    phase_ = phase::closing;
+    phase_ = phase::left;
     return farewell;
 }
 
@@ -318,7 +318,8 @@ instant server_session::poll_timeout() const {
                        ? never
                        : endpoint_.last_received() + std::chrono::milliseconds{keep_alive_ * 1500};
         case phase::idle:
-        case phase::closing: break;
+        case phase::closing:
+        case phase::left: break;
     }
     return never;
 }

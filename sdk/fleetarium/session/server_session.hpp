@@ -52,7 +52,7 @@ public:
     // Getters
 
     bool is_accepted() const { return phase_ == phase::connected; }
-    bool is_closing() const { return phase_ == phase::closing; }
+    bool is_closing() const { return phase_ == phase::closing || phase_ == phase::left; }
     protocol_version version() const { return endpoint_.version(); }
     std::uint16_t send_quota() const { return endpoint_.send_quota(); }
     /// Whether CONNECT named an authentication method.
@@ -121,10 +121,12 @@ public:
     bool has_output() const { return endpoint_.has_output(); }
     wire_buffer poll_transmit() { return endpoint_.take_output(); }
     instant poll_timeout() const;
-    bool should_close() const { return phase_ == phase::closing; }
+    bool should_close() const { return is_closing(); }
+    /// The client said farewell itself: it waits for nothing more.
+    bool has_client_left() const { return phase_ == phase::left; }
 
 private:
-    enum class phase : std::uint8_t { idle, opened, connecting, connected, closing };
+    enum class phase : std::uint8_t { idle, opened, connecting, connected, closing, left };
 
     server_event handle_connect(const frame& in, instant now);
     server_event handle_accepted(const frame& in, instant now);
