@@ -44,7 +44,7 @@ std::vector<arrival> send(const direction& way, link_progress& progress, wire_bu
     for (std::size_t i = 0; i < identities; ++i) {
         riding = segment::add(riding == nullptr ? segment::make() : riding, {i + 1, now});
     }
-    transmit(way, progress, key, std::move(bytes), riding, now, scratch,
+    transmit(way, progress, key, std::move(bytes), riding, now, scratch, nullptr,
              [&](instant at, event_kind kind, std::uint64_t payload) {
                  arrival& made = out.emplace_back();
                  made.at = at;

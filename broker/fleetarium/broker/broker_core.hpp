@@ -114,6 +114,12 @@ public:
     /// end of a connection. Connections opened afterwards are served again.
     void shut_down(instant now);
 
+    /// The process has died: all connections are gone, without a farewell and without a will. What
+    /// storage would have kept stays if `keeps_sessions`: sessions that outlive a connection, with
+    /// their wills to come, and retained messages; else nothing does. Transports are the caller's
+    /// to end: no handle_closed is due for those that were open.
+    void crash(bool keeps_sessions, instant now);
+
     // Getters
 
     const broker_options& options() const { return options_; }

@@ -159,6 +159,10 @@ public:
     /// Messages never sent wait in any case.
     void handle_closed(instant now);
 
+    /// The machine has lost its memory, after handle_closed: forgets the session, and gives up what
+    /// was in flight or waited (poll_dropped, session_ended).
+    void lose_memory();
+
     // Output
 
     /// Adds the identity of each PUBLISH sent, resends too, to `log`; null ends that. The log must

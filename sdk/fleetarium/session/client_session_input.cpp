@@ -268,7 +268,15 @@ instant client_session::poll_timeout() const {
         return response;
     }
     // A PINGREQ not answered does not end the duty to send the next one in time.
-    return std::min(response, endpoint_.last_sent() + std::chrono::seconds{keep_alive_});
+    const std::chrono::seconds interval{keep_alive_};
+    instant due = std::min(response, endpoint_.last_sent() + interval);
+    if (awaiting_since_ == never && state_.outbound.in_flight() != 0) {
+        // Who publishes all the time never has to send PINGREQ, and would not learn that nobody
+        // answers any more.
+        due = std::min(due, saturating_add(endpoint_.last_received() + interval,
+                                           options_->response_timeout));
+    }
+    return due;
 }
 
 std::vector<delivery_dropped> client_session::poll_dropped() {
@@ -322,6 +330,15 @@ void client_session::drop(delivery dropped, delivery_dropped::reason why) {
         dropped_ = std::make_unique<std::vector<delivery_dropped>>();
     }
     dropped_->push_back({std::move(dropped), why});
+}
+
+void client_session::lose_memory() {
+    discard_in_flight();
+    state_.outbound.for_each([&](const delivery& one) {
+        drop(one, delivery_dropped::reason::session_ended);
+    });
+    state_.outbound.clear();
+    session_exists_ = false;
 }
 
 void client_session::discard_in_flight() {

@@ -64,11 +64,14 @@ void broker_host::handle(const event& what) {
             break;
         case event_kind::open:
             chain_.absorb(event_word(what, what.origin));
-            open(what);
+            if (!refuse_while_down(what)) {
+                open(what);
+            }
             break;
         case event_kind::bytes:
         case event_kind::messages:
             if (is_void(what) || link_of(what.link).deaf) {
+                reset_half_open(what);
                 world_.lose(what, no_index, true, protocol_version::v5);
                 return;
             }
@@ -94,6 +97,7 @@ void broker_host::handle(const event& what) {
                 core_.handle_drained(what.link, what.time);
             }
             break;
+        case event_kind::fault: handle_fault(what); break;
         case event_kind::opened: FLEETARIUM_ASSERT(false); break;
     }
     flush();
@@ -159,11 +163,19 @@ void broker_host::flush() {
     while (auto out = core_.poll_output()) {
         link& to = link_of(out->connection);
         const direction& way = to.by->down;
-        const random_key key = way.is_random() ? key_for(to) : random_key{};
+        link_conditions room;
+        const link_conditions* const worse = world_.conditions(to.peer, id_, false, room);
+        const random_key key = way.is_random() || worse != nullptr ? key_for(to) : random_key{};
         segment* const identities = std::exchange(to.outgoing, nullptr);
+        if (world_.faults != nullptr && world_.faults->cuts_packets()) {
+            if (const auto cut = world_.faults->cut_in(out->bytes, to.peer, id_, false)) {
+                send_cut_short(out->connection, out->bytes, identities, *cut);
+                continue;
+            }
+        }
         if (!out->bytes.empty()) {
             transmit(way, to.down, key, std::move(out->bytes), identities, now, world_.pieces,
-                     [&](instant at, event_kind kind, std::uint64_t payload) {
+                     worse, [&](instant at, event_kind kind, std::uint64_t payload) {
                          post_down(to, at, kind, payload);
                      });
         } else {

@@ -85,6 +85,12 @@ private:
     void open(const event& what);
     void receive(const event& what);
     void close(std::uint32_t connection);
+    bool refuse_while_down(const event& what);
+    void reset_half_open(const event& voided);
+    void handle_fault(const event& what);
+    void crash(bool keeps_sessions);
+    void send_cut_short(std::uint32_t connection, const wire_buffer& bytes, segment* identities,
+                        const packet_cut& cut);
     void arm();
     random_key key_for(const link& of) const;
     void post_down(link& of, instant at, event_kind kind, std::uint64_t payload);
@@ -123,6 +129,7 @@ private:
     host_id id_;
     host_chain chain_;
     instant armed_ = never;
+    std::uint32_t outages_ = 0;  // faults that keep it down
     std::uint32_t sequence_ = 0;
     std::uint32_t count_ = 0;  // of messages made here
     accounting::source source_;

@@ -35,6 +35,10 @@ void fleet_state::handle(const device_block& block, const event& what) {
         wake(at);
         return;
     }
+    if (what.kind() == event_kind::fault) {
+        handle_fault(at, what);
+        return;
+    }
     if (what.link != self.link.generation) {
         if (what.kind() == event_kind::opened) {
             world_.refuse_opened(at.host, self.link, what, key_of(at.index), *path_.by);
@@ -60,7 +64,7 @@ void fleet_state::wake(const context& at) {
         client_event learned = self.session.handle_timeout(now);
         handle_event(at, learned, nullptr);
     }
-    if (now >= self.connect_at && self.in_coverage) {
+    if (now >= self.connect_at && may_connect(self)) {
         open_link(at);
     }
     if (self.extras != nullptr && !self.extras->replies.empty()) {
@@ -73,7 +77,7 @@ void fleet_state::wake(const context& at) {
 instant fleet_state::next_due(const context& at) const {
     device& self = at.self;
     instant due = std::min(self.session.poll_timeout(), self.coverage_change);
-    if (self.in_coverage) {
+    if (may_connect(self)) {
         due = std::min(due, self.connect_at);
     }
     for (std::size_t i = 0; i < publications_.size(); ++i) {
@@ -173,7 +177,7 @@ void fleet_state::schedule_connect(const context& at) {
     const duration drawn = spec_.reconnect_delay.sample_duration(stream);
     self.draws = stream.draws_made();
     self.connect_at = saturating_add(world_.now, std::max(drawn, reconnect_delay_min));
-    if (self.in_coverage) {
+    if (may_connect(self)) {
         arm(at, self.connect_at);
     }
 }
@@ -181,7 +185,14 @@ void fleet_state::schedule_connect(const context& at) {
 void fleet_state::flush(const context& at) {
     device& self = at.self;
     if (self.session.has_output()) {
-        world_.send_up(at.host, self.link, path_, key_of(at.index), self.session.poll_transmit(),
+        wire_buffer bytes = self.session.poll_transmit();
+        if (world_.faults != nullptr && world_.faults->cuts_packets()) {
+            if (const auto cut = world_.faults->cut_in(bytes, at.host, path_.broker, true)) {
+                send_cut_short(at, bytes, *cut);
+                return;
+            }
+        }
+        world_.send_up(at.host, self.link, path_, key_of(at.index), std::move(bytes),
                        lost_from(self));
     }
     if (self.session.should_close()) {
@@ -198,6 +209,10 @@ void fleet_state::receive(const context& at, const event& what) {
             self.link.connection = static_cast<std::uint32_t>(what.payload);
             self.link.set_phase(link_end::phase::open);
             send_connect(at);
+            if (world_.faults != nullptr && remote_ == nullptr && world_.faults->is_slow(at.host)) {
+                flush(at);
+                world_.signal(at.host, self.link, path_, key_of(at.index), event_kind::congested);
+            }
             break;
         case event_kind::bytes:
         case event_kind::messages: {
@@ -283,7 +298,7 @@ void fleet_state::send_connect(const context& at) {
     std::string will_payload;
     const bool v5 = spec_.version == protocol_version::v5;
     request.version = spec_.version;
-    request.clean_start = spec_.clean_start;
+    request.clean_start = spec_.clean_start || self.forgot;
     request.keep_alive = static_cast<std::uint16_t>(seconds_of(spec_.keep_alive));
     request.client_id = client_id(at.index, id);
     if (user_name_) {
@@ -329,6 +344,7 @@ void fleet_state::handle_connack(const context& at, const connack& answer) {
         return;
     }
     ++counts_.connects_accepted;
+    at.self.forgot = false;
     ++connected_;
     at.self.counted = true;
     if (remote_ != nullptr) {

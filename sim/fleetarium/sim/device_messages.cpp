@@ -106,7 +106,9 @@ void fleet_state::publish_due(const context& at) {
         publication_state& state = states(at.self)[which];
         while (state.due <= world_.now) {
             ++state.made;
-            publish_one(at, which);
+            if (at.self.outages == 0) {
+                publish_one(at, which);
+            }
             schedule_next(at, which);
         }
     }

@@ -29,6 +29,7 @@ enum class event_kind : std::uint8_t {
     cut,       ///< the link is broken
     congested,  ///< client to broker: takes nothing more for now
     drained,    ///< client to broker: takes on again
+    fault,      ///< from the faults to a host, or to themselves: `payload` is a fault_news
 };
 
 inline constexpr unsigned link_bits = 24;

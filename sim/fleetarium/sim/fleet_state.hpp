@@ -76,6 +76,8 @@ struct device {
     std::uint16_t last_packet_id = 0;  ///< of the newest QoS 1 or 2 message received; 0: none
     bool in_coverage = true;
     bool counted = false;              ///< among the connected ones of its fleet
+    std::uint8_t outages = 0;          ///< faults that keep it without power
+    bool forgot = false;               ///< its session, when the power went: it begins anew
 
     explicit device(const client_options& options) : session(options) {}
 };
@@ -93,6 +95,7 @@ public:
 
     const fleet_spec& spec() const { return spec_; }
     std::uint32_t index() const { return index_; }
+    host_id broker() const { return path_.broker; }
     std::uint32_t connected() const { return connected_; }
     accounting::source will_source() const { return will_source_; }
     random_key key_of(std::uint32_t index) const { return {combine(key_.value, index)}; }
@@ -176,6 +179,7 @@ private:
     void handle_event(const context& at, client_event& learned, segment* identities);
     void handle_connack(const context& at, const connack& answer);
     void change_coverage(const context& at);
+    bool may_connect(const device& self) const { return self.in_coverage && self.outages == 0; }
     void open_link(const context& at);
     static segment* join_incoming(device& self, segment* arrived);
     static void keep_incoming(device& self, segment* left);
@@ -190,6 +194,14 @@ private:
     void arm(const context& at, instant due);
     instant next_due(const context& at) const;
     instant lost_from(const device& of) const;
+
+    // device_faults.cpp: what happens to it
+    void handle_fault(const context& at, const event& what);
+    void lose_link(const context& at);
+    void drop_link(const context& at);
+    void lose_power(const context& at);
+    void regain_power(const context& at);
+    void send_cut_short(const context& at, const wire_buffer& bytes, const packet_cut& cut);
 
     // device_messages.cpp: publications, replies, requests
     void publish_due(const context& at);

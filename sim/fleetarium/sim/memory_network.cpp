@@ -77,12 +77,28 @@ direction::direction(const direction_spec& spec, const network_spec& network)
     }
 }
 
-duration direction::transfer_time(std::size_t size) const {
+duration direction::transfer_time(std::size_t size, std::uint64_t bandwidth) {
     // 2^64 bytes times 10^9 does not fit 64 bits; no chunk takes 292 years.
     const auto nanoseconds =
-        static_cast<fleetarium::detail::uint128>(size) * 1'000'000'000 / bandwidth_;
+        static_cast<fleetarium::detail::uint128>(size) * 1'000'000'000 / bandwidth;
     const auto longest = static_cast<fleetarium::detail::uint128>(duration::max().count() / 4);
     return duration{static_cast<duration::rep>(std::min(nanoseconds, longest))};
+}
+
+instant direction::arrival(link_progress& progress, std::size_t size, instant now, random_key key,
+                           const link_conditions& worse) const {
+    instant sent = now;
+    const std::uint64_t slowest = bandwidth_ == 0 || worse.bandwidth == 0
+                                      ? std::max(bandwidth_, worse.bandwidth)
+                                      : std::min(bandwidth_, worse.bandwidth);
+    if (slowest != 0) {
+        sent = progress.free_at = std::max(now, progress.free_at) + transfer_time(size, slowest);
+    }
+    const duration own = constant_ ? constant_latency_ : draw(progress, key);
+    progress.last_arrival =
+        std::max(progress.last_arrival,
+                 saturating_add(saturating_add(sent, own), worse.added_latency));
+    return progress.last_arrival;
 }
 
 duration direction::draw(link_progress& progress, random_key key) const {
@@ -93,7 +109,7 @@ duration direction::draw(link_progress& progress, random_key key) const {
 }
 
 void direction::split(wire_buffer bytes, link_progress& progress, random_key key,
-                      std::vector<wire_buffer>& pieces) const {
+                      double probability, std::vector<wire_buffer>& pieces) const {
     random_stream stream(key, progress.draws);
     const auto add = [&](bytes_view piece) {
         if (!piece.empty()) {
@@ -101,7 +117,7 @@ void direction::split(wire_buffer bytes, link_progress& progress, random_key key
         }
     };
     const auto add_cut = [&](bytes_view piece) {
-        if (split_probability_ > 0 && stream.bernoulli(split_probability_) && piece.size() > 1) {
+        if (probability > 0 && stream.bernoulli(probability) && piece.size() > 1) {
             const auto at = static_cast<std::size_t>(1 + stream.below(piece.size() - 1));
             add(piece.first(at));
             piece = piece.subspan(at);

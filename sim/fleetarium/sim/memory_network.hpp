@@ -52,6 +52,13 @@ struct link_progress {
     std::uint32_t draws = 0;                ///< of the direction's stream
 };
 
+/// What faults add to a direction while they last.
+struct link_conditions {
+    duration added_latency{};
+    std::uint64_t bandwidth = 0;  ///< bytes a second; 0 is no further limit
+    double split_probability = 0;
+};
+
 /// One direction of a network, ready to use.
 class direction {
 public:
@@ -68,6 +75,10 @@ public:
         return progress.last_arrival;
     }
 
+    /// The same while faults change the link.
+    instant arrival(link_progress& progress, std::size_t size, instant now, random_key key,
+                    const link_conditions& worse) const;
+
     /// Whether chunks always arrive as they were sent.
     bool keeps_chunks() const { return mtu_ == 0 && split_probability_ <= 0; }
     bool counts_bytes() const { return bandwidth_ != 0; }
@@ -79,11 +90,13 @@ public:
     bool is_random() const { return !constant_ || split_probability_ > 0; }
 
     /// The same bytes in the pieces in which they arrive.
-    void split(wire_buffer bytes, link_progress& progress, random_key key,
+    void split(wire_buffer bytes, link_progress& progress, random_key key, double probability,
                std::vector<wire_buffer>& pieces) const;
+    double split_probability() const { return split_probability_; }
 
 private:
-    duration transfer_time(std::size_t size) const;
+    duration transfer_time(std::size_t size) const { return transfer_time(size, bandwidth_); }
+    static duration transfer_time(std::size_t size, std::uint64_t bandwidth);
     duration draw(link_progress& progress, random_key key) const;
 
     distribution latency_;
@@ -104,15 +117,17 @@ struct network {
     direction down;
 };
 
-/// Sends `bytes` by one direction of a link, calling `post(instant, event_kind, payload)` once or,
+/// Sends `bytes` by one direction of a link, made worse by what is not null, calling `post(instant, event_kind, payload)` once or,
 /// where chunks are cut, several times. Identities ride with the first piece. Takes `identities`,
 /// which may be null.
 template <class Post>
 void transmit(const direction& way, link_progress& progress, random_key key, wire_buffer bytes,
-              segment* identities, instant now, std::vector<wire_buffer>& scratch, Post&& post) {
+              segment* identities, instant now, std::vector<wire_buffer>& scratch,
+              const link_conditions* worse, Post&& post) {
     const auto send = [&](wire_buffer part, segment* riding) {
-        const std::size_t size = way.counts_bytes() ? part.size() : 0;
-        const instant at = way.arrival(progress, size, now, key);
+        const std::size_t size = way.counts_bytes() || worse != nullptr ? part.size() : 0;
+        const instant at = worse != nullptr ? way.arrival(progress, size, now, key, *worse)
+                                            : way.arrival(progress, size, now, key);
         if (riding != nullptr) {
             riding->bytes = std::move(part);
             post(at, event_kind::messages, reinterpret_cast<std::uint64_t>(riding));
@@ -120,11 +135,14 @@ void transmit(const direction& way, link_progress& progress, random_key key, wir
             post(at, event_kind::bytes, reinterpret_cast<std::uint64_t>(part.release()));
         }
     };
-    if (way.keeps_chunks()) {
+    const double splits = worse != nullptr
+                              ? std::max(worse->split_probability, way.split_probability())
+                              : way.split_probability();
+    if (way.keeps_chunks() && splits <= 0) {
         send(std::move(bytes), identities);
         return;
     }
-    way.split(std::move(bytes), progress, key, scratch);
+    way.split(std::move(bytes), progress, key, splits, scratch);
     for (wire_buffer& piece : scratch) {
         send(std::move(piece), std::exchange(identities, nullptr));
     }

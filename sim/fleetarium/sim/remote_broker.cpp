@@ -90,8 +90,11 @@ void remote_host::deliver(std::uint32_t connection, wire_buffer bytes) {
     }
     link& to = links_[connection];
     const direction& way = to.by->down;
-    const random_key key = way.is_random() ? key_for(to) : random_key{};
-    transmit(way, to.down, key, std::move(bytes), nullptr, world_.now, world_.pieces,
+    link_conditions worse;
+    const link_conditions* const now_worse = world_.conditions(to.peer, id_, false, worse);
+    const random_key key =
+        way.is_random() || now_worse != nullptr ? key_for(to) : random_key{};
+    transmit(way, to.down, key, std::move(bytes), nullptr, world_.now, world_.pieces, now_worse,
              [&](instant at, event_kind kind, std::uint64_t payload) {
                  post_down(to, at, kind, payload);
              });

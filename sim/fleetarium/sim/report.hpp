@@ -6,6 +6,7 @@
 #include <fleetarium/codec/reason_code.hpp>
 #include <fleetarium/core/clock.hpp>
 #include <fleetarium/core/latency_histogram.hpp>
+#include <fleetarium/sim/fault.hpp>
 
 #include <array>
 #include <cstdint>
@@ -131,6 +132,14 @@ struct remote_broker_report {
     std::uint64_t bytes_received = 0;
 };
 
+/// What a fault of the run came to.
+struct fault_report {
+    std::string name{};
+    fault_kind kind = fault_kind::cut;
+    std::uint64_t begun = 0;    ///< times
+    std::uint64_t devices = 0;  ///< hit, over all times; of a broker's fault 0
+};
+
 /// Everything that a run has come to, as plain values. What is not here (wall time, memory of the
 /// process) the world cannot know.
 struct run_report {
@@ -145,6 +154,7 @@ struct run_report {
     std::vector<broker_report> brokers{};
     /// What these took on, dropped or owed to whom, nobody here knows: counts of it are 0.
     std::vector<remote_broker_report> remote_brokers{};
+    std::vector<fault_report> faults{};
     std::vector<source_report> sources{};
     /// The first is of all messages; then one for each topic filter that an expectation names.
     std::vector<selection_report> selections{};

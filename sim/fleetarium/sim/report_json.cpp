@@ -237,6 +237,15 @@ std::string report_json(const run_report& report, std::span<const expectation_re
              {"sources", sources_json(report)},
              {"expectations", expectations_json(expectations)},
              {"wall", std::move(wall)}};
+    if (!report.faults.empty()) {
+        json& faults = out["faults"];
+        for (const fault_report& each : report.faults) {
+            faults.push_back({{"name", each.name},
+                              {"kind", name_of(each.kind)},
+                              {"begun", each.begun},
+                              {"devices", each.devices}});
+        }
+    }
     if (!remote_brokers.empty()) {
         out["remote_brokers"] = std::move(remote_brokers);
     }

@@ -249,6 +249,20 @@ void write_remote_brokers(writer& out, const run_report& report) {
     }
 }
 
+void write_faults(writer& out, const run_report& report) {
+    if (report.faults.empty()) {
+        return;
+    }
+    out.heading("Faults");
+    for (const fault_report& each : report.faults) {
+        std::string what = counted(each.begun, "time", "times");
+        if (!hits_broker(each.kind)) {
+            what += ", " + counted(each.devices, "device hit", "devices hit");
+        }
+        out.line(fmt::format("{:<22} {:<14} {}", each.name, name_of(each.kind), what));
+    }
+}
+
 void write_latency(writer& out, const run_report& report, const run_timing& timing) {
     const selection_report& all = report.selections.front();
     // A real broker's time is real.
@@ -367,6 +381,7 @@ std::string report_text(const run_report& report, std::span<const expectation_re
     write_summary(out, report, timing);
     write_fleets(out, report);
     write_remote_brokers(out, report);
+    write_faults(out, report);
     write_messages(out, report);
     write_drops(out, report);
     write_latency(out, report, timing);

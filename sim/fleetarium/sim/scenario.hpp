@@ -5,6 +5,7 @@
 #include <fleetarium/codec/packets.hpp>
 #include <fleetarium/core/clock.hpp>
 #include <fleetarium/core/distribution.hpp>
+#include <fleetarium/sim/fault.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -212,6 +213,7 @@ struct scenario {
     std::vector<broker_spec> brokers{};         ///< empty: one broker with defaults
     std::vector<network_spec> networks{};       ///< empty: one network without latency
     std::vector<fleet_spec> fleets{};
+    std::vector<fault_spec> faults{};
     std::vector<expectation_spec> expectations{};
 };
 

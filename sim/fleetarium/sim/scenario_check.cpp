@@ -56,6 +56,9 @@ std::vector<problem> scenario_checker::run() {
         check_fleet(samples_[i], pointer_to("/fleets", i));
     }
     check_client_ids();
+    for (std::size_t i = 0; i < scenario_.faults.size(); ++i) {
+        check_fault(scenario_.faults[i], pointer_to("/faults", i));
+    }
     for (std::size_t i = 0; i < scenario_.expectations.size(); ++i) {
         check_expectation(scenario_.expectations[i], pointer_to("/expectations", i));
     }
@@ -104,7 +107,10 @@ const Named* scenario_checker::find_named(const std::vector<Named>& list, const 
     return nullptr;
 }
 
-// Used by scenario_check_fleet.cpp too.
+// Used by the other files too.
+template const broker_spec* scenario_checker::find_named(const std::vector<broker_spec>&,
+                                                         const std::string&, std::string_view,
+                                                         const std::string&);
 template const fleet_spec* scenario_checker::find_named(const std::vector<fleet_spec>&,
                                                         const std::string&, std::string_view,
                                                         const std::string&);

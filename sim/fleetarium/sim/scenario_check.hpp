@@ -43,6 +43,12 @@ private:
     void check_expectation(const expectation_spec& expected, const std::string& pointer);
     void check_client_ids();
 
+    // In scenario_check_fault.cpp.
+    void check_fault(const fault_spec& fault, const std::string& pointer);
+    void check_fault_times(const fault_spec& fault, const std::string& pointer);
+    void check_fault_place(const fault_spec& fault, const std::string& pointer);
+    void check_fault_parameters(const fault_spec& fault, const std::string& pointer);
+
     // In scenario_check_fleet.cpp.
     void check_fleet(fleet_sample& sample, const std::string& pointer);
     void check_connect(const fleet_sample& sample, const std::string& pointer);

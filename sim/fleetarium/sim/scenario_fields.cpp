@@ -203,6 +203,9 @@ const object_type<scenario>& scenario_type() {
          make_field<t>("fleets", list_of(object_of(fleet_type())), &t::fleets,
                        "Groups of devices, each made from one description.",
                        R"([{"name": "doors", "count": 20}])", need::required),
+         make_field<t>("faults", list_of(object_of(fault_type())), &t::faults,
+                       "What goes wrong, and when.",
+                       R"([{"kind": "cut", "fleet": "doors", "at": "10m"}])"),
          make_field<t>("expectations", list_of(object_of(expectation_type())), &t::expectations,
                        "What has to be true at the end.",
                        R"([{"metric": "delivery_ratio", "min": 1}])")}};

@@ -13,9 +13,11 @@ const config::detail::object_type<scenario>& scenario_type();
 const config::detail::object_type<broker_spec>& broker_type();
 const config::detail::object_type<network_spec>& network_type();
 const config::detail::object_type<fleet_spec>& fleet_type();
+const config::detail::object_type<fault_spec>& fault_type();
 const config::detail::object_type<expectation_spec>& expectation_type();
 
 /// `name_of` of the enumerators, in their order, as the scenario writes them.
 std::vector<std::string_view> metric_names();
+std::vector<std::string_view> fault_kind_names();
 
 }  // namespace fleetarium::sim::detail

@@ -68,6 +68,9 @@ world world::from(const scenario& described, const remote_brokers& remote) {
     for (const fleet_spec& each : described.fleets) {
         made.add_fleet(each);
     }
+    for (const fault_spec& each : described.faults) {
+        made.add_fault(each);
+    }
     made.state_->prepare();
     return made;
 }
@@ -134,6 +137,13 @@ stream_peer& world::add_stream_peer(std::string_view group) {
     ++found->count;
     state_->stream_peers.push_back(std::make_unique<stream_peer>(std::move(host)));
     return *state_->stream_peers.back();
+}
+
+void world::add_fault(const fault_spec& spec) { state_->faults_of_world().add(spec); }
+
+fault_guard world::begin_fault(const fault_spec& spec) {
+    detail::fault_engine& engine = state_->faults_of_world();
+    return {engine, engine.begin_now(spec)};
 }
 
 void world::expect(const expectation_spec& expected) {

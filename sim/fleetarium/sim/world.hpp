@@ -2,6 +2,7 @@
 
 #include <fleetarium/core/clock.hpp>
 #include <fleetarium/sim/client.hpp>
+#include <fleetarium/sim/fault.hpp>
 #include <fleetarium/sim/fleet.hpp>
 #include <fleetarium/sim/raw_peer.hpp>
 #include <fleetarium/sim/remote_broker.hpp>
@@ -72,6 +73,16 @@ public:
 
     /// A broker outside of the world, for fleets to name. The carrier must outlive the world.
     remote_broker& add_remote_broker(const std::string& name, remote_broker::carrier& by);
+
+    /// A fault, once or again and again, as the spec says. Its fleet and broker must exist; times
+    /// count from the beginning of the run, and what should have begun begins now.
+    /// Throws std::invalid_argument for what cannot be.
+    void add_fault(const fault_spec& spec);
+
+    /// A fault that begins now and lasts as long as what is returned; one that happens at once is
+    /// over then. `at`, `lasts`, `every`, `until` and `count` are not looked at. Devices are told
+    /// by events of this instant: run on, be it for no time, to see what comes of it.
+    fault_guard begin_fault(const fault_spec& spec);
 
     /// Makes the report tell apart the messages that an expectation narrows by topic; before the
     /// first event.

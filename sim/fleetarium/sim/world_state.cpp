@@ -90,15 +90,20 @@ void world_state::let_guests_act() {
 }
 
 void world_state::handle(const event& next) {
+    on_links -= is_on_link(next);
+    if (faults != nullptr && faults->holds(next)) {
+        return;
+    }
     ++handled;
-    on_links -= next.kind() != event_kind::wake;
     if (next.target < first_broker_host) {
         const device_block& block = blocks[next.target >> block_bits];
         block.fleet->handle(block, next);
     } else if (next.target < first_client_host) {
         broker_of(next.target).handle(next);
-    } else {
+    } else if (next.target != fault_host_id) {
         peer_hosts[next.target - first_client_host]->handle(next);
+    } else {
+        faults->handle(next);
     }
 }
 
@@ -228,9 +233,12 @@ void world_state::send_up(host_id self, link_end& link, const link_path& path,
         sent_log.clear();
     }
     const direction& way = path.by->up;
-    const random_key key =
-        way.is_random() ? make_random_key(host_key.value, 0, purpose::link_up) : random_key{};
-    transmit(way, link.up, key, std::move(bytes), identities, now, pieces,
+    link_conditions room;
+    const link_conditions* const worse = conditions(self, path.broker, true, room);
+    const random_key key = way.is_random() || worse != nullptr
+                               ? make_random_key(host_key.value, 0, purpose::link_up)
+                               : random_key{};
+    transmit(way, link.up, key, std::move(bytes), identities, now, pieces, worse,
              [&](instant at, event_kind kind, std::uint64_t payload) {
                  const event made{.time = at,
                                   .origin = self,
@@ -386,11 +394,18 @@ host_id world_state::add_block(const device_block& block) {
 }
 
 host_id world_state::add_peer(peer_host& peer) {
-    if (peer_hosts.size() >= host_end - first_client_host) {
-        throw std::invalid_argument("a world has at most 2,097,152 hand-written clients");
+    if (peer_hosts.size() >= fault_host_id - first_client_host) {
+        throw std::invalid_argument("a world has at most 2,097,151 hand-written clients");
     }
     peer_hosts.push_back(&peer);
     return first_client_host + static_cast<host_id>(peer_hosts.size() - 1);
+}
+
+fault_engine& world_state::faults_of_world() {
+    if (faults == nullptr) {
+        faults = std::make_unique<fault_engine>(*this);
+    }
+    return *faults;
 }
 
 std::uint64_t world_state::trace_hash() const {
@@ -403,6 +418,9 @@ std::uint64_t world_state::trace_hash() const {
     }
     for (const peer_host* const each : peer_hosts) {
         sum.add(each->id(), each->chain());
+    }
+    if (faults != nullptr) {
+        sum.add(fault_host_id, faults->chain());
     }
     return sum.value();
 }
@@ -428,6 +446,9 @@ run_report world_state::report() const {
     }
     for (const auto& each : remotes) {
         out.remote_brokers.push_back({.name = each->name()});
+    }
+    if (faults != nullptr) {
+        out.faults = faults->report();
     }
     return out;
 }

@@ -7,6 +7,7 @@
 #include <fleetarium/sim/accounting.hpp>
 #include <fleetarium/sim/client.hpp>
 #include <fleetarium/sim/event.hpp>
+#include <fleetarium/sim/fault_engine.hpp>
 #include <fleetarium/sim/fleet.hpp>
 #include <fleetarium/sim/memory_network.hpp>
 #include <fleetarium/sim/raw_peer.hpp>
@@ -107,8 +108,11 @@ struct world_state {
     // Events
 
     void post(const event& added) {
-        on_links += added.kind() != event_kind::wake;
+        on_links += is_on_link(added);
         events.push(added);
+    }
+    static bool is_on_link(const event& each) {
+        return each.kind() != event_kind::wake && each.kind() != event_kind::fault;
     }
     void run_until(instant until);
     /// The same, but stops after that many events; returns whether it got there.
@@ -139,6 +143,16 @@ struct world_state {
     void refuse_opened(host_id self, link_end& link, const event& opened, random_key host_key,
                        const network& by);
 
+    /// Null where no fault changes the link; else `room`, filled in.
+    const link_conditions* conditions(host_id device, host_id broker, bool up,
+                                      link_conditions& room) const {
+        if (faults == nullptr || !faults->changes_links()) {
+            return nullptr;
+        }
+        room = faults->conditions_at(device, broker, up);
+        return &room;
+    }
+
     // Void events
 
     /// Counts what is lost with an event's bytes, and frees them. Towards a broker the receiver of
@@ -160,6 +174,7 @@ struct world_state {
     void require_room(std::uint32_t devices, std::size_t sources) const;
     host_id add_block(const device_block& block);
     host_id add_peer(peer_host& peer);
+    fault_engine& faults_of_world();
     void add_network(const network_spec& spec);
 
     std::uint64_t trace_hash() const;
@@ -176,6 +191,7 @@ struct world_state {
     std::string scenario_name;
 
     accounting accounts;
+    std::unique_ptr<fault_engine> faults;  ///< null until the first fault is added
     std::vector<std::unique_ptr<network>> networks;  ///< after one without a name
     std::vector<device_block> blocks;
     std::vector<broker_host*> broker_hosts;
