@@ -4,6 +4,7 @@
 
 #include <fleetarium/codec/reason_code_table.hpp>
 #include <fleetarium/core/assert.hpp>
+#include <fleetarium/core/mutant.hpp>
 
 #include <algorithm>
 
@@ -273,7 +274,8 @@ void broker_core::accept_connect(connection_id from, const connect& request,
         }
         index = sessions_.find(client_id);  // it may have ended
     }
-    if (index != no_session && request.clean_start) {
+    const bool stays = is_on(mutant::clean_start_keeps_session) && request.clean_start;
+    if (index != no_session && request.clean_start && !stays) {
         end_session(index, now);  // v5/MQTT-3.1.2-4, v3/MQTT-3.1.2-6
         index = no_session;
     }
@@ -290,7 +292,7 @@ void broker_core::accept_connect(connection_id from, const connect& request,
     connection& source = connections_[from];
     const std::uint32_t expiry_interval = expiry_interval_for(request);
     connack answer = make_connack(source, request, expiry_interval);
-    answer.session_present = present;
+    answer.session_present = present && !stays && !is_on(mutant::session_present_missing);
     if (request.client_id.empty() && is_v5(request)) {
         answer.assigned_client_identifier = owner.client_id();  // v5/MQTT-3.1.3-7
     }
@@ -312,6 +314,9 @@ void broker_core::accept_connect(connection_id from, const connect& request,
     }
     owner.expiry_interval = expiry_interval;
     owner.expires_at = never;
+    if (is_on(mutant::will_published_after_reconnect) && owner.will) {
+        publish_will(index, now);
+    }
     owner.will = make_will(request, client_id, now);  // v5/MQTT-3.1.3-9: an older one is cancelled
     owner.connection = from;
     source.session = index;
@@ -326,6 +331,9 @@ void broker_core::accept_connect(connection_id from, const connect& request,
           .session = index,
           .client_id = owner.client_id(),
           .flag = present});
+    if (is_on(mutant::queue_order_lost_on_resume) && owner.state.outbound.pending() != 0) {
+        owner.state.outbound.push(owner.state.outbound.remove_oldest_pending());
+    }
     send_deliveries(index, now);
 }
 
@@ -340,6 +348,14 @@ connection_limits broker_core::limits_for(const connection& source, const connec
 }
 
 void broker_core::take_over(session_index index, instant now) {
+    if (is_on(mutant::will_lost_on_take_over)) {
+        sessions_[index].will.reset();
+    } else if (is_on(mutant::take_over_leaves_old_connection)) {
+        const connection_id old = sessions_[index].connection;
+        connections_[old].protocol.detach();
+        detach(old, reason_code::session_taken_over, violation::none, now);
+        return;
+    }
     // v5/MQTT-3.1.4-3, v3/MQTT-3.1.4-2
     end_connection(sessions_[index].connection, reason_code::session_taken_over, now);
     ++metrics_.sessions_taken_over;
@@ -384,7 +400,8 @@ void broker_core::handle_disconnect(connection_id from, const fleetarium::discon
             owner.expiry_interval =
                 std::min(*farewell.session_expiry_interval, options_.session_expiry_maximum);
         }
-        if (farewell.code == reason_code::normal_disconnection) {
+        if (farewell.code == reason_code::normal_disconnection &&
+            !is_on(mutant::will_published_on_clean_disconnect)) {
             owner.will.reset();  // v5/MQTT-3.14.4-3, v3/MQTT-3.14.4-3
         }
     }
@@ -412,6 +429,12 @@ void broker_core::detach(connection_id id, reason_code code, violation broken, i
     session& owner = sessions_[index];
     owner.connection = no_connection;
     owner.state.outbound.rewind();
+    if (is_on(mutant::qos2_ids_forgotten_on_disconnect)) {
+        owner.state.inbound.clear();
+    } else if (is_on(mutant::will_lost_on_keep_alive_timeout) &&
+               broken == violation::keep_alive_timeout) {
+        owner.will.reset();
+    }
     --connected_;
     drop_held_qos_0(index, now);
     emit({.what = broker_event::kind::disconnected,
@@ -426,11 +449,16 @@ void broker_core::detach(connection_id id, reason_code code, violation broken, i
         end_session(index, now);
         return;
     }
-    if (owner.expiry_interval != session_expiry_never) {
+    if (owner.expiry_interval != session_expiry_never &&
+        !is_on(mutant::session_kept_after_expiry)) {
         owner.expires_at = now + std::chrono::seconds{owner.expiry_interval};
+        if (is_on(mutant::session_expiry_in_milliseconds)) {
+            owner.expires_at = now + std::chrono::milliseconds{owner.expiry_interval};
+        }
     }
     if (owner.will) {
-        owner.will->due = now + std::chrono::seconds{owner.will->delay_interval};
+        const bool at_once = is_on(mutant::will_delay_ignored);
+        owner.will->due = now + std::chrono::seconds{at_once ? 0u : owner.will->delay_interval};
     }
     settle_session(index, now);
 }
@@ -474,6 +502,7 @@ void broker_core::publish_will(session_index index, instant now) {
     // v5/MQTT-3.1.2-10: taken away first, so that it goes out at most once.
     const std::unique_ptr<stored_will> due = std::move(sessions_[index].will);
     fleetarium::publish message = due->message->to_publish(now);
+    message.retain = message.retain && !is_on(mutant::will_not_retained);
     message.message_expiry_interval = due->message_expiry_interval;
     ++metrics_.wills_published;
     emit({.what = broker_event::kind::will_published,
@@ -487,7 +516,7 @@ void broker_core::publish_will(session_index index, instant now) {
 void broker_core::end_session(session_index index, instant now) {
     session& ending = sessions_[index];
     FLEETARIUM_ASSERT(ending.connection == no_connection);
-    if (ending.will) {
+    if (ending.will && !is_on(mutant::will_lost_when_session_ends)) {
         publish_will(index, now);  // v5/MQTT-3.1.2-8: the session ends before the delay does
     }
     hand_over_shared(index, now);

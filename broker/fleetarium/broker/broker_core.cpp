@@ -2,6 +2,7 @@
 
 #include <fleetarium/codec/topic.hpp>
 #include <fleetarium/codec/utf8.hpp>
+#include <fleetarium/core/mutant.hpp>
 
 #include <algorithm>
 #include <stdexcept>
@@ -77,6 +78,9 @@ void broker_core::handle_bytes(connection_id from, bytes_view bytes, instant now
     metrics_.bytes_received += bytes.size();
     if (source.dismissed) {
         return;  // on its way when the close was told
+    }
+    if (is_on(mutant::subscription_effective_late)) {
+        source.refused = source.refused && !source.protocol.is_accepted();  // see handle_subscribe
     }
     for (;;) {
         server_event event = source.protocol.handle_bytes(bytes, now);

@@ -4,6 +4,7 @@
 #include <fleetarium/broker/outgoing.hpp>
 
 #include <fleetarium/codec/topic.hpp>
+#include <fleetarium/core/mutant.hpp>
 
 #include <algorithm>
 
@@ -26,8 +27,7 @@ bool is_valid_filter(std::string_view filter) {
 
 /// In 5.0, to use what CONNACK said is not available is a protocol error (sections 3.2.2.3.11 to
 /// 3.2.2.3.13); in 3.1.1, where nothing was said, the filter is refused.
-violation broker_core::check_against_features(connection_id from,
-                                              const subscribe& request) const {
+violation broker_core::check_against_features(connection_id from, const subscribe& request) const {
     if (connections_[from].protocol.version() == protocol_version::v3_1_1) {
         return violation::none;
     }
@@ -77,19 +77,24 @@ void broker_core::handle_subscribe(connection_id from, const subscribe& request,
     request.requests.for_each([&](const subscription_request& one) {
         const bool granted = !is_failure(codes_[place]);
         const bool is_new = new_subscriptions_[place++] != 0;
-        const bool wanted = one.options.retain_handling == retain_handling::send ||
-                            (one.options.retain_handling == retain_handling::send_if_new && is_new);
+        const bool wanted =
+            one.options.retain_handling == retain_handling::send ||
+            (one.options.retain_handling == retain_handling::send_if_new && is_new) ||
+            is_on(mutant::retain_handling_ignored);
         if (granted && wanted && !is_shared_filter(one.filter)) {
             send_retained(one, {owner, identifier, one.options}, now);
         }
     });
+    if (is_on(mutant::subscription_effective_late)) {
+        connections_[from].refused = true;  // a mark that has no other meaning after CONNECT
+    }
 }
 
 reason_code broker_core::subscribe_one(connection_id from, const subscription_request& one,
                                        std::uint32_t identifier, bool& is_new) {
     const bool v5 = connections_[from].protocol.version() == protocol_version::v5;
-    const bool shared = is_shared_filter(one.filter) &&
-                        (v5 || options_.shared_subscriptions_in_v3_1_1);
+    const bool shared =
+        is_shared_filter(one.filter) && (v5 || options_.shared_subscriptions_in_v3_1_1);
     if (!is_valid_filter(one.filter) ||
         (has_wildcard(one.filter) && !options_.wildcard_subscription_available) ||
         (is_shared_filter(one.filter) && (!shared || !options_.shared_subscription_available))) {
@@ -108,6 +113,11 @@ reason_code broker_core::subscribe_one(connection_id from, const subscription_re
     }
     subscription added{owner, identifier, one.options};
     added.options.qos = std::min(one.options.qos, options_.maximum_qos);  // v5/MQTT-3.2.2-10
+    if (is_on(mutant::no_local_ignored)) {
+        added.options.no_local = false;
+    } else if (is_on(mutant::retain_as_published_ignored)) {
+        added.options.retain_as_published = false;
+    }
     topic_tree::insertion made;
     if (shared) {
         const auto parts = parse_shared_filter(one.filter);
@@ -133,7 +143,8 @@ void broker_core::send_retained(const subscription_request& one, const subscript
         outgoing out(kept);
         ++metrics_.retained_sent;
         // v5/MQTT-3.3.1-9, v3/MQTT-3.3.1-8: with RETAIN, since the subscription asked for it.
-        deliver(out, by.session, std::min(by.options.qos, options_.maximum_qos), true,
+        deliver(out, by.session, std::min(by.options.qos, options_.maximum_qos),
+                !is_on(mutant::retained_sent_without_flag),
                 by.identifier == 0 ? std::span<const std::uint32_t>()
                                    : std::span<const std::uint32_t>(&by.identifier, 1),
                 false, now);
@@ -146,7 +157,9 @@ void broker_core::handle_unsubscribe(connection_id from, const unsubscribe& requ
     request.filters.for_each([&](std::string_view filter) {
         reason_code code = reason_code::no_subscription_existed;
         const auto known = tree_.find(filter);  // v5/MQTT-3.10.4-1: byte by byte
-        if (known && tree_.erase(*known, owner)) {
+        if (known && is_on(mutant::unsubscribe_without_effect)) {
+            code = reason_code::success;
+        } else if (known && tree_.erase(*known, owner)) {
             sessions_[owner].filters.erase(*known);
             code = reason_code::success;
         } else if (!is_valid_filter(filter)) {

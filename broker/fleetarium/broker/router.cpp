@@ -3,6 +3,7 @@
 #include <fleetarium/broker/broker_core.hpp>
 #include <fleetarium/broker/outgoing.hpp>
 #include <fleetarium/codec/topic.hpp>
+#include <fleetarium/core/mutant.hpp>
 
 #include <algorithm>
 
@@ -32,6 +33,9 @@ void broker_core::handle_publish(connection_id from, const fleetarium::publish& 
     }
     if (message.qos != qos::at_most_once) {
         connections_[from].protocol.acknowledge(message, code, now);
+    }
+    if (is_on(mutant::qos2_id_forgotten_after_pubrec) && message.qos == qos::exactly_once) {
+        sessions_[connections_[from].session].state.inbound.erase(message.packet_id);
     }
 }
 
@@ -93,7 +97,9 @@ std::uint32_t broker_core::take_on(const fleetarium::publish& message, session_i
           .qos = message.qos,
           .flag = message.retain});
     outgoing out(message, origin);
-    if (message.retain) {
+    const bool kept =
+        message.qos == qos::at_most_once || !is_on(mutant::retained_dropped_above_qos0);
+    if (message.retain && kept) {
         retain(out, now);
     }
     const std::uint32_t deliveries = deliver_to_all(out, now);
@@ -116,10 +122,16 @@ std::uint32_t broker_core::take_on(const fleetarium::publish& message, session_i
 
 void broker_core::retain(outgoing& out, instant now) {
     if (out.empty_payload()) {  // v5/MQTT-3.3.1-6, v3/MQTT-3.3.1-10
+        if (is_on(mutant::retained_not_cleared)) {
+            return;
+        }
         remove_retained(out.topic(), out.origin.identity, drop_reason::none, now);
         return;
     }
     const message_ptr* const known = retained_.find(out.topic());
+    if (known != nullptr && is_on(mutant::retained_not_replaced)) {
+        return;
+    }
     const std::size_t freed = known == nullptr ? 0 : (*known)->memory_bytes();
     const message_ptr& kept = out.hold();
     const bool fits =
@@ -197,6 +209,9 @@ std::uint32_t broker_core::deliver_to_all(outgoing& out, instant now) {
 void broker_core::deliver_by(outgoing& out, const subscription& by, instant now) {
     // v5/MQTT-3.3.1-12, v5/MQTT-3.3.1-13, v3/MQTT-3.3.1-9
     const bool flag = out.retain && by.options.retain_as_published;
+    if (is_on(mutant::qos0_sent_twice) && out.qos() == qos::at_most_once) {
+        deliver(out, by.session, by.options.qos, flag, {}, false, now);
+    }
     deliver(out, by.session, by.options.qos, flag, {&by.identifier, by.identifier == 0 ? 0u : 1u},
             false, now);
 }
@@ -226,7 +241,8 @@ std::uint32_t broker_core::deliver_merged(outgoing& out, instant now) {
         identifiers_.clear();
         for (; first < merged_.size() && merged_[first].session == to; ++first) {
             const subscription& by = *merged_[first].by;
-            granted = std::max(granted, by.options.qos);
+            granted = is_on(mutant::overlap_delivers_lower_qos) ? by.options.qos
+                                                                : std::max(granted, by.options.qos);
             flag = flag || (out.retain && by.options.retain_as_published);
             if (by.identifier != 0) {
                 identifiers_.push_back(by.identifier);
@@ -241,7 +257,8 @@ std::uint32_t broker_core::deliver_merged(outgoing& out, instant now) {
 bool broker_core::deliver_shared(outgoing& out, shared_group& group, session_index except,
                                  instant now) {
     const auto is_connected = [&](const subscription& member) {
-        return member.session != except && sessions_[member.session].connection != no_connection;
+        return member.session != except && (sessions_[member.session].connection != no_connection ||
+                                            is_on(mutant::shared_given_to_absent_member));
     };
     const subscription* by = group.pick(is_connected);
     if (by == nullptr) {
@@ -252,6 +269,9 @@ bool broker_core::deliver_shared(outgoing& out, shared_group& group, session_ind
     }
     deliver(out, by->session, by->options.qos, out.retain && by->options.retain_as_published,
             {&by->identifier, by->identifier == 0 ? 0u : 1u}, true, now);  // v5/MQTT-4.8.2-3
+    if (is_on(mutant::shared_sent_to_two_members) && except == no_session) {
+        deliver_shared(out, group, by->session, now);
+    }
     return true;
 }
 
@@ -259,10 +279,19 @@ bool broker_core::deliver_shared(outgoing& out, shared_group& group, session_ind
 
 void broker_core::deliver(outgoing& out, session_index to, enum qos granted, bool retain,
                           std::span<const std::uint32_t> identifiers, bool shared, instant now) {
-    const enum qos delivered_qos = std::min(out.qos(), granted);  // v5/MQTT-3.8.4-8
+    const enum qos delivered_qos = is_on(mutant::delivery_qos_not_capped)
+                                       ? out.qos()
+                                       : std::min(out.qos(), granted);  // v5/MQTT-3.8.4-8
     session& receiver = sessions_[to];
+    if (is_on(mutant::subscription_identifier_lost)) {
+        identifiers = {};
+    }
     ++metrics_.deliveries[static_cast<std::size_t>(delivered_qos)];
     const bool connected = receiver.connection != no_connection;
+    if (is_on(mutant::subscription_effective_late) && connected &&
+        connections_[receiver.connection].refused) {  // its mark: see handle_subscribe
+        return;
+    }
     const bool congested = connected && connections_[receiver.connection].congested;
     // Where QoS 0 may wait in the queue, what comes later waits behind it [v5/MQTT-4.6.0-6].
     const bool overtakes = (receiver.holds_qos_0 || options_.queue_qos_0_offline) &&
@@ -322,10 +351,17 @@ void broker_core::enqueue(session_index to, delivery added, instant now) {
                        receiver.state.outbound.pending() != 0 ||
                        connections_[receiver.connection].congested ||
                        connections_[receiver.connection].protocol.send_quota() == 0;
+    if (waits &&
+        is_on(receiver.connection == no_connection ? mutant::offline_messages_not_queued
+                                                   : mutant::message_lost_when_window_full)) {
+        return;
+    }
     if (waits) {
         if (!make_room(to, added, now)) {
-            report_drop(added.message->identity(), added.message->topic(), added.qos, to,
-                        drop_reason::queue_full, now);
+            if (!is_on(mutant::full_queue_drops_in_silence)) {
+                report_drop(added.message->identity(), added.message->topic(), added.qos, to,
+                            drop_reason::queue_full, now);
+            }
             return;
         }
         added.waited = true;
@@ -397,7 +433,8 @@ void broker_core::send_deliveries(session_index to, instant now) {
             continue;
         }
         metrics_.publish_sent[static_cast<std::size_t>(affected.qos)] += step == send_step::sent;
-        if (affected.state != delivery_state::wait_pubcomp) {  // a PUBREL resent is no PUBLISH
+        if (affected.state != delivery_state::wait_pubcomp ||  // a PUBREL resent is no PUBLISH
+            is_on(mutant::publish_resent_after_pubrec)) {
             emit({.what = broker_event::kind::sent,
                   .at = now,
                   .connection = receiver.connection,
@@ -457,7 +494,8 @@ void broker_core::hand_over_shared(session_index from, instant now) {
         tree_.match(orphan->topic(), match_);
         std::size_t of_its_groups = 0;
         for (shared_group* const group : match_.shared) {
-            if (tree_.find(group->filter(), from) != nullptr && of_its_groups++ == same_before) {
+            if (tree_.find(group->filter(), from) != nullptr && of_its_groups++ == same_before &&
+                !is_on(mutant::shared_lost_with_its_member)) {
                 outgoing out(orphan);
                 deliver_shared(out, *group, from, now);
                 break;

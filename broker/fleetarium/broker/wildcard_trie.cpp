@@ -1,6 +1,7 @@
 #include <fleetarium/broker/wildcard_trie.hpp>
 
 #include <fleetarium/core/assert.hpp>
+#include <fleetarium/core/mutant.hpp>
 
 #include <algorithm>
 #include <new>
@@ -124,7 +125,8 @@ void wildcard_trie::match(const topic_levels& levels, std::vector<std::uint32_t>
     for (;;) {
         node& here = node_at(now.number);
         // v5/MQTT-4.7.2-1: a wildcard in the first level does not see `$` topics.
-        const bool wildcards = now.depth != 0 || !levels.system_;
+        const bool wildcards =
+            now.depth != 0 || !levels.system_ || is_on(mutant::wildcard_matches_dollar_topics);
         if (here.hash_value != none && wildcards) {
             out.push_back(here.hash_value);
         }

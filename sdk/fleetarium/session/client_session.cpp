@@ -2,6 +2,7 @@
 
 #include <fleetarium/codec/topic.hpp>
 #include <fleetarium/core/hash.hpp>
+#include <fleetarium/core/mutant.hpp>
 #include <fleetarium/session/outgoing_checks.hpp>
 #include <fleetarium/session/pending_requests.hpp>
 
@@ -107,6 +108,9 @@ result<void> client_session::publish(const fleetarium::publish& message, instant
         return publish_at_most_once(message, now, number);
     }
     if (state_.outbound.size() >= options_->queue_messages_max) {
+        if (is_on(mutant::client_full_queue_drops_in_silence)) {
+            return {};
+        }
         return error::queue_full;
     }
     delivery added;

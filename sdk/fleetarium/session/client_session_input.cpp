@@ -1,5 +1,6 @@
 #include <fleetarium/session/client_session.hpp>
 
+#include <fleetarium/core/mutant.hpp>
 #include <fleetarium/session/pending_requests.hpp>
 
 #include <algorithm>
@@ -17,6 +18,7 @@ client_event client_session::handle_bytes(bytes_view& input, instant now) {
         return {};
     }
     frame in;
+    const bool in_one_piece = endpoint_.is_between_packets();
     const frame_result result = endpoint_.next_frame(input, in, now);
     if (result.broken != violation::none) {
         return fail(result.broken, now);
@@ -25,6 +27,10 @@ client_event client_session::handle_bytes(bytes_view& input, instant now) {
         return {};
     }
     client_event event = handle_frame(in, now);
+    if (is_on(mutant::client_loses_split_publish) && !in_one_piece &&
+        std::holds_alternative<fleetarium::publish>(event)) {
+        event = publish_repeated{};
+    }
     if (std::holds_alternative<std::monostate>(event)) {
         endpoint_.release_frame();
     }
@@ -108,9 +114,15 @@ client_event client_session::handle_connack(const frame& in, instant now) {
     server_identifiers_available_ = answer.subscription_identifier_available.value_or(true);
     const std::uint16_t aliases =
         options_->use_topic_aliases ? answer.topic_alias_maximum.value_or(0) : std::uint16_t{0};
-    endpoint_.set_peer_limits({answer.receive_maximum.value_or(65'535), aliases,
-                               answer.maximum_packet_size.value_or(limits::packet_size_max)});
-    if (!answer.session_present) {
+    connection_limits of_server{answer.receive_maximum.value_or(65'535), aliases,
+                                answer.maximum_packet_size.value_or(limits::packet_size_max)};
+    if (is_on(mutant::client_receive_maximum_ignored)) {
+        of_server.receive_maximum = 65'535;
+    } else if (is_on(mutant::client_maximum_packet_size_ignored)) {
+        of_server.maximum_packet_size = limits::packet_size_max;
+    }
+    endpoint_.set_peer_limits(of_server);
+    if (!answer.session_present && !is_on(mutant::client_keeps_state_of_lost_session)) {
         discard_in_flight();  // v5/MQTT-3.2.2-5
     }
     send_deliveries(now);
@@ -127,8 +139,15 @@ client_event client_session::handle_publish(const frame& in, instant now) {
         return event;
     }
     if (message.qos != qos::at_most_once) {
-        const bool repeat = endpoint::is_repeat(message, state_.inbound);
+        const bool repeat = (endpoint::is_repeat(message, state_.inbound) &&
+                             !is_on(mutant::client_delivers_repeated_qos2)) ||
+                            (message.qos == qos::at_least_once && message.dup &&
+                             is_on(mutant::client_discards_dup));
         const std::uint16_t packet_id = message.packet_id;
+        if (repeat && is_on(mutant::client_does_not_answer_repeated_qos2)) {
+            event = publish_repeated{packet_id};
+            return event;
+        }
         endpoint_.acknowledge(message.qos, packet_id, reason_code::success, state_.inbound, now);
         if (repeat) {
             event = publish_repeated{packet_id};
@@ -244,6 +263,9 @@ void client_session::handle_closed(instant) {
     endpoint_.close();
     requests_.reset();
     state_.outbound.rewind();
+    if (is_on(mutant::client_forgets_received_ids)) {
+        state_.inbound.clear();
+    }
     if (accepted_) {
         session_exists_ = session_outlives_connection_;
         if (!session_exists_) {
@@ -268,7 +290,8 @@ instant client_session::poll_timeout() const {
         return response;
     }
     // A PINGREQ not answered does not end the duty to send the next one in time.
-    const std::chrono::seconds interval{keep_alive_};
+    const int periods = is_on(mutant::client_pings_late) ? 2 : 1;
+    const std::chrono::seconds interval = std::chrono::seconds{keep_alive_} * periods;
     instant due = std::min(response, endpoint_.last_sent() + interval);
     if (awaiting_since_ == never && state_.outbound.in_flight() != 0) {
         // Who publishes all the time never has to send PINGREQ, and would not learn that nobody
@@ -334,9 +357,8 @@ void client_session::drop(delivery dropped, delivery_dropped::reason why) {
 
 void client_session::lose_memory() {
     discard_in_flight();
-    state_.outbound.for_each([&](const delivery& one) {
-        drop(one, delivery_dropped::reason::session_ended);
-    });
+    state_.outbound.for_each(
+        [&](const delivery& one) { drop(one, delivery_dropped::reason::session_ended); });
     state_.outbound.clear();
     session_exists_ = false;
 }

@@ -1,6 +1,7 @@
 #include <fleetarium/session/endpoint.hpp>
 
 #include <fleetarium/core/assert.hpp>
+#include <fleetarium/core/mutant.hpp>
 
 #include <algorithm>
 
@@ -13,6 +14,28 @@ constexpr std::size_t aliased_topic_size_min = 5;
 
 std::size_t variable_byte_integer_size(std::size_t value) {
     return value < 128 ? 1 : value < 16'384 ? 2 : value < 2'097'152 ? 3 : 4;
+}
+
+/// Whether a mutant is on, of the side whose delivery it is: a broker's deliveries name a
+/// publisher, a client's do not.
+bool acts_on(mutant which, const delivery& whose) {
+    return is_on(which) &&
+           (side_of(which) == mutant_side::broker) == (whose.message->publisher() != 0);
+}
+
+/// Whether a mutant keeps a delivery in flight from being sent again.
+bool is_withheld(const delivery& in_flight) {
+    if (in_flight.state == delivery_state::wait_pubcomp) {
+        return acts_on(mutant::pubrel_not_resent, in_flight) ||
+               acts_on(mutant::client_pubrel_not_resent, in_flight);
+    }
+    return acts_on(mutant::publish_not_resent, in_flight) ||
+           acts_on(mutant::client_publish_not_resent, in_flight);
+}
+
+bool is_forgotten_when_sent(const delivery& out) {
+    return acts_on(mutant::qos1_done_when_sent, out) ||
+           acts_on(mutant::client_qos1_done_when_sent, out);
 }
 
 }  // namespace
@@ -186,7 +209,9 @@ violation endpoint::receive_acknowledgement(const frame& in, outbound_flow& flow
     if (!fits) {
         return violation::acknowledgement_of_wrong_kind;
     }
-    if (type == packet_type::pubrec && !is_failure(code)) {
+    const bool cut_short = acts_on(mutant::pubrel_never_sent, *found) ||
+                           acts_on(mutant::client_pubrel_never_sent, *found);
+    if (type == packet_type::pubrec && !is_failure(code) && !cut_short) {
         found->state = delivery_state::wait_pubcomp;
         send_pubrel(*found, now);  // v5/MQTT-4.3.3-4
         return violation::none;
@@ -258,6 +283,9 @@ bool endpoint::send_delivery(const delivery& out, std::uint16_t packet_id, bool 
     wire.dup = dup;
     wire.retain = out.retain;
     wire.message_expiry_interval = sent.remaining_expiry(now);
+    if (acts_on(mutant::expiry_not_counted_down, out)) {
+        wire.message_expiry_interval = sent.remaining_expiry(sent.identity().published_at);
+    }
     if (out.subscription_identifier != 0) {
         wire.subscription_identifiers = {&out.subscription_identifier, 1};
     }
@@ -270,7 +298,8 @@ bool endpoint::send_delivery(const delivery& out, std::uint16_t packet_id, bool 
 
 send_step endpoint::release_or_wait(outbound_flow& flow, instant now, delivery& affected) {
     const delivery* const owed = flow.next_release();
-    if (owed == nullptr) {
+    if (owed == nullptr || is_withheld(*owed) ||
+        acts_on(mutant::publish_resent_after_pubrec, *owed)) {
         return send_step::window_full;
     }
     send_pubrel(*owed, now);
@@ -284,14 +313,25 @@ send_step endpoint::send_next(outbound_flow& flow, std::span<const std::uint16_t
     if (next == nullptr) {
         return send_step::idle;
     }
-    if (next->state == delivery_state::wait_pubcomp) {
+    const bool first = next->state == delivery_state::pending;
+    if (!first && is_withheld(*next)) {
+        flow.repeat_at_cursor();
+        return send_next(flow, also_used, now, affected);
+    }
+    const bool released = next->state == delivery_state::wait_pubcomp;
+    if (released && next->message->expired(now) && acts_on(mutant::expiry_cuts_exchange, *next)) {
+        affected = *next;
+        flow.remove_at_cursor();
+        return send_step::expired;
+    }
+    if (released && !acts_on(mutant::publish_resent_after_pubrec, *next)) {
         affected = *next;
         send_pubrel(*next, now);  // v5/MQTT-4.3.3-6
         flow.repeat_at_cursor();
         return send_step::resent;
     }
-    const bool first = next->state == delivery_state::pending;
-    if (first && next->message->expired(now)) {  // v5/MQTT-4.3.3-7: only before the first sending
+    if (first && next->message->expired(now) &&  // v5/MQTT-4.3.3-7: only before the first sending
+        !acts_on(mutant::expired_message_delivered, *next)) {
         affected = *next;
         flow.remove_at_cursor();
         return send_step::expired;
@@ -302,13 +342,22 @@ send_step endpoint::send_next(outbound_flow& flow, std::span<const std::uint16_t
             return release_or_wait(flow, now, affected);  // v5/MQTT-4.9.0-2
         }
         packet_id = first ? flow.take_packet_id(also_used) : packet_id;
+        if (first && acts_on(mutant::packet_id_reused_in_flight, *next)) {
+            packet_id = static_cast<std::uint16_t>(peer_receive_maximum_ - send_quota_ + 1);
+        } else if (!first && acts_on(mutant::client_new_id_on_resend, *next)) {
+            packet_id = next->packet_id = flow.take_packet_id(also_used);
+        }
         if (packet_id == 0) {
             return send_step::window_full;
         }
     }
     affected = *next;
-    const bool sent = send_delivery(*next, packet_id, !first, now);
-    if (!sent || next->qos == qos::at_most_once) {
+    const bool dup = (!first && !acts_on(mutant::dup_missing_on_resend, *next) &&
+                      !acts_on(mutant::client_dup_missing_on_resend, *next)) ||
+                     (packet_id != 0 && acts_on(mutant::dup_set_on_first_sending, *next));
+    const bool sent = send_delivery(*next, packet_id, dup, now);
+    if (!sent || next->qos == qos::at_most_once ||
+        (next->qos == qos::at_least_once && is_forgotten_when_sent(*next))) {
         flow.remove_at_cursor();
         return sent ? send_step::sent : send_step::too_large;
     }

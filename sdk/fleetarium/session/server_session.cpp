@@ -2,6 +2,7 @@
 
 #include <fleetarium/codec/reason_code_table.hpp>
 #include <fleetarium/core/assert.hpp>
+#include <fleetarium/core/mutant.hpp>
 
 #include <algorithm>
 
@@ -133,6 +134,7 @@ server_event server_session::handle_bytes(bytes_view& input, instant now) {
                       now);
     }
     frame in;
+    const bool in_one_piece = endpoint_.is_between_packets();
     const frame_result result = endpoint_.next_frame(input, in, now);
     if (phase_ == phase::opened && (result.broken != violation::none || result.complete)) {
         return result.complete ? handle_connect(in, now) : failed(result.broken, now);
@@ -144,6 +146,11 @@ server_event server_session::handle_bytes(bytes_view& input, instant now) {
         return {};
     }
     server_event event = handle_accepted(in, now);
+    if (const auto* const lost = std::get_if<publish>(&event);
+        is_on(mutant::split_publish_acknowledged_and_lost) && !in_one_piece && lost != nullptr) {
+        endpoint_.acknowledge(lost->qos, lost->packet_id, {}, state_->inbound, now);
+        event = publish_repeated{};
+    }
     if (std::holds_alternative<std::monostate>(event)) {
         endpoint_.release_frame();
     }
@@ -174,11 +181,19 @@ server_event server_session::handle_connect(const frame& in, instant now) {
     if (broken != violation::none) {
         return failed(broken, now);
     }
-    endpoint_.set_peer_limits(
-        {std::min(request.receive_maximum.value_or(65'535), window_max_),
-         uses_topic_aliases_ ? request.topic_alias_maximum.value_or(0) : std::uint16_t{0},
-         std::min(request.maximum_packet_size.value_or(limits::packet_size_max),
-                  limits::packet_size_max)});
+    connection_limits of_client = {
+        std::min(request.receive_maximum.value_or(65'535), window_max_),
+        uses_topic_aliases_ ? request.topic_alias_maximum.value_or(0) : std::uint16_t{0},
+        std::min(request.maximum_packet_size.value_or(limits::packet_size_max),
+                 limits::packet_size_max)};
+    if (is_on(mutant::receive_maximum_ignored)) {
+        of_client.receive_maximum = window_max_;
+    } else if (is_on(mutant::maximum_packet_size_ignored)) {
+        of_client.maximum_packet_size = limits::packet_size_max;
+    } else if (is_on(mutant::topic_alias_maximum_ignored)) {
+        of_client.topic_alias_maximum = 65'535;
+    }
+    endpoint_.set_peer_limits(of_client);
     problem_information_ = request.request_problem_information.value_or(true);
     session_expiry_was_zero_ = request.session_expiry_interval.value_or(0) == 0;
     if (request.authentication_method) {
@@ -206,6 +221,11 @@ server_event server_session::handle_accepted(const frame& in, instant now) {
             return done ? server_event{std::move(*done)} : nothing_or_failed(broken, now);
         }
         case packet_type::pubrel:
+            if (pubrel released; is_on(mutant::pubrel_of_unknown_id_not_answered) &&
+                                 decode(in, version(), released) == violation::none &&
+                                 !state_->inbound.contains(released.packet_id)) {
+                return {};
+            }
             return nothing_or_failed(endpoint_.receive_pubrel(in, state_->inbound, now), now);
         case packet_type::subscribe: return decoded_or_failed<subscribe>(in, now);
         case packet_type::unsubscribe: return decoded_or_failed<unsubscribe>(in, now);
@@ -238,7 +258,10 @@ server_event server_session::handle_publish(const frame& in, instant now) {
     }
     if (broken != violation::none) {
         event = failed(broken, now);
-    } else if (endpoint::is_repeat(message, state_->inbound)) {
+    } else if ((endpoint::is_repeat(message, state_->inbound) &&
+                !is_on(mutant::resent_qos2_delivered_twice)) ||
+               (message.qos == qos::at_least_once && message.dup &&
+                is_on(mutant::dup_publish_discarded))) {
         const std::uint16_t packet_id = message.packet_id;
         endpoint_.acknowledge(message.qos, packet_id, reason_code::success, state_->inbound, now);
         event = publish_repeated{packet_id};
@@ -314,9 +337,12 @@ instant server_session::poll_timeout() const {
         case phase::connecting: return saturating_add(endpoint_.last_received(), connect_timeout_);
         case phase::connected:
             // v5/MQTT-3.1.2-22, v3/MQTT-3.1.2-24: one and a half times the keep alive.
-            return keep_alive_ == 0
+            return keep_alive_ == 0 || is_on(mutant::keep_alive_not_enforced)
                        ? never
-                       : endpoint_.last_received() + std::chrono::milliseconds{keep_alive_ * 1500};
+                       : endpoint_.last_received() +
+                             std::chrono::milliseconds{
+                                 keep_alive_ *
+                                 (is_on(mutant::keep_alive_without_grace) ? 1000 : 1500)};
         case phase::idle:
         case phase::closing:
         case phase::left: break;
