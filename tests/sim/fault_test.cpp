@@ -74,8 +74,8 @@ TEST_CASE("links that are cut are made anew, and QoS 1 and 2 lose nothing by it"
 
 TEST_CASE("a share of the devices is drawn anew each time", "[fault]") {
     plant p(qos::at_most_once, 200);
-    p.w.add_fault({.kind = fault_kind::cut, .at = 10s, .every = seconds_of(10), .count = 4,
-                   .share = 0.25});
+    p.w.add_fault(
+        {.kind = fault_kind::cut, .at = 10s, .every = seconds_of(10), .count = 4, .share = 0.25});
     p.w.run_for(60s);
     const fault_report hit = p.w.report().faults.at(0);
     CHECK(hit.begun == 4);
@@ -89,8 +89,7 @@ TEST_CASE("through a partition nothing arrives, and all of it arrives when it he
     p.w.run_for(10s);
     CHECK(p.heard() == 100);
     {
-        const auto partition = p.w.begin_fault({.kind = fault_kind::partition,
-                                                .fleet = "sensors"});
+        const auto partition = p.w.begin_fault({.kind = fault_kind::partition, .fleet = "sensors"});
         p.w.run_for(5s);
         CHECK(p.heard() <= 10);  // what the broker had before
     }
@@ -121,9 +120,8 @@ TEST_CASE("a partition in one direction lets the other pass", "[fault]") {
     plant p(qos::at_most_once);
     p.w.run_for(10s);
     p.heard();
-    const auto down = p.w.begin_fault({.kind = fault_kind::partition,
-                                       .fleet = "sensors",
-                                       .direction = link_direction::down});
+    const auto down = p.w.begin_fault(
+        {.kind = fault_kind::partition, .fleet = "sensors", .direction = link_direction::down});
     p.w.run_for(5s);
     CHECK(p.heard() == 50);
     p.probe.publish("orders/3", "stop", qos::at_most_once);
@@ -147,8 +145,7 @@ TEST_CASE("a link that only the broker knows to be gone shows by a reset when th
           "[fault]") {
     plant p;
     p.w.run_for(10s);
-    p.w.add_fault(
-        {.kind = fault_kind::half_open, .at = 11s, .knows = link_side::broker});
+    p.w.add_fault({.kind = fault_kind::half_open, .at = 11s, .knows = link_side::broker});
     p.w.run_for(1100ms);
     CHECK(p.b.core().connected_count() == 1);
     CHECK(p.sensors->connected() == 10);  // so they believe
@@ -200,8 +197,7 @@ TEST_CASE("a link can break within any packet, at any byte, either way", "[fault
     const auto level = GENERATE(qos::at_least_once, qos::exactly_once);
     const auto packet = GENERATE(packet_type::publish, packet_type::puback, packet_type::pubrec,
                                  packet_type::pubrel, packet_type::pubcomp, packet_type::connect,
-                                 packet_type::connack, packet_type::subscribe,
-                                 packet_type::suback);
+                                 packet_type::connack, packet_type::subscribe, packet_type::suback);
     const auto byte = GENERATE(0u, 1u, 3u, 1000u);
     CAPTURE(name_of(packet), byte);
     plant p(level, 3);
@@ -222,8 +218,8 @@ TEST_CASE("a link can break within any packet, at any byte, either way", "[fault
     if (level == qos::exactly_once) {
         CHECK(flows.duplicates == 0);
     }
-    const bool occurs = level == qos::at_least_once ? packet <= packet_type::puback
-                                                    : packet != packet_type::puback;
+    const bool occurs =
+        level == qos::at_least_once ? packet <= packet_type::puback : packet != packet_type::puback;
     if (occurs || packet >= packet_type::subscribe) {
         CHECK(p.fleet_now().connects_accepted + p.fleet_now().connect_attempts > 6);
     }
@@ -232,8 +228,8 @@ TEST_CASE("a link can break within any packet, at any byte, either way", "[fault
 TEST_CASE("a slow reader costs others nothing, and gets what its queue held", "[fault]") {
     plant p;
     p.w.run_for(5s);
-    auto slow = p.w.begin_fault(
-        {.kind = fault_kind::slow_reader, .fleet = "sensors", .last_device = 0});
+    auto slow =
+        p.w.begin_fault({.kind = fault_kind::slow_reader, .fleet = "sensors", .last_device = 0});
     p.w.run_for(0s);
     for (int i = 0; i < 50; ++i) {
         p.probe.publish("orders/0", "order", qos::at_least_once);
@@ -251,10 +247,8 @@ TEST_CASE("a slow reader costs others nothing, and gets what its queue held", "[
 
 TEST_CASE("a device without power publishes nothing, forgets, and begins anew", "[fault]") {
     plant p;
-    p.w.add_fault({.kind = fault_kind::power_loss,
-                   .at = 10s,
-                   .lasts = seconds_of(20),
-                   .fleet = "sensors"});
+    p.w.add_fault(
+        {.kind = fault_kind::power_loss, .at = 10s, .lasts = seconds_of(20), .fleet = "sensors"});
     p.w.run_for(20s);
     CHECK(p.sensors->connected() == 0);
     p.heard();

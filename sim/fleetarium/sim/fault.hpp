@@ -39,7 +39,7 @@ enum class link_side : std::uint8_t { device, broker };
 
 /// A fault, once or again and again, at some devices or at a broker.
 struct fault_spec {
-    std::string name{};                    ///< for the report and the draws; empty: the kind
+    std::string name{};  ///< for the report and the draws; empty: the kind
     enum fault_kind kind = fault_kind::cut;
     duration at{};                         ///< of the first one, from the run's beginning
     std::optional<distribution> lasts{};   ///< of the kinds that last, which need it; above 0
@@ -48,11 +48,11 @@ struct fault_spec {
     std::optional<std::uint32_t> count{};  ///< how many begin at most
 
     // Where. Faults of brokers hit `broker`; the others the links of devices.
-    std::string fleet{};                   ///< its devices; empty: those of all fleets
-    std::string broker{};                  ///< links to it alone; of a broker's fault empty: the first
+    std::string fleet{};   ///< its devices; empty: those of all fleets
+    std::string broker{};  ///< links to it alone; of a broker's fault the broker, empty: the first
     std::optional<std::uint32_t> first_device{};  ///< index in the fleet
     std::optional<std::uint32_t> last_device{};   ///< the same, itself among them
-    double share = 1;                      ///< 0..1 of those devices, drawn anew each time
+    double share = 1;                             ///< 0..1 of those devices, drawn anew each time
 
     // What, for the kinds named. Others leave it alone.
     std::optional<link_direction> direction{};        ///< partition, latency, bandwidth, split,

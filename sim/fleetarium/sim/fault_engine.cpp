@@ -95,8 +95,8 @@ std::uint32_t fault_engine::make_fault(const fault_spec& spec) {
     const auto namesakes = static_cast<std::uint64_t>(
         std::count_if(faults_.begin(), faults_.end(),
                       [&](const fault& each) { return each.spec.name == made.spec.name; }));
-    made.key = make_random_key(combine(world_.seed, hash_text("fault")),
-                               hash_text(made.spec.name), namesakes);
+    made.key = make_random_key(combine(world_.seed, hash_text("fault")), hash_text(made.spec.name),
+                               namesakes);
     faults_.push_back(std::move(made));
     return which;
 }
@@ -165,8 +165,8 @@ std::uint32_t fault_engine::begin(std::uint32_t which, bool guarded) {
     const fault_spec& spec = what.spec;
     const fault_news news{which, what.begun++, false};
     const std::uint32_t id = ++last_id_;
-    chain_.absorb(combine(static_cast<std::uint64_t>(world_.now.time_since_epoch().count()),
-                          news.word()));
+    chain_.absorb(
+        combine(static_cast<std::uint64_t>(world_.now.time_since_epoch().count()), news.word()));
     random_stream draws(make_random_key(what.key.value, news.number, "when"));
     if (lasts(spec.kind)) {
         active_.push_back({id, news, guarded});
@@ -195,8 +195,8 @@ void fault_engine::finish(std::uint32_t id) {
     fault_news news = found->news;
     news.ends = true;
     active_.erase(found);
-    chain_.absorb(combine(static_cast<std::uint64_t>(world_.now.time_since_epoch().count()),
-                          news.word()));
+    chain_.absorb(
+        combine(static_cast<std::uint64_t>(world_.now.time_since_epoch().count()), news.word()));
     sort_out();
     release_held();
     const fault_kind kind = spec_of(news.fault).kind;
@@ -284,8 +284,8 @@ bool fault_engine::is_hit(const fault_news& news, host_id device) const {
 bool fault_engine::is_hit(const fault& what, const fault_news& news, host_id device,
                           std::uint32_t fleet, std::uint32_t index) const {
     const fault_spec& spec = what.spec;
-    if ((what.fleet != no_index && what.fleet != fleet) ||
-        index < spec.first_device.value_or(0) || index > spec.last_device.value_or(no_index)) {
+    if ((what.fleet != no_index && what.fleet != fleet) || index < spec.first_device.value_or(0) ||
+        index > spec.last_device.value_or(no_index)) {
         return false;
     }
     if (spec.share >= 1) {
@@ -315,11 +315,11 @@ bool fault_engine::holds(const event& what) {
     const auto concerned = [&](const occurrence& each) {
         return concerns(each, device, broker, up);
     };
-    const bool stuck =
-        std::any_of(holding_.begin(), holding_.end(), concerned) ||
-        (!up && (what.kind() == event_kind::bytes || what.kind() == event_kind::messages ||
-                 what.kind() == event_kind::close) &&
-         is_slow(device));
+    const bool stuck = std::any_of(holding_.begin(), holding_.end(), concerned) ||
+                       (!up &&
+                        (what.kind() == event_kind::bytes || what.kind() == event_kind::messages ||
+                         what.kind() == event_kind::close) &&
+                        is_slow(device));
     if (stuck) {
         held_.push_back(what);
     }
@@ -352,8 +352,8 @@ link_conditions fault_engine::conditions_at(host_id device, host_id broker, bool
             case fault_kind::latency: {
                 // What is sent at one instant is late together.
                 const auto time = static_cast<std::uint64_t>(world_.now.time_since_epoch().count());
-                random_stream draws(make_random_key(
-                    combine(what.key.value, time), world_.key_of(device).value, up ? 1u : 2u));
+                random_stream draws(make_random_key(combine(what.key.value, time),
+                                                    world_.key_of(device).value, up ? 1u : 2u));
                 const duration drawn =
                     std::max(what.spec.added_latency->sample_duration(draws), duration{});
                 out.added_latency += std::min(drawn, duration::max() - out.added_latency);
@@ -377,9 +377,8 @@ std::optional<packet_cut> fault_engine::cut_in(const wire_buffer& bytes, host_id
     std::optional<packet_cut> cut;
     std::vector<std::uint8_t> whole;
     for (packet_rule& rule : packet_rules_) {
-        const auto which = std::find_if(active_.begin(), active_.end(), [&](const auto& each) {
-            return each.id == rule.id;
-        });
+        const auto which = std::find_if(active_.begin(), active_.end(),
+                                        [&](const auto& each) { return each.id == rule.id; });
         FLEETARIUM_ASSERT(which != active_.end());
         if (!concerns(*which, device, broker, up)) {
             continue;

@@ -31,8 +31,7 @@ struct fault_news {
 
     static fault_news of(const event& what) {
         return {static_cast<std::uint32_t>(what.payload >> 32),
-                static_cast<std::uint32_t>(what.payload) >> 1,
-                (what.payload & 1U) != 0};
+                static_cast<std::uint32_t>(what.payload) >> 1, (what.payload & 1U) != 0};
     }
     std::uint64_t word() const {
         return std::uint64_t{fault} << 32 | (std::uint64_t{number} << 1 & 0xFFFF'FFFF) |
@@ -128,8 +127,8 @@ private:
     void tell_hit(const fault_news& news);
     void tell(host_id host, const fault_news& news);
     bool is_hit(const fault_news& news, host_id device) const;
-    bool is_hit(const fault& what, const fault_news& news, host_id device,
-                std::uint32_t fleet, std::uint32_t index) const;
+    bool is_hit(const fault& what, const fault_news& news, host_id device, std::uint32_t fleet,
+                std::uint32_t index) const;
     bool concerns(const occurrence& which, host_id device, host_id broker, bool up) const;
     void sort_out();
     void release_held();

@@ -117,8 +117,9 @@ struct network {
     direction down;
 };
 
-/// Sends `bytes` by one direction of a link, made worse by what is not null, calling `post(instant, event_kind, payload)` once or,
-/// where chunks are cut, several times. Identities ride with the first piece. Takes `identities`,
+/// Sends `bytes` by one direction of a link, made worse by what is not null, calling
+/// `post(instant, event_kind, payload)` once or, where chunks are cut, several times. Identities
+/// ride with the first piece. Takes `identities`,
 /// which may be null.
 template <class Post>
 void transmit(const direction& way, link_progress& progress, random_key key, wire_buffer bytes,

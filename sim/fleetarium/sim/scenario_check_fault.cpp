@@ -40,8 +40,8 @@ void scenario_checker::check_fault_times(const fault_spec& fault, const std::str
         report(pointer + "/until", quoted(duration_text(*fault.until)),
                "later than \"at\", " + quoted(duration_text(fault.at)));
     }
-    for (const auto& [given, name] :
-         {std::pair(fault.until.has_value(), "until"), std::pair(fault.count.has_value(), "count")}) {
+    for (const auto& [given, name] : {std::pair(fault.until.has_value(), "until"),
+                                      std::pair(fault.count.has_value(), "count")}) {
         if (given && !fault.every) {
             report(pointer + "/" + name, quoted(name) + " of a fault that happens once",
                    "\"every\" beside it");
@@ -60,11 +60,10 @@ void scenario_checker::check_fault_place(const fault_spec& fault, const std::str
         report(pointer + "/broker", quoted(fault.broker), quoted(default_broker_.name));
     }
     if (hits_broker(fault.kind)) {
-        for (const auto& [given, name] :
-             {std::pair(!fault.fleet.empty(), "fleet"),
-              std::pair(fault.first_device.has_value(), "first_device"),
-              std::pair(fault.last_device.has_value(), "last_device"),
-              std::pair(fault.share < 1, "share")}) {
+        for (const auto& [given, name] : {std::pair(!fault.fleet.empty(), "fleet"),
+                                          std::pair(fault.first_device.has_value(), "first_device"),
+                                          std::pair(fault.last_device.has_value(), "last_device"),
+                                          std::pair(fault.share < 1, "share")}) {
             if (given) {
                 report(pointer + "/" + name,
                        quoted(name) + " of the fault " + quoted(name_of(fault.kind)),
@@ -78,18 +77,17 @@ void scenario_checker::check_fault_place(const fault_spec& fault, const std::str
         report(pointer + "/last_device", std::to_string(*fault.last_device),
                "\"first_device\" or more, " + std::to_string(first));
     } else if (fleet != nullptr && first >= fleet->count) {
-        report(pointer + "/first_device", std::to_string(first),
-               "a device of " + quoted(fleet->name) + ", which has " +
-                   std::to_string(fleet->count));
+        report(
+            pointer + "/first_device", std::to_string(first),
+            "a device of " + quoted(fleet->name) + ", which has " + std::to_string(fleet->count));
     } else if (fleet != nullptr && fault.last_device && *fault.last_device >= fleet->count) {
-        report(pointer + "/last_device", std::to_string(*fault.last_device),
-               "a device of " + quoted(fleet->name) + ", which has " +
-                   std::to_string(fleet->count));
+        report(
+            pointer + "/last_device", std::to_string(*fault.last_device),
+            "a device of " + quoted(fleet->name) + ", which has " + std::to_string(fleet->count));
     }
 }
 
-void scenario_checker::check_fault_parameters(const fault_spec& fault,
-                                              const std::string& pointer) {
+void scenario_checker::check_fault_parameters(const fault_spec& fault, const std::string& pointer) {
     const std::string_view kind = name_of(fault.kind);
     // What a kind does not look at would be ignored without a word.
     const auto belongs = [&](bool given, std::string_view name, bool to_kind,
@@ -120,8 +118,8 @@ void scenario_checker::check_fault_parameters(const fault_spec& fault,
     belongs(fault.knows.has_value(), "knows", is(k::half_open), "\"half_open\"");
     belongs(fault.keeps_sessions.has_value(), "keeps_sessions", is(k::broker_crash),
             "\"broker_crash\"");
-    if (fault.packet && (*fault.packet == packet_type{} ||
-                         name_of(*fault.packet) == name_of(packet_type{}))) {
+    if (fault.packet &&
+        (*fault.packet == packet_type{} || name_of(*fault.packet) == name_of(packet_type{}))) {
         report(pointer + "/packet", "\"none\"", "a packet type, such as \"PUBLISH\"");
     }
 }
