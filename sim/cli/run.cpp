@@ -1,4 +1,5 @@
 #include "commands.hpp"
+#include "mutant_flag.hpp"
 #include "run_live.hpp"
 
 #include <fleetarium/config/quantities.hpp>
@@ -302,6 +303,7 @@ void add_run(CLI::App& app, int& exit_status) {
                      "Whose certificates to trust, PEM: of clients, or of the target")
         ->type_name("FILE");
     command->add_flag("--insecure", options->live.insecure, "Let the target show any certificate");
+    add_mutant_flag(*command);
     command->callback([options, &exit_status] { exit_status = run_checked(*options); });
 }
 
