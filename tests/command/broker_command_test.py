@@ -220,6 +220,18 @@ class CommandTest(unittest.TestCase):
             self.assertEqual(subscribed("new"), [0x80, 0])
             self.assertEqual(broker.stop(), 0)
 
+    def test_a_certificate_that_cannot_be_read_again_is_told_with_its_listener(self):
+        certs = self.path("certs")
+        self.assertEqual(self.run_command("certs", "--out", certs)[0], 0)
+        with Broker("--cert", certs + "/server.pem", "--key", certs + "/server.key",
+                    listen=("mqtts://127.0.0.1:0", "wss://127.0.0.1:0")) as broker:
+            os.remove(certs + "/server.key")
+            broker.process.send_signal(signal.SIGHUP)
+            for url in "mqtts://127.0.0.1:0", "wss://127.0.0.1:0/mqtt":
+                broker.wait_for_log(f'error {url}: private key file "{certs}/server.key" cannot be '
+                                    "read: No such file or directory; what was read before stays")
+            self.assertEqual(broker.stop(), 0)
+
     # Who gets in
 
     def test_a_password_file_keeps_out_who_has_no_name_or_the_wrong_password(self):
@@ -230,6 +242,10 @@ class CommandTest(unittest.TestCase):
                                          ("bob", "secret", 4), ("ann", None, 4)):
                 with Client(broker.port, name, password) as client:
                     self.assertEqual((name, password, client.code), (name, password, code))
+            broker.stop()
+            log = broker.log_text()
+            self.assertIn('"c" refused: Not authorized (it gave no user name)\n', log)
+            self.assertIn('"c" refused: Bad User Name or Password (user "bob")\n', log)
         with Broker("--passwords", passwords, "--allow-anonymous") as broker:
             with Client(broker.port) as client:
                 self.assertEqual(client.code, 0)
@@ -278,12 +294,18 @@ class CommandTest(unittest.TestCase):
                 (["--no-anonymous", "--allow-anonymous"], "excludes"),
                 (["--log-level", "wraning"], 'did you mean "warning"?'),
                 (["--set", "queue_mesages_max=1"], 'did you mean "queue_messages_max"?'),
+                (["--set", "connect_packet_size_max=16"], "connect_packet_size_max: found 16"),
                 (["--set", "nonsense"], "expected PATH=VALUE"),
-                (["--nonsense"], "--nonsense")):
+                (["--nonsense"], "--nonsense"),
+                (["--lisen", "mqtt://:0"], "Did you mean --listen instead of --lisen?")):
             with self.subTest(arguments=arguments):
                 status, out, error = self.run_command("broker", *arguments)
                 self.assertEqual((status, out), (2, ""))
                 self.assertIn(sentence, error)
+
+        status, out, error = self.run_command("brocker", "--listen", "mqtt://:0")
+        self.assertEqual((status, out), (2, ""))
+        self.assertIn("Did you mean broker instead of brocker?", error)
 
     def test_what_the_machine_refuses_ends_with_status_3(self):
         with socket.create_server(("127.0.0.1", 0)) as taken:

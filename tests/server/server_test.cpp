@@ -304,19 +304,65 @@ TEST_CASE("a client that says nothing is closed in time", "[server]") {
     CHECK(silent.is_closed_by_server());
 }
 
-TEST_CASE("what is no MQTT on the MQTT port is closed, and others go on", "[server]") {
-    server given(on_port());
-    given.start();
-    wire_peer good(given.listening().front());
-    good.connect("good");
-    const std::string_view nonsense =
-        GENERATE("GET / HTTP/1.1\r\nHost: x\r\n\r\n", "\x16\x03\x01\x02",
-                 "\xff\xff\xff\xff\xff\xff", "\x10\xff\xff\xff\x7f");
-    wire_peer bad(given.listening().front());
-    bad.send_bytes(as_bytes_view(nonsense));
-    CHECK(bad.is_closed_by_server());
-    good.send(pingreq{});
-    good.take<pingresp>();
+TEST_CASE("what is no MQTT on the MQTT port is closed, logged as what it is, and others go on",
+          "[server]") {
+    struct attempt {
+        std::string_view bytes;
+        std::string_view logged;
+    };
+    const auto nonsense = GENERATE(
+        attempt{"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "(it sent an HTTP request; "},
+        attempt{"\x16\x03\x01\x02", "(it started TLS, "},
+        attempt{"\xff\xff\xff\xff\xff\xff", "refused: the first packet is not CONNECT"},
+        attempt{"\x10\xff\xff\xff\x7f", "refused: the packet exceeds the maximum packet size"});
+    const bool has_passwords = GENERATE(false, true);  // then CONNECT is held until it is whole
+    server_options options = on_port();
+    std::string log;
+    options.log = [&](broker::log_level, std::string_view line) {
+        log += std::string(line) + '\n';
+    };
+    const text_file nobody("");
+    if (has_passwords) {
+        options.password_file = nobody.path();
+        options.allow_anonymous = true;
+    }
+    {
+        server given(options);
+        given.start();
+        wire_peer good(given.listening().front());
+        good.connect("good");
+        wire_peer bad(given.listening().front());
+        bad.send_bytes(as_bytes_view(nonsense.bytes));
+        CHECK(bad.is_closed_by_server());
+        good.send(pingreq{});
+        good.take<pingresp>();
+    }
+    CHECK_THAT(log, Catch::Contains(std::string(nonsense.logged)));
+}
+
+TEST_CASE("the log tells a client that takes its leave from one that is lost", "[server]") {
+    server_options options = on_port();
+    std::string log;
+    options.log = [&](broker::log_level, std::string_view line) {
+        log += std::string(line) + '\n';
+    };
+    {
+        server given(options);
+        given.start();
+        wire_peer polite(given.listening().front());
+        polite.connect("polite");
+        polite.send(fleetarium::disconnect{});
+        CHECK(polite.is_closed_by_server());
+        {
+            wire_peer abrupt(given.listening().front());
+            abrupt.connect("abrupt");
+        }
+        while (!given.clients().empty()) {
+            std::this_thread::yield();
+        }
+    }
+    CHECK_THAT(log, Catch::Contains("\"polite\" disconnected\n"));
+    CHECK_THAT(log, Catch::Contains("\"abrupt\" disconnected: the connection was lost\n"));
 }
 
 TEST_CASE("a start that cannot be carried out says why and leaves nothing open", "[server]") {

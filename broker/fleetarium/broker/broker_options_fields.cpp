@@ -79,7 +79,7 @@ std::vector<field<broker_options>> made_fields() {
                       "Memory for retained messages.", R"("64MB")"),
         make_field<t>("connect_timeout", duration_from(duration(1)), &t::connect_timeout,
                       "A connection without CONNECT is closed after this.", R"("5s")"),
-        make_field<t>("connect_packet_size_max", size<std::uint32_t>(16, limits::packet_size_max),
+        make_field<t>("connect_packet_size_max", size<std::uint32_t>(64, limits::packet_size_max),
                       &t::connect_packet_size_max, "The largest CONNECT.", R"("4kB")"),
         make_field<t>("queue_messages_max", integer<std::uint32_t>(0, large),
                       &t::queue_messages_max, "Messages that wait for a session.", "100"),

@@ -91,6 +91,7 @@ server::implementation::implementation(server_options with, broker_hooks* embedd
                   out.allow_anonymous = *of.came_by->options->allow_anonymous;
               }
               out.password_is_right = of.password_is_right;
+              out.speaks = of.speaks;
               return out;
           },
           [this](connection_id id) { return address_of(id); }),
@@ -284,7 +285,7 @@ std::vector<std::string> server::implementation::reload() {
             boost::asio::post(threads_.front()->context,
                               [socket = each->socket.get(), renewed] { socket->use_tls(renewed); });
         } catch (const std::runtime_error& error) {
-            problems.emplace_back(error.what());
+            problems.push_back(to_string(each->options->url) + ": " + error.what());
         }
     }
     for (const std::string& problem : problems) {

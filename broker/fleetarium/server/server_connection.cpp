@@ -12,6 +12,23 @@
 
 namespace fleetarium::broker {
 
+namespace {
+
+/// A guess from the first bytes of a connection, for the log: MQTT begins with 0x10.
+server_gate::foreign_protocol protocol_of(bytes_view first) {
+    if (first.size() >= 2 && first[0] == 0x16 && first[1] == 0x03) {
+        return server_gate::foreign_protocol::tls;  // a handshake record of any version
+    }
+    for (const std::string_view word : {"GET ", "HEAD ", "POST ", "PUT ", "OPTIONS ", "CONNECT "}) {
+        if (as_text(first).starts_with(word)) {
+            return server_gate::foreign_protocol::http;
+        }
+    }
+    return server_gate::foreign_protocol::none;
+}
+
+}  // namespace
+
 // A connection comes
 
 server::implementation::io_thread& server::implementation::pick_thread() {
@@ -62,6 +79,9 @@ void server::implementation::adopt(io_thread& thread, std::unique_ptr<net::byte_
 
 void server::implementation::take_bytes(connection& from, bytes_view bytes) {
     if (!from.has_spoken) {
+        if (!from.waiting) {
+            from.speaks = protocol_of(bytes);
+        }
         if (gate_.has_passwords()) {
             hold_connect(from, bytes);
             return;
@@ -110,10 +130,11 @@ void server::implementation::hold_connect(connection& from, bytes_view bytes) {
     }
     bytes_view rest = held.bytes;
     frame first;
-    const frame_result cut = split_frame(rest, first);
-    const bool too_long = held.bytes.size() > options_.broker.connect_packet_size_max;
-    if (!cut.complete && cut.broken == violation::none && !too_long) {
-        return;
+    const frame_result cut = split_frame(rest, first, options_.broker.connect_packet_size_max);
+    const bool may_be_connect = cut.broken == violation::none &&
+                                frame{held.bytes.front(), {}}.type() == packet_type::connect;
+    if (!cut.complete && may_be_connect) {
+        return;  // all else the core refuses at its first bytes
     }
     held.complete = true;
     connect request;

@@ -40,6 +40,7 @@ public:
     bool reading = true;
     bool has_spoken = false;  // its first bytes have come
     bool password_is_right = false;
+    server_gate::foreign_protocol speaks = server_gate::foreign_protocol::none;
 };
 
 }  // namespace fleetarium::broker

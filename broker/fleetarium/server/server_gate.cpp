@@ -58,6 +58,16 @@ std::vector<std::string> server_gate::load(std::mutex& turn) {
 // Who gets in
 
 reason_code server_gate::authenticate(const client_info& client, const connect& request) {
+    const reason_code code = check(client, request);
+    if (code != reason_code::success && log_) {
+        refused_ = {client.connection, request.user_name
+                                           ? fmt::format("user \"{}\"", *request.user_name)
+                                           : "it gave no user name"};
+    }
+    return code;
+}
+
+reason_code server_gate::check(const client_info& client, const connect& request) {
     const connection_facts facts = facts_(client.connection);
     if (!client.vouched) {
         if (!request.user_name) {
@@ -125,25 +135,34 @@ void server_gate::on_event(const broker_event& event) {
     }
 }
 
-void server_gate::tell(const broker_event& event) const {
+void server_gate::tell(const broker_event& event) {
     using kind = broker_event::kind;
-    const std::string_view reason =
-        event.broken != violation::none ? describe(event.broken).phrase : name_of(event.code);
+    const auto who = [&] {
+        return event.client_id.empty()
+                   ? address_(event.connection) + ':'
+                   : fmt::format("{}: \"{}\"", address_(event.connection), event.client_id);
+    };
     switch (event.what) {
         case kind::connected:
             log_(log_level::info,
-                 fmt::format("{}: \"{}\" connected{}", address_(event.connection), event.client_id,
-                             event.flag ? ", its session goes on" : ""));
+                 fmt::format("{} connected{}", who(), event.flag ? ", its session goes on" : ""));
             return;
         case kind::refused:
-            log_(log_level::warning,
-                 fmt::format("{}: \"{}\" refused: {}", address_(event.connection), event.client_id,
-                             reason));
+            log_(log_level::warning, fmt::format("{} refused: {}", who(), why_refused(event)));
+            refused_.connection = no_connection;
             return;
         case kind::disconnected:
-            log_(event.broken == violation::none ? log_level::info : log_level::warning,
-                 fmt::format("{}: \"{}\" disconnected: {}", address_(event.connection),
-                             event.client_id, event.flag ? "the connection was lost" : reason));
+            if (event.flag) {
+                log_(log_level::info, who() + " disconnected: the connection was lost");
+            } else if (event.broken != violation::none) {
+                log_(log_level::warning,
+                     fmt::format("{} disconnected: {}", who(), describe(event.broken).phrase));
+            } else if (event.code == reason_code::success) {
+                log_(log_level::info, who() + " disconnected");  // took its leave
+            } else {
+                log_(log_level::info,
+                     fmt::format("{} disconnected: {}", who(), name_of(event.code)));
+            }
             return;
         case kind::subscribed:
             log_(log_level::debug,
@@ -152,6 +171,31 @@ void server_gate::tell(const broker_event& event) const {
             return;
         default: return;
     }
+}
+
+/// In words for whoever runs the broker, who has to find out which client that is and what it
+/// should have done.
+std::string server_gate::why_refused(const broker_event& event) const {
+    if (event.broken == violation::none) {
+        std::string out(name_of(event.code));
+        if (refused_.connection == event.connection) {
+            out += " (" + refused_.detail + ')';
+        }
+        return out;
+    }
+    std::string out(describe(event.broken).phrase);
+    switch (facts_(event.connection).speaks) {
+        case foreign_protocol::tls:
+            out +=
+                " (it started TLS, which this listener does not speak; clients need mqtt:// "
+                "here, or a listener with mqtts://)";
+            break;
+        case foreign_protocol::http:
+            out += " (it sent an HTTP request; clients with WebSocket need a listener with ws://)";
+            break;
+        case foreign_protocol::none: break;
+    }
+    return out;
 }
 
 }  // namespace fleetarium::broker

@@ -6,6 +6,7 @@
 #include <fleetarium/server/server_log.hpp>
 #include <fleetarium/server/server_options.hpp>
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -19,11 +20,15 @@ namespace fleetarium::broker {
 /// Thread rule: as broker_hooks, with the core's turn; `reload` takes its own.
 class server_gate final : public broker_hooks {
 public:
+    /// What the first bytes of a connection are where they should have been MQTT.
+    enum class foreign_protocol : std::uint8_t { none, tls, http };
+
     /// Of the connection, from the server: what the gate has to know beside CONNECT.
     struct connection_facts {
         bool allow_anonymous = true;
         /// Whether the password of CONNECT was found right, outside the core's turn.
         bool password_is_right = false;
+        foreign_protocol speaks = foreign_protocol::none;
     };
     using facts_of = std::function<connection_facts(connection_id)>;
     using address_of = std::function<std::string(connection_id)>;
@@ -55,7 +60,15 @@ public:
     void on_event(const broker_event& event) override;
 
 private:
-    void tell(const broker_event& event) const;
+    /// Of a CONNECT that `authenticate` said no to, until the event that follows.
+    struct refusal {
+        connection_id connection = no_connection;
+        std::string detail;
+    };
+
+    reason_code check(const client_info& client, const connect& request);
+    void tell(const broker_event& event);
+    std::string why_refused(const broker_event& event) const;
 
     const server_options& options_;
     const server_log& log_;
@@ -64,6 +77,7 @@ private:
     address_of address_;
     access_policy access_;
     password_file passwords_;
+    refusal refused_;
 };
 
 }  // namespace fleetarium::broker
