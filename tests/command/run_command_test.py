@@ -277,6 +277,31 @@ class Target(unittest.TestCase):
                              100 - report["messages"]["lost_offline"])
             self.assertIn("only that broker knows", done.stdout)
 
+    def test_our_broker_knows_each_device_by_its_certificate_as_well(self):
+        described = scenario()
+        for fleet in described["fleets"]:
+            fleet["certificates"] = {"seed": 7}
+        described["fleets"][0]["publications"][0]["topic"] = "s/{client_id}"
+        with Folder(described) as folder:
+            at = folder.path("certs")
+            subprocess.run([FLEETARIUM, "certs", "--seed", "7", "--out", at], check=True,
+                           stdout=subprocess.DEVNULL, timeout=DEADLINE)
+            with open(folder.path("access"), "w", encoding="utf-8") as file:
+                file.write("pattern write s/%u\nuser display-0\ntopic read s/#\n")
+            with Broker("--cert", at + "/server.pem", "--key", at + "/server.key", "--ca",
+                        at + "/ca.pem", "--require-client-cert", "--subject-as-user-name",
+                        "--access", folder.path("access"),
+                        listen=("mqtts://127.0.0.1:0",)) as broker:
+                self.check_delivered(folder, folder.run("--target", broker.urls[0]))
+                # Certificates of another authority let nobody in, and both sides say why.
+                seeds = [f"fleets.{name}.certificates.seed=8" for name in ("sensors", "display")]
+                refused = folder.run("--target", broker.urls[0], "--ca", at + "/ca.pem",
+                                     *(word for each in seeds for word in ("--set", each)))
+                self.assertEqual(refused.returncode, 3, refused.stdout)
+                self.assertIn('TLS alert "unknown CA"', refused.stderr)
+                broker.stop()
+                self.assertIn("closed before it said anything in MQTT", broker.log_text())
+
     @unittest.skipUnless(MOSQUITTO, "mosquitto is not installed")
     def test_mosquitto_knows_each_device_by_its_certificate(self):
         described = scenario()
