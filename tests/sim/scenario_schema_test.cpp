@@ -102,7 +102,7 @@ TEST_CASE("what the reader refuses by its type is not valid by the schema either
          {R"("keepalive":"1m")", R"("count":-1)", R"("count":"ten")", R"("count":2.5)",
           R"("clean_start":null)", R"("version":"4")", R"("keep_alive":60)", R"("keep_alive":"60")",
           R"("session_expiry":"ever")", R"("will":{"payload":"x"})", R"("will":"gone")",
-          R"("publications":[{"topic":"t"}])",
+          R"("publications":[{"topic":"t","arrival":{"poisson":{}}}])",
           R"("publications":[{"topic":"t","period":{"normal":{"mean":"1s"}}}])",
           R"("publications":[{"topic":"","period":"1s"}])",
           R"("subscriptions":[{"filter":"a","qos":3}])",

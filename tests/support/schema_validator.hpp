@@ -153,9 +153,17 @@ private:
         }
         if (word == "additionalProperties") {
             REQUIRE_FALSE(argument.boolean);
+            const auto* const known = schema.find("properties");
             for (const auto& member : value.members) {
-                if (schema.find("properties")->find(member.name) == nullptr) {
+                if (known != nullptr && known->find(member.name) != nullptr) {
+                    continue;
+                }
+                if (argument.kind == json_kind::boolean) {
                     return "additional " + member.name;
+                }
+                auto wrong = check(argument, member.value);
+                if (!wrong.empty()) {
+                    return member.name + ": " + wrong;
                 }
             }
             return {};

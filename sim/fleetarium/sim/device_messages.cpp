@@ -70,6 +70,12 @@ duration fleet_state::jitter(const context& at, std::size_t which, std::uint32_t
 
 instant fleet_state::first_due(const context& at, std::size_t which) const {
     const publication_spec& spec = *publications_[which].spec;
+    if (publications_[which].arrival) {
+        const instant due = publications_[which].arrival->first(arrival_key(at, which));
+        return due != never && within_limits(which, due, 0)
+                   ? saturating_add(due, jitter(at, which, 0))
+                   : never;
+    }
     duration phase{};
     if (spec.phase) {
         phase = *spec.phase;
@@ -84,6 +90,10 @@ instant fleet_state::first_due(const context& at, std::size_t which) const {
     return within_limits(which, base, 0) ? saturating_add(base, jitter(at, which, 0)) : never;
 }
 
+random_key fleet_state::arrival_key(const context& at, std::size_t which) const {
+    return make_random_key(key_of(at.index).value, 3, purpose::publication + which);
+}
+
 bool fleet_state::within_limits(std::size_t which, instant base, std::uint32_t made) const {
     const publication_spec& spec = *publications_[which].spec;
     return !(spec.count && made >= *spec.count) &&
@@ -95,7 +105,9 @@ bool fleet_state::within_limits(std::size_t which, instant base, std::uint32_t m
 void fleet_state::schedule_next(const context& at, std::size_t which) {
     publication_state& state = states(at.self)[which];
     const instant base = state.due - jitter(at, which, state.made - 1);
-    const instant next = saturating_add(base, period(at, which, state.made));
+    const auto& arrival = publications_[which].arrival;
+    const instant next = arrival ? arrival->next(base, state.made, arrival_key(at, which))
+                                 : saturating_add(base, period(at, which, state.made));
     state.due = next != never && within_limits(which, next, state.made)
                     ? saturating_add(next, jitter(at, which, state.made))
                     : never;
@@ -139,6 +151,10 @@ void fleet_state::publish_one(const context& at, std::size_t which) {
     const publication_spec& spec = *what.spec;
     const std::uint32_t number = states(self)[which].made;
     const bool v5 = spec_.version == protocol_version::v5;
+    const auto generated = generate(at, what.generators);
+    if (!generated) {
+        return;
+    }
 
     std::string& topic = world_.topic_text;
     topic.clear();
@@ -153,7 +169,7 @@ void fleet_state::publish_one(const context& at, std::size_t which) {
         const random_key random =
             make_random_key(key_of(at.index).value, 0, purpose::content + which);
         render(what.payload, at, number, random,
-               walks(self, what.first_walk, what.payload.walk_count()), {}, payload);
+               walks(self, what.first_walk, what.payload.walk_count()), *generated, {}, payload);
         message.payload = as_bytes_view(payload);
     }
     message.qos = spec.qos;
@@ -399,6 +415,10 @@ void fleet_state::send_due_replies(const context& at) {
 
 void fleet_state::send_reply(const context& at, const device_extras::reply& due) {
     const reply& what = replies_[due.which];
+    const auto generated = generate(at, what.generators);
+    if (!generated) {
+        return;
+    }
     std::string& topic = world_.topic_text;
     topic = due.topic;
     if (what.to) {
@@ -409,7 +429,7 @@ void fleet_state::send_reply(const context& at, const device_extras::reply& due)
     const random_key random =
         make_random_key(key_of(at.index).value, 0, purpose::reply_content + due.which);
     render(what.payload, at, due.number, random,
-           walks(at.self, what.first_walk, what.payload.walk_count()), due.request,
+           walks(at.self, what.first_walk, what.payload.walk_count()), *generated, due.request,
            payload);
 
     fleetarium::publish message;

@@ -22,8 +22,8 @@ char* copy(std::string_view from, char* to) {
 }  // namespace
 
 device_text::device_text(const std::string& source, template_use use, const std::string& fleet,
-                         const std::string& client_id)
-    : compiled_(source, use) {
+                         const std::string& client_id, std::span<const generator_names> generators)
+    : compiled_(source, use, generators) {
     needs_client_id_ = source.find("{client_id}") != source.npos;
     std::string resolved = source;
     replace_all(resolved, "{client_id}", client_id);
@@ -52,8 +52,8 @@ bool device_text::read_indexed(std::string_view source) {
     literals_ = {std::string()};
     widths_.clear();
     while (!source.empty()) {
-        const bool placeholder = source.size() > 1 && source[0] == '{' && source[1] >= 'a' &&
-                                 source[1] <= 'z';
+        const bool placeholder =
+            source.size() > 1 && source[0] == '{' && source[1] >= 'a' && source[1] <= 'z';
         if (!placeholder) {
             literals_.back() += source[0];
             source.remove_prefix(1);

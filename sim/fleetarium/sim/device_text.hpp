@@ -3,6 +3,7 @@
 #include <fleetarium/sim/text_template.hpp>
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,7 +19,7 @@ public:
 
     /// `client_id` is the fleet's template of client ids. Throws std::invalid_argument.
     device_text(const std::string& source, template_use use, const std::string& fleet,
-                const std::string& client_id);
+                const std::string& client_id, std::span<const generator_names> generators = {});
 
     /// Whether each rendering is the same, and is `constant()`.
     bool is_constant() const { return kind_ == kind::constant; }
@@ -27,6 +28,7 @@ public:
     /// Whether the text may differ between devices.
     bool differs_by_device() const { return compiled_.differs_by_device(); }
     std::size_t walk_count() const { return compiled_.walk_count(); }
+    std::span<const generator_use> generator_uses() const { return compiled_.generator_uses(); }
 
     /// Appends the text for a device. `values` has all but the fleet and the client id, which is
     /// needed only where `needs_client_id()`.

@@ -3,6 +3,7 @@
 #include <fleetarium/codec/topic.hpp>
 #include <fleetarium/core/assert.hpp>
 #include <fleetarium/core/large_pages.hpp>
+#include <fleetarium/sim/arrival_fields.hpp>
 #include <fleetarium/sim/broker_host.hpp>
 
 #include <algorithm>
@@ -55,6 +56,8 @@ void check(const fleet_spec& spec) {
                 "message_expiry is whole seconds");
         require(each.jitter >= duration{} && each.start >= duration{}, spec,
                 "jitter and start are not negative");
+        const auto wrong = check_arrival(each, "");
+        require(wrong.empty(), spec, wrong.empty() ? "" : config::to_string(wrong[0]).c_str());
     }
 }
 
@@ -99,7 +102,15 @@ fleet_state::text fleet_state::make_text(const std::string& source, template_use
     return {source, use, spec_.name, spec_.client_id};
 }
 
+fleet_state::text fleet_state::make_payload(const std::string& source, template_use use,
+                                            generator_set::plan& generators) const {
+    text made(source, use, spec_.name, spec_.client_id, generators_.names());
+    generators = generators_.plan_for(made.generator_uses());
+    return made;
+}
+
 void fleet_state::compile() {
+    generators_ = generator_set(spec_.generators);
     client_id_ = make_text(spec_.client_id, template_use::client_id);
     const auto optional_text = [this](const std::optional<std::string>& source, template_use use) {
         return source ? std::optional<text>(make_text(*source, use)) : std::nullopt;
@@ -110,7 +121,7 @@ void fleet_state::compile() {
         publication made{};
         made.spec = &each;
         made.topic = make_text(each.to ? each.to->topic : each.topic, template_use::topic);
-        made.payload = make_text(each.payload, template_use::payload);
+        made.payload = make_payload(each.payload, template_use::payload, made.generators);
         made.response_topic = optional_text(each.response_topic, template_use::topic);
         has_requests_ = has_requests_ || made.response_topic;
         made.first_walk = walk_count_;
@@ -119,6 +130,9 @@ void fleet_state::compile() {
             random_stream none{random_key{}};
             made.constant_period = std::max(each.period.sample_duration(none), period_min);
         }
+        if (each.arrival || !each.stages.empty()) {
+            made.arrival.emplace(each, saturating_add(added_at_, each.start));
+        }
         publications_.push_back(std::move(made));
     }
     for (const reply_spec& each : spec_.replies) {
@@ -126,7 +140,7 @@ void fleet_state::compile() {
         made.spec = &each;
         made.on = make_text(each.on, template_use::topic);
         made.to = optional_text(each.to, template_use::topic);
-        made.payload = make_text(each.payload, template_use::reply);
+        made.payload = make_payload(each.payload, template_use::reply, made.generators);
         made.first_walk = walk_count_;
         walk_count_ += static_cast<std::uint32_t>(made.payload.walk_count());
         replies_.push_back(std::move(made));
@@ -172,7 +186,8 @@ void fleet_state::make_devices() {
     const std::size_t size =
         sizeof(device) +
         (publications_.size() + replies_.size()) * sizeof(publication_state) +
-        walk_count_ * sizeof(std::uint32_t);
+        (walk_count_ + walk_count_ % 2) * sizeof(std::uint32_t) +
+        generators_.state_size() * sizeof(double);
     stride_ = static_cast<std::uint32_t>((size + 15) / 16 * 16);
     prefetched_ = std::min<std::size_t>(stride_, 5 * line);
     const std::size_t bytes = std::size_t{spec_.count} * stride_;
@@ -190,6 +205,7 @@ void fleet_state::make_devices() {
             auto* const made = ::new (block.begin + std::size_t{i} * stride_) device(options_);
             std::uninitialized_default_construct_n(states(*made).data(), states(*made).size());
             std::uninitialized_fill_n(walks(*made, 0, walk_count_).data(), walk_count_, 0u);
+            std::uninitialized_fill_n(generated(*made).data(), generators_.state_size(), 0.0);
         }
     }
     for (std::uint32_t i = 0; i < spec_.count; ++i) {
@@ -304,6 +320,11 @@ std::span<std::uint32_t> fleet_state::walks(device& of, std::uint32_t first,
     return {reinterpret_cast<std::uint32_t*>(all.data() + all.size()) + first, count};
 }
 
+std::span<double> fleet_state::generated(device& of) const {
+    const std::uint32_t even = walk_count_ + walk_count_ % 2;
+    return {reinterpret_cast<double*>(walks(of, even, 0).data()), generators_.state_size()};
+}
+
 device_view fleet_state::view(std::uint32_t index) {
     if (index >= spec_.count) {
         throw std::out_of_range("fleet \"" + spec_.name + "\" has no such device");
@@ -399,7 +420,8 @@ void fleet_state::render(const text& what, std::uint32_t index, std::string& out
 
 void fleet_state::render(const text& what, const context& at, std::uint64_t sequence,
                          random_key random, std::span<std::uint32_t> walks,
-                         std::string_view request, std::string& out) const {
+                         std::span<const generator_value> generated, std::string_view request,
+                         std::string& out) const {
     template_values values;
     values.fleet = spec_.name;
     values.index = at.index;
@@ -410,8 +432,20 @@ void fleet_state::render(const text& what, const context& at, std::uint64_t sequ
     values.now = world_.now;
     values.random = random;
     values.walks = walks;
+    values.generated = generated;
     values.request = request;
     what.render(values, out);
+}
+
+/// What the payload shows; none if there is to be no message, as the generators have it.
+std::optional<std::span<const generator_value>> fleet_state::generate(
+    const context& at, const generator_set::plan& wanted) {
+    if (wanted.uses.empty()) {
+        return std::span<const generator_value>();
+    }
+    const auto values = generators_.evaluate(
+        wanted, {world_.now, added_at_, key_of(at.index), at.self.count}, generated(at.self));
+    return values.empty() ? std::nullopt : std::optional(values);
 }
 
 }  // namespace fleetarium::sim::detail

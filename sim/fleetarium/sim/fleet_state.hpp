@@ -2,7 +2,9 @@
 
 #include <fleetarium/core/prefetch.hpp>
 #include <fleetarium/session/client_session.hpp>
+#include <fleetarium/sim/arrival_process.hpp>
 #include <fleetarium/sim/device_text.hpp>
+#include <fleetarium/sim/generator_set.hpp>
 #include <fleetarium/sim/world_state.hpp>
 
 #include <cstdint>
@@ -20,9 +22,8 @@ namespace fleetarium::sim::detail {
 /// without latency, would try for ever within one instant.
 inline constexpr duration reconnect_delay_min = std::chrono::milliseconds{10};
 
-/// Messages are at least this far apart, whatever a period's distribution says: otherwise one
-/// that is 0 now and then could hold the clock.
-inline constexpr duration period_min = std::chrono::microseconds{1};
+/// Messages are at least this far apart, whatever a period's distribution says.
+inline constexpr duration period_min = gap_min;
 
 /// How far a device has got with one of its publications or replies.
 struct publication_state {
@@ -62,7 +63,7 @@ struct device_extras {
 };
 
 /// One device: all that it does not share with its fleet. Behind it in memory are its
-/// publication_states and its walk numbers.
+/// publication_states, its walk numbers, and the state of its generators.
 struct device {
     link_end link;                 ///< with the history; the first line with `armed`
     instant armed = never;         ///< of the pending wake; others are superseded
@@ -135,6 +136,8 @@ private:
         accounting::source source = 0;
         std::uint32_t first_walk = 0;
         std::optional<duration> constant_period{};
+        std::optional<arrival_process> arrival{};  ///< with an arrival or stages
+        generator_set::plan generators{};
     };
     struct subscription_text {
         const subscription_spec* spec;
@@ -147,6 +150,7 @@ private:
         text payload;
         accounting::source source = 0;
         std::uint32_t first_walk = 0;
+        generator_set::plan generators{};
     };
 
     /// A device in the course of an event.
@@ -158,6 +162,8 @@ private:
 
     // fleet_state.cpp: building, looking
     text make_text(const std::string& source, template_use use) const;
+    text make_payload(const std::string& source, template_use use,
+                      generator_set::plan& generators) const;
     void compile();
     void add_sources();
     void make_devices();
@@ -167,6 +173,7 @@ private:
     host_id host_of(std::uint32_t index) const;
     std::span<publication_state> states(device& of) const;
     std::span<std::uint32_t> walks(device& of, std::uint32_t first, std::size_t count) const;
+    std::span<double> generated(device& of) const;
     coverage_of_filter coverage_of(const text& topic, const fleet_state& whose,
                                    std::string_view filter) const;
     void count_open_requests(run_report& all) const;
@@ -208,6 +215,7 @@ private:
     void publish_one(const context& at, std::size_t which);
     void schedule_next(const context& at, std::size_t which);
     instant first_due(const context& at, std::size_t which) const;
+    random_key arrival_key(const context& at, std::size_t which) const;
     bool within_limits(std::size_t which, instant base, std::uint32_t made) const;
     duration jitter(const context& at, std::size_t which, std::uint32_t number) const;
     duration period(const context& at, std::size_t which, std::uint32_t number) const;
@@ -229,7 +237,10 @@ private:
     // Rendering
     void render(const text& what, std::uint32_t index, std::string& out) const;
     void render(const text& what, const context& at, std::uint64_t sequence, random_key random,
-                std::span<std::uint32_t> walks, std::string_view request, std::string& out) const;
+                std::span<std::uint32_t> walks, std::span<const generator_value> generated,
+                std::string_view request, std::string& out) const;
+    std::optional<std::span<const generator_value>> generate(const context& at,
+                                                             const generator_set::plan& wanted);
     std::string_view client_id(std::uint32_t index, std::string& out) const;
 
     world_state& world_;
@@ -252,6 +263,7 @@ private:
     bool has_requests_ = false;
     bool keeps_retain_ = false;  // a subscription asks for the flag as published
     std::uint32_t walk_count_ = 0;
+    generator_set generators_;
     std::uint32_t stride_ = 0;
     std::size_t prefetched_ = 0;
     std::byte* memory_ = nullptr;  // of all devices

@@ -5,7 +5,9 @@
 #include <fleetarium/codec/packets.hpp>
 #include <fleetarium/core/clock.hpp>
 #include <fleetarium/core/distribution.hpp>
+#include <fleetarium/sim/arrival.hpp>
 #include <fleetarium/sim/fault.hpp>
+#include <fleetarium/sim/generator.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -105,7 +107,8 @@ struct publication_spec {
     std::string name{};                         ///< for the report; empty: the topic template
     std::string topic{};                        ///< template; empty exactly if `to` is set
     std::optional<target_spec> to{};
-    distribution period{};                      ///< a constant, or drawn for each message; > 0
+    distribution period{};                      ///< a constant, or drawn for each message; > 0,
+                                                ///< or nothing where there is an `arrival`
     duration jitter{};                          ///< each message up to this much later, evenly
     std::optional<duration> phase{};            ///< none: anywhere in the first period, evenly
     duration start{};                           ///< nothing is due before, from the run's start
@@ -120,6 +123,8 @@ struct publication_spec {
     /// has to subscribe to the topic.
     std::optional<std::string> response_topic{};
     duration reply_timeout = std::chrono::seconds(30);  ///< later replies count as missing
+    std::optional<arrival_spec> arrival{};      ///< in place of `period` and `jitter`
+    std::vector<stage_spec> stages{};           ///< more and less, from `start` on
 };
 
 struct subscription_spec {
@@ -173,6 +178,8 @@ struct fleet_spec {
     std::vector<publication_spec> publications{};
     std::vector<subscription_spec> subscriptions{};
     std::vector<reply_spec> replies{};
+    /// What payloads of publications and replies call {name}: values with a state per device.
+    std::vector<generator_spec> generators{};
 };
 
 /// What an expectation looks at.

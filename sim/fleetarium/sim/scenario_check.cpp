@@ -263,10 +263,10 @@ void scenario_checker::check_expectation(const expectation_spec& expected,
            "it with metrics of deliveries only");
 }
 
-std::optional<text_template> scenario_checker::check_template(const std::string& text,
-                                                              template_use use,
-                                                              const std::string& pointer) {
-    auto made = text_template::parse(text, use);
+std::optional<text_template> scenario_checker::check_template(
+    const std::string& text, template_use use, const std::string& pointer,
+    std::span<const generator_names> generators) {
+    auto made = text_template::parse(text, use, generators);
     if (auto* const fault = std::get_if<template_fault>(&made)) {
         report(pointer, fault->found, fault->expected, fault->suggestion);
         return std::nullopt;

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,6 +28,7 @@ private:
         const broker_spec* broker = nullptr;     ///< none: not known
         std::optional<text_template> client_id{};
         std::vector<std::string> filters{};      ///< of the first device's subscriptions
+        std::vector<generator_names> generators{};
     };
 
     void report(std::string pointer, std::string found, std::string expected,
@@ -69,8 +71,9 @@ private:
                              const std::string& pointer);
 
     // Parts of several.
-    std::optional<text_template> check_template(const std::string& text, template_use use,
-                                                const std::string& pointer);
+    std::optional<text_template> check_template(
+        const std::string& text, template_use use, const std::string& pointer,
+        std::span<const generator_names> generators = {});
     std::optional<std::string> check_topic(const std::string& topic, const fleet_sample& sample,
                                            const std::string& pointer);
     std::optional<std::string> check_filter(const std::string& filter, const fleet_sample& sample,

@@ -5,8 +5,11 @@
 #include <fleetarium/config/quantities.hpp>
 #include <fleetarium/config/value_types.hpp>
 #include <fleetarium/core/limits.hpp>
+#include <fleetarium/sim/arrival_fields.hpp>
+#include <fleetarium/sim/generator_check.hpp>
 
 #include <algorithm>
+#include <iterator>
 
 namespace fleetarium::sim::detail {
 
@@ -44,6 +47,9 @@ void scenario_checker::check_fleet(fleet_sample& sample, const std::string& poin
     if (fleet.will) {
         check_will(sample, pointer + "/will");
     }
+    auto verdict = check_generators(fleet.generators, pointer + "/generators");
+    std::move(verdict.problems.begin(), verdict.problems.end(), std::back_inserter(problems_));
+    sample.generators = std::move(verdict.names);
     if (fleet.online) {
         check_positive(fleet.online->up, pointer + "/online/up");
         check_positive(fleet.online->down, pointer + "/online/down");
@@ -207,7 +213,8 @@ void scenario_checker::check_publication(const fleet_sample& sample,
     } else {
         check_topic(publication.topic, sample, pointer + "/topic");
     }
-    check_template(publication.payload, template_use::payload, pointer + "/payload");
+    check_template(publication.payload, template_use::payload, pointer + "/payload",
+                   sample.generators);
     check_times(publication, pointer);
     check_request(sample, publication, pointer);
     check_broker_allows(sample.broker, publication.qos, publication.retain, pointer);
@@ -237,7 +244,12 @@ void scenario_checker::check_target(const fleet_sample& sample, const publicatio
 
 void scenario_checker::check_times(const publication_spec& publication,
                                    const std::string& pointer) {
-    check_positive(publication.period, pointer + "/period");
+    if (!publication.arrival && publication.period.mean() <= 0) {
+        report(pointer + "/period", "a publication without \"period\"",
+               "\"period\", a duration above 0, or \"arrival\"");
+    }
+    auto wrong = check_arrival(publication, pointer);
+    std::move(wrong.begin(), wrong.end(), std::back_inserter(problems_));
     const duration mean{static_cast<duration::rep>(publication.period.mean())};
     if (publication.jitter > mean && mean > duration::zero()) {
         report(pointer + "/jitter", duration_text(publication.jitter),
@@ -282,7 +294,7 @@ void scenario_checker::check_reply(const fleet_sample& sample, const reply_spec&
     if (reply.to) {
         check_topic(*reply.to, sample, pointer + "/to");
     }
-    check_template(reply.payload, template_use::reply, pointer + "/payload");
+    check_template(reply.payload, template_use::reply, pointer + "/payload", sample.generators);
     check_broker_allows(sample.broker, reply.qos, reply.retain, pointer);
 }
 

@@ -1,5 +1,7 @@
 #include <fleetarium/sim/scenario_fields.hpp>
 
+#include <fleetarium/sim/arrival_fields.hpp>
+#include <fleetarium/sim/generator_fields.hpp>
 #include <fleetarium/sim/scenario_values.hpp>
 
 namespace fleetarium::sim::detail {
@@ -10,6 +12,24 @@ namespace {
 
 constexpr duration any_duration = duration::zero();
 constexpr duration above_zero = duration(1);
+
+/// No period at all is the absence of the field.
+value_type<distribution> period_above_zero() {
+    auto type = duration_distribution();
+    type.read = [read = type.read](reading& in, const config::json_value& value,
+                                   distribution& result) {
+        const auto before = in.problem_count();
+        read(in, value, result);
+        if (in.problem_count() == before && result.mean() <= 0) {
+            in.report(value.position, "no time at all", "a duration above 0");
+        }
+    };
+    type.show = [](const distribution&) { return std::nullopt; };
+    type.write = [write = duration_distribution()](const distribution& value) {
+        return value.mean() > 0 ? written(write, value) : std::nullopt;
+    };
+    return type;
+}
 
 const object_type<will_spec>& will_type() {
     using t = will_spec;
@@ -84,8 +104,9 @@ std::vector<field<publication_spec>> publication_fields() {
         make_field<t>("to", optional_of(object_of(target_type())), &t::to,
                       "In place of a topic: the devices that get the messages by turns.",
                       R"({"fleet": "thermostats", "topic": "cmd/{client_id}"})"),
-        make_field<t>("period", duration_distribution(), &t::period,
-                      "From one message of a device to the next.", R"("1m")", need::required),
+        make_field<t>("period", period_above_zero(), &t::period,
+                      "From one message of a device to the next; this, or an arrival.",
+                      R"("1m")"),
         make_field<t>("jitter", duration_from(any_duration), &t::jitter,
                       "Each message comes up to this much later.", R"("5s")"),
         make_field<t>("phase", optional_of(duration_from(any_duration)), &t::phase,
@@ -110,6 +131,13 @@ std::vector<field<publication_spec>> publication_fields() {
                       R"("replies/{client_id}")"),
         make_field<t>("reply_timeout", duration_from(above_zero), &t::reply_timeout,
                       "Replies that take longer count as missing.", R"("10s")"),
+        make_field<t>("arrival", optional_of(object_of(arrival_type())), &t::arrival,
+                      "In place of a period: messages at random, by the hour of the day, or in "
+                      "bursts.",
+                      R"({"poisson": {"per": "10s"}})"),
+        make_field<t>("stages", list_of(object_of(stage_type())), &t::stages,
+                      "Times of more and of fewer messages, from \"start\" on.",
+                      R"([{"for": "10m", "rate": 0, "to": 1}, {"for": "1h", "rate": 1}])"),
     };
 }
 
@@ -236,6 +264,9 @@ std::vector<field<fleet_spec>> fleet_fields() {
         make_field<t>("replies", list_of(object_of(reply_type())), &t::replies,
                       "What each device answers to messages that it gets.",
                       R"([{"on": "cmd/{client_id}", "payload": "done"}])"),
+        make_field<t>("generators", list_of(object_of(generator_spec_type())), &t::generators,
+                      "What payloads of publications and replies show as {name}.",
+                      R"([{"name": "celsius", "walk": {"min": 18, "max": 24, "step": 0.2}}])"),
     };
 }
 

@@ -2,7 +2,11 @@
 
 #include <fleetarium/config/document.hpp>
 #include <fleetarium/core/limits.hpp>
+#include <fleetarium/sim/generator_check.hpp>
 #include <fleetarium/sim/scenario_fields.hpp>
+
+#include <filesystem>
+#include <iterator>
 
 namespace fleetarium::sim {
 
@@ -14,8 +18,16 @@ scenario_or_problems parse_scenario(std::string_view text, std::string_view file
     }
     scenario made;
     document.read(detail::scenario_type(), made);
+    const std::string folder = std::filesystem::path(file_name).parent_path().string();
+    std::vector<problem> of_series;
+    for (std::size_t i = 0; i < made.fleets.size(); ++i) {
+        auto wrong = detail::load_series(made.fleets[i].generators,
+                                         config::pointer_to("/fleets", i) + "/generators", folder);
+        std::move(wrong.begin(), wrong.end(), std::back_inserter(of_series));
+    }
     document.add_checked(check_scenario(made));
     auto problems = document.take_problems();
+    std::move(of_series.begin(), of_series.end(), std::back_inserter(problems));
     if (problems.empty()) {
         return made;
     }

@@ -3,6 +3,10 @@
 #include <fleetarium/config/quantities.hpp>
 #include <fleetarium/sim/text_template.hpp>
 
+#include <algorithm>
+#include <optional>
+#include <string_view>
+
 namespace fleetarium::sim::detail {
 
 using namespace config;
@@ -10,8 +14,44 @@ using namespace config::detail;
 
 namespace {
 
-/// A string inside a JSON payload. A lone placeholder that renders as a number stands bare.
+/// The arguments of a lone placeholder that only a generator can explain, with their colon; none
+/// for any other text.
+std::optional<std::string_view> generator_arguments(std::string_view content) {
+    constexpr std::string_view letters =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789";
+    constexpr std::string_view digits = "0123456789";
+    if (content.size() < 3 || content.front() != '{' || content.back() != '}' ||
+        digits.find(content[1]) != digits.npos) {
+        return std::nullopt;
+    }
+    std::string_view rest = content.substr(1, content.size() - 2);
+    const auto skip_name = [&] {
+        const auto end = std::min(rest.find_first_not_of(letters), rest.size());
+        const std::string_view name = rest.substr(0, end);
+        rest.remove_prefix(end);
+        return name;
+    };
+    const std::string_view name = skip_name();
+    if (name.empty() || text_template::is_placeholder_name(name)) {
+        return std::nullopt;
+    }
+    if (rest.starts_with('.')) {
+        rest.remove_prefix(1);
+        if (skip_name().empty()) {
+            return std::nullopt;
+        }
+    }
+    const bool good = rest.empty() || rest == ":json" ||
+                      (rest.size() == 2 && rest[0] == ':' && digits.find(rest[1]) != digits.npos);
+    return good ? std::optional(rest) : std::nullopt;
+}
+
+/// A string inside a JSON payload. A lone placeholder that renders as a number stands bare; so
+/// does one of a generator, which may give a name, too, and is told to put it in quotes.
 std::string payload_string(const std::string& content) {
+    if (const auto arguments = generator_arguments(content)) {
+        return arguments->empty() ? content.substr(0, content.size() - 1) + ":json}" : content;
+    }
     const auto parsed = text_template::parse(content, template_use::reply);
     const auto* made = std::get_if<text_template>(&parsed);
     return made != nullptr && made->is_json_value() ? content : json_quoted(content);

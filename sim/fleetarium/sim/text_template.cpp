@@ -113,6 +113,39 @@ void append_filler(std::string& out, std::size_t count) {
     out += filler.substr(0, count);
 }
 
+void append_generated(std::string& out, const generator_value& value, std::size_t decimals,
+                      bool as_json) {
+    if (value.missing) {
+        out += "null";
+        return;
+    }
+    switch (value.form) {
+        case field_form::boolean: out += value.number != 0 ? "true" : "false"; return;
+        case field_form::name:
+            if (as_json) {
+                out += json_quoted(value.text);
+            } else {
+                out += value.text;
+            }
+            return;
+        case field_form::number: break;
+    }
+    double scaled = value.number;
+    for (std::size_t i = 0; i < decimals; ++i) {
+        scaled *= 10;
+    }
+    // Beyond, doubles have no halves to round, and more digits than 64 bits.
+    if (scaled > -0x1p52 && scaled < 0x1p52) {
+        append_decimal(out, static_cast<std::int64_t>(scaled < 0 ? scaled - 0.5 : scaled + 0.5),
+                       decimals);
+        return;
+    }
+    char digits[400];
+    const auto end = std::to_chars(digits, digits + sizeof digits, value.number,
+                                   std::chars_format::fixed, static_cast<int>(decimals));
+    out.append(digits, end.ptr);
+}
+
 }  // namespace
 
 void text_template::render(const template_values& values, std::string& out) const {
@@ -172,6 +205,14 @@ void text_template::render_piece(const piece& part, const template_values& value
             break;
         case piece_kind::hex: append_hex(out, part.size, random); break;
         case piece_kind::filler: append_filler(out, part.size); break;
+        case piece_kind::generator: {
+            FLEETARIUM_ASSERT(part.first < values.generated.size());
+            const generator_value& value = values.generated[part.first];
+            append_generated(out, value,
+                             part.decimals == decimals_of_kind ? value.decimals : part.decimals,
+                             part.width != 0);
+            break;
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 #include <fleetarium/core/clock.hpp>
 #include <fleetarium/core/random.hpp>
+#include <fleetarium/sim/generator_type.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -21,16 +22,41 @@ enum class template_use : std::uint8_t {
     reply,      ///< and {request}
 };
 
+/// What templates know of a generator of their fleet.
+struct generator_names {
+    std::string name{};
+    std::vector<std::string> fields{};  ///< empty: not known, any will do
+    bool has_main_field = true;         ///< whether {name} stands for the first
+};
+
+/// A generator's field that a template shows: numbers in the lists it was compiled with.
+struct generator_use {
+    std::uint32_t generator = 0;
+    std::uint32_t field = 0;
+
+    bool operator==(const generator_use&) const = default;
+};
+
+/// What a generator's field is at the moment of rendering.
+struct generator_value {
+    double number = 0;        ///< finite
+    std::string_view text{};  ///< of names
+    field_form form = field_form::number;
+    std::uint8_t decimals = 2;
+    bool missing = false;
+};
+
 /// What the placeholders of a template stand for in one rendering.
 struct template_values {
     std::string_view fleet{};
-    std::uint64_t index = 0;            ///< of the device in its fleet
+    std::uint64_t index = 0;  ///< of the device in its fleet
     std::string_view client_id{};
-    std::uint64_t sequence = 1;         ///< of the message: 1 for the device's first
+    std::uint64_t sequence = 1;  ///< of the message: 1 for the device's first
     instant now{};
-    random_key random{};                ///< one per device and publication
-    std::span<std::uint32_t> walks{};   ///< walk_count() numbers, 0 at first, kept for the device
-    std::string_view request{};         ///< payload of the message answered
+    random_key random{};               ///< one per device and publication
+    std::span<std::uint32_t> walks{};  ///< walk_count() numbers, 0 at first, kept for the device
+    std::string_view request{};        ///< payload of the message answered
+    std::span<const generator_value> generated{};  ///< one for each of generator_uses()
 };
 
 /// Why a text is no template.
@@ -57,6 +83,8 @@ struct template_fault {
 ///     {hex:16}                         random hexadecimal digits
 ///     {filler:64}                      so many bytes, always the same
 ///     {request}                        in replies: the payload of the request
+///     {NAME}  {NAME.FIELD}             the value of a generator of the fleet (generator.hpp);
+///     {NAME:2}  {NAME:json}            with so many decimals; as a JSON value: names in quotes
 ///
 /// A `{` that no letter follows is text, so JSON can be written as it is; `{{` is a plain `{`.
 /// Rendering allocates nothing once the buffer has grown, depends on nothing but the values, and
@@ -67,10 +95,17 @@ public:
     text_template() = default;
 
     /// Throws std::invalid_argument with the fault in words.
-    text_template(std::string_view text, template_use use);
+    text_template(std::string_view text, template_use use,
+                  std::span<const generator_names> generators = {});
 
-    static std::variant<text_template, template_fault> parse(std::string_view text,
-                                                             template_use use);
+    static std::variant<text_template, template_fault> parse(
+        std::string_view text, template_use use, std::span<const generator_names> generators = {});
+
+    /// Whether {name} means something without any generator.
+    static bool is_placeholder_name(std::string_view name);
+
+    /// The generators' fields that a rendering needs, in the order that it needs them in.
+    std::span<const generator_use> generator_uses() const { return generator_uses_; }
 
     /// Appends the text to `out`. Linear in what is appended.
     void render(const template_values& values, std::string& out) const;
@@ -103,6 +138,7 @@ private:
         choice,
         hex,
         filler,
+        generator,
     };
 
     enum class time_form : std::uint8_t { milliseconds, seconds, iso };
@@ -111,17 +147,18 @@ private:
     struct piece {
         piece_kind kind = piece_kind::literal;
         time_form form = time_form::milliseconds;
-        std::uint8_t width = 0;      ///< index, sequence: digits at least
-        std::uint8_t decimals = 0;   ///< random, walk, wave
-        std::uint32_t first = 0;     ///< literal: offset; index: operation; choice; walk: state
-        std::uint32_t size = 0;      ///< literal, hex, filler: bytes; index, choice: how many
-        std::int64_t min = 0;        ///< random, walk, wave: in units of the last decimal
-        std::int64_t range = 0;      ///< the same: max - min (of a falling wave below 0)
-        std::int64_t step = 0;       ///< walk: units; wave: period in nanoseconds
+        std::uint8_t width = 0;     ///< index, sequence: digits at least; generator: 1 is JSON
+        std::uint8_t decimals = 0;  ///< random, walk, wave; generator: or decimals_of_kind
+        std::uint32_t first = 0;    ///< literal: offset; index: operation; choice; walk: state;
+                                    ///< generator: use
+        std::uint32_t size = 0;     ///< literal, hex, filler: bytes; index, choice: how many
+        std::int64_t min = 0;       ///< random, walk, wave: in units of the last decimal
+        std::int64_t range = 0;     ///< the same: max - min (of a falling wave below 0)
+        std::int64_t step = 0;      ///< walk: units; wave: period in nanoseconds
     };
 
     struct operation {
-        char sign = '/';             ///< or '%'
+        char sign = '/';  ///< or '%'
         std::uint64_t operand = 1;
     };
 
@@ -129,6 +166,8 @@ private:
         std::uint32_t offset = 0;
         std::uint32_t size = 0;
     };
+
+    static constexpr std::uint8_t decimals_of_kind = 255;
 
     class compiler;
 
@@ -141,6 +180,7 @@ private:
     std::vector<piece> pieces_;
     std::vector<operation> operations_;
     std::vector<slice> choices_;
+    std::vector<generator_use> generator_uses_;
     std::string text_;  ///< all literals and choices, one after the other
     std::size_t walk_count_ = 0;
 };

@@ -23,6 +23,8 @@ constexpr std::uint64_t hex_digits_max = 1024;
 constexpr std::uint64_t filler_bytes_max = std::uint64_t{16} << 20;
 constexpr std::int64_t walk_range_max = 4'294'967'294;  // a position and "not begun" in 32 bits
 
+bool is_digit(char letter) { return letter >= '0' && letter <= '9'; }
+
 bool is_letter(char letter) {
     return (letter >= 'a' && letter <= 'z') || (letter >= 'A' && letter <= 'Z') || letter == '_';
 }
@@ -88,7 +90,13 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
 /// Reads a template from left to right; the first fault ends it.
 class text_template::compiler {
 public:
-    explicit compiler(template_use use) : use_(use) {}
+    compiler(template_use use, std::span<const generator_names> generators)
+        : use_(use), generators_(generators) {}
+
+    static bool has_rule(std::string_view name) {
+        return std::any_of(rules().begin(), rules().end(),
+                           [&](const placeholder_rule& rule) { return rule.name == name; });
+    }
 
     std::variant<text_template, template_fault> run(std::string_view text) {
         std::string literal;
@@ -148,6 +156,16 @@ private:
     bool read_placeholder() {
         const std::string_view inside = placeholder_.substr(1, placeholder_.size() - 2);
         std::size_t end = 0;
+        while (end < inside.size() && (is_letter(inside[end]) || is_digit(inside[end]))) {
+            ++end;
+        }
+        const std::string_view whole_name = inside.substr(0, end);
+        for (std::size_t i = 0; i < generators_.size(); ++i) {
+            if (generators_[i].name == whole_name && use_ >= template_use::payload) {
+                return read_generator(static_cast<std::uint32_t>(i), inside.substr(end));
+            }
+        }
+        end = 0;
         while (end < inside.size() && is_letter(inside[end])) {
             ++end;
         }
@@ -163,9 +181,20 @@ private:
                 shown.push_back("{" + std::string(rule.name) + "}");
             }
         }
+        if (use_ >= template_use::payload) {
+            for (const generator_names& each : generators_) {
+                allowed.push_back(each.name);
+                shown.push_back("{" + each.name + "}");
+            }
+        }
         const std::vector<std::string_view> views(shown.begin(), shown.end());
-        auto nearest = nearest_name(name, allowed);
-        fault_ = {"the placeholder " + quoted(placeholder_), joined_with_or(views) + " here",
+        auto nearest = nearest_name(has_rule(name) ? name : whole_name, allowed);
+        std::string found(placeholder_);
+        // The reader of payloads puts this where a value is all that there is.
+        if (found.ends_with(":json}")) {
+            found.replace(found.size() - 6, 6, "}");
+        }
+        fault_ = {"the placeholder " + quoted(found), joined_with_or(views) + " here",
                   nearest.empty() ? nearest : "{" + nearest + "}"};
         return false;
     }
@@ -192,6 +221,54 @@ private:
             made.size = part.size;
             literal.clear();
         }
+    }
+
+    bool fail_generator(const std::string& found, std::string expected,
+                        std::string suggestion = {}) {
+        fault_ = {found, std::move(expected), std::move(suggestion)};
+        return false;
+    }
+
+    /// Behind the generator's name: perhaps a point and a field, then perhaps a colon and how.
+    bool read_generator(std::uint32_t which, std::string_view rest) {
+        const generator_names& of = generators_[which];
+        const auto colon = std::min(rest.find(':'), rest.size());
+        const std::string_view field = rest.substr(0, colon);
+        const std::string_view how = rest.substr(colon);
+        std::uint32_t place = 0;
+        std::vector<std::string_view> fields(of.fields.begin(), of.fields.end());
+        if (!field.empty() && !fields.empty()) {
+            const auto found = std::find(fields.begin(), fields.end(), field.substr(1));
+            if (field[0] != '.' || found == fields.end()) {
+                const auto nearest = nearest_name(field.substr(1), fields);
+                return fail_generator(
+                    "the field " + quoted(field.substr(1)) + " of generator " + quoted(of.name),
+                    joined_with_or(fields),
+                    nearest.empty() ? nearest : "{" + of.name + "." + nearest + "}");
+            }
+            place = static_cast<std::uint32_t>(found - fields.begin());
+        } else if (field.empty() && !of.has_main_field) {
+            return fail_generator(
+                "generator " + quoted(of.name) + " without a field",
+                "{" + of.name + ".FIELD} with the field " + joined_with_or(fields));
+        }
+        piece& made = add(piece_kind::generator);
+        made.first = static_cast<std::uint32_t>(made_.generator_uses_.size());
+        made.decimals = decimals_of_kind;
+        made_.generator_uses_.push_back({which, place});
+        if (how == ":json") {
+            made.width = 1;
+        } else if (!how.empty()) {
+            const auto decimals = whole_number(how.substr(1));
+            if (!decimals || *decimals > decimals_max) {
+                return fail("{" + of.name + "}, {" + of.name +
+                            ":2} for two decimals (9 at most), "
+                            "or {" +
+                            of.name + ":json}");
+            }
+            made.decimals = static_cast<std::uint8_t>(*decimals);
+        }
+        return true;
     }
 
     bool read_name(piece_kind kind, std::string_view arguments) {
@@ -355,13 +432,15 @@ private:
     }
 
     template_use use_;
+    std::span<const generator_names> generators_;
     text_template made_;
     template_fault fault_;
     std::string_view placeholder_;
 };
 
-text_template::text_template(std::string_view text, template_use use) {
-    auto made = parse(text, use);
+text_template::text_template(std::string_view text, template_use use,
+                             std::span<const generator_names> generators) {
+    auto made = parse(text, use, generators);
     if (const auto* fault = std::get_if<template_fault>(&made)) {
         throw std::invalid_argument("template: found " + fault->found + ", expected " +
                                     fault->expected);
@@ -369,9 +448,11 @@ text_template::text_template(std::string_view text, template_use use) {
     *this = std::get<text_template>(std::move(made));
 }
 
-std::variant<text_template, template_fault> text_template::parse(std::string_view text,
-                                                                 template_use use) {
-    return compiler(use).run(text);
+std::variant<text_template, template_fault> text_template::parse(
+    std::string_view text, template_use use, std::span<const generator_names> generators) {
+    return compiler(use, generators).run(text);
 }
+
+bool text_template::is_placeholder_name(std::string_view name) { return compiler::has_rule(name); }
 
 }  // namespace fleetarium::sim
