@@ -191,7 +191,7 @@ server_event server_session::handle_connect(const frame& in, instant now) {
     } else if (is_on(mutant::maximum_packet_size_ignored)) {
         of_client.maximum_packet_size = limits::packet_size_max;
     } else if (is_on(mutant::topic_alias_maximum_ignored)) {
-        of_client.topic_alias_maximum = 65'535;
+        of_client.topic_alias_maximum = 8;
     }
     endpoint_.set_peer_limits(of_client);
     problem_information_ = request.request_problem_information.value_or(true);
