@@ -79,8 +79,11 @@ void server::implementation::adopt(io_thread& thread, std::unique_ptr<net::byte_
 
 void server::implementation::take_bytes(connection& from, bytes_view bytes) {
     if (!from.has_spoken) {
-        if (!from.waiting) {
-            from.speaks = protocol_of(bytes);
+        const auto foreign =
+            from.waiting ? server_gate::foreign_protocol::none : protocol_of(bytes);
+        if (foreign != server_gate::foreign_protocol::none) {
+            const std::lock_guard turn(core_mutex_);  // the timer's thread may ask
+            from.speaks = foreign;
         }
         if (gate_.has_passwords()) {
             hold_connect(from, bytes);
@@ -171,7 +174,10 @@ void server::implementation::hold_connect(connection& from, bytes_view bytes) {
 void server::implementation::admit(connection& from, bool password_is_right) {
     const std::shared_ptr<connection::candidate> held = std::move(from.waiting);
     from.waiting = nullptr;
-    from.password_is_right = password_is_right;
+    {
+        const std::lock_guard turn(core_mutex_);
+        from.password_is_right = password_is_right;
+    }
     begin(from);
     if (!from.reading) {
         from.reading = true;

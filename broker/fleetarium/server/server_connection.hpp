@@ -39,6 +39,7 @@ public:
     bool congested = false;
     bool reading = true;
     bool has_spoken = false;  // its first bytes have come
+    // With the core's turn: the gate asks for them, on whichever thread.
     bool password_is_right = false;
     server_gate::foreign_protocol speaks = server_gate::foreign_protocol::none;
 };
