@@ -78,6 +78,15 @@ TEST_CASE("a world that is too much for the machine falls behind, says so, and a
     CHECK(run.report().behind_max >= run.report().behind);
 }
 
+TEST_CASE("a pace that no clock can follow ends a world like any other that falls behind") {
+    world w;
+    sleeper each(w, 1s);
+    boost::asio::io_context context;
+    paced_run run(w, context, 1e18);  // 300 years in 10 ns
+    CHECK(run.run_until(instant{3600s}));
+    CHECK(each.woken.size() == 3600);
+}
+
 TEST_CASE("a paced run serves its sockets also when the world is behind") {
     world w;
     sleeper each(w, 1ms);

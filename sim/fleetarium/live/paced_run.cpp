@@ -15,6 +15,14 @@ constexpr std::uint64_t events_at_once = 500;
 
 constexpr duration watch_period = std::chrono::milliseconds{100};
 
+/// `real` in the world's time; at most as long as a duration can be: at a pace of 1e9 that is passed
+/// after nine seconds.
+duration scaled(duration real, double pace) {
+    constexpr double longest = 9.2e18;
+    return duration{
+        static_cast<duration::rep>(std::min(static_cast<double>(real.count()) * pace, longest))};
+}
+
 }  // namespace
 
 paced_run::paced_run(world& running, boost::asio::io_context& context, double pace)
@@ -32,8 +40,7 @@ paced_run::paced_run(world& running, boost::asio::io_context& context, double pa
 }
 
 instant paced_run::present() const {
-    const auto passed = static_cast<double>((net::real_now() - real_start_).count());
-    return world_start_ + duration{static_cast<duration::rep>(passed * report_.pace)};
+    return saturating_add(world_start_, scaled(net::real_now() - real_start_, report_.pace));
 }
 
 duration paced_run::real_time_to(instant due) const {
@@ -51,9 +58,7 @@ bool paced_run::run_until(instant end, const std::function<bool()>& watch) {
     end_ = end;
     while (world_.now() < end) {
         if (work(end) && !stopped_) {
-            const instant tick =
-                present() + duration{static_cast<duration::rep>(
-                                static_cast<double>(watch_period.count()) * report_.pace)};
+            const instant tick = saturating_add(present(), scaled(watch_period, report_.pace));
             wait(std::min({world_.next_event(), end, tick}));
         }
         context_.poll();
