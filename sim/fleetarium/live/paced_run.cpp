@@ -15,8 +15,8 @@ constexpr std::uint64_t events_at_once = 500;
 
 constexpr duration watch_period = std::chrono::milliseconds{100};
 
-/// `real` in the world's time; at most as long as a duration can be: at a pace of 1e9 that is passed
-/// after nine seconds.
+/// `real` in the world's time; at most as long as a duration can be: at a pace of 1e9 that is
+/// passed after nine seconds.
 duration scaled(duration real, double pace) {
     constexpr double longest = 9.2e18;
     return duration{
