@@ -171,6 +171,25 @@ std::string check_together(const run_options& options) {
     return {};
 }
 
+/// Names the first violation, and how to see it again.
+void report_violation(const run_options& options, const sim::scenario& scenario,
+                      const sim::run_report& report) {
+    std::cerr << "fleetarium: an invariant does not hold: "
+              << sim::to_string(report.ledger.violations.front()) << '\n';
+    if (options.live.any()) {
+        return;  // the real world took part, and will not do the same again
+    }
+    std::string again = "fleetarium run " + options.scenario_file + " --seed " +
+                        std::to_string(scenario.seed);
+    if (!options.duration.empty()) {
+        again += " --duration " + options.duration;
+    }
+    for (const std::string& each : options.overrides) {
+        again += " --set '" + each + '\'';
+    }
+    std::cerr << "to see it again: " << again << '\n';
+}
+
 int run(const run_options& options) {
     std::vector<std::string> overrides = options.overrides;
     if (options.seed) {
@@ -234,6 +253,10 @@ int run(const run_options& options) {
             std::cerr << "fleetarium: " << options.report_file << ": could not be written whole\n";
             return exit_not_carried_out;
         }
+    }
+    if (report.ledger.violation_count() != 0) {
+        report_violation(options, scenario, report);
+        return exit_expectation_failed;
     }
     return sim::all_met(results) ? exit_success : exit_expectation_failed;
 }

@@ -31,11 +31,13 @@ constexpr bool counts_bytes = true;
 
 }  // namespace
 
-TEST_CASE("a connected device with a subscription of its own costs at most 1 KiB, all included",
-          "[memory]") {
+namespace {
+
+/// Bytes of a connected device with a subscription of its own, all included.
+std::size_t bytes_of_device(bool ledger) {
     constexpr std::uint32_t count = 100'000;
     const std::size_t before = bytes_in_use();
-    world w;
+    world w({.ledger = ledger});
     w.add_broker();
     fleet_spec spec{.name = "devices", .count = count, .ramp_up = 10s};
     spec.subscriptions.push_back({.filter = "devices/{index}/command"});
@@ -46,10 +48,21 @@ TEST_CASE("a connected device with a subscription of its own costs at most 1 KiB
     w.run_until(instant{2min});
     REQUIRE(f.connected() == count);
     REQUIRE(w.find_broker("broker")->core().subscription_count() == count);
+    return (bytes_in_use() - before) / count;
+}
+
+}  // namespace
+
+TEST_CASE("a connected device with a subscription of its own costs at most 1 KiB, and in the "
+          "ledger at most 288 bytes more",
+          "[memory]") {
+    const std::size_t each = bytes_of_device(false);
+    const std::size_t audited = bytes_of_device(true);
     if (counts_bytes) {
-        const std::size_t each = (bytes_in_use() - before) / count;
-        INFO(each << " bytes a device");
+        INFO(each << " bytes a device, " << audited << " with the ledger");
         CHECK(each > 400);   // else the count itself is wrong
         CHECK(each <= 1024);
+        CHECK(audited > each);
+        CHECK(audited <= each + 288);
     }
 }

@@ -61,6 +61,9 @@ void broker_host::handle_fault(const event& what) {
 }
 
 void broker_host::crash(bool keeps_sessions) {
+    if (world_.book != nullptr) {
+        world_.book->crashing(id_ - first_broker_host, keeps_sessions);
+    }
     for (std::uint32_t i = 0; i < links_end_; ++i) {
         link& gone = link_of(i);
         if (!gone.open) {

@@ -22,6 +22,9 @@ broker_host::broker_host(world_state& world, const broker_spec& spec, broker_hoo
       next_source_(source_) {
     world.broker_hosts.push_back(this);
     world.broker_places.push_back({spec_.name, id_, nullptr});
+    if (book() != nullptr) {
+        book()->add_broker(index(), spec_.options);
+    }
     // $SYS topics begin with the broker, not with its first client.
     core_.handle_timeout(world.now);
     arm();
@@ -92,8 +95,10 @@ void broker_host::handle(const event& what) {
             }
             chain_.absorb(event_word(what, what.origin));
             if (what.kind() == event_kind::congested) {
+                link_of(what.link).congested = true;
                 core_.handle_congested(what.link, what.time);
             } else {
+                link_of(what.link).congested = false;
                 core_.handle_drained(what.link, what.time);
             }
             break;
@@ -116,6 +121,11 @@ void broker_host::open(const event& what) {
     opened.peer = what.origin;
     opened.generation = what.link;
     opened.open = true;
+    if (book() != nullptr) {
+        const bool tells = opened.peer < first_client_host ||
+                           world_.peer_hosts[opened.peer - first_client_host]->tells_ledger();
+        book()->opened(index(), made, opened.peer, tells);
+    }
     const direction& way = opened.by->down;
     const random_key key = way.is_random() ? key_for(opened) : random_key{};
     post_down(opened, way.arrival(opened.down, 0, what.time, key), event_kind::opened, made);
@@ -160,6 +170,9 @@ void broker_host::close(std::uint32_t connection) {
 
 void broker_host::flush() {
     const instant now = world_.now;
+    if (book() != nullptr) {
+        book()->turn_ended(index(), now);
+    }
     while (auto out = core_.poll_output()) {
         link& to = link_of(out->connection);
         const direction& way = to.by->down;
@@ -229,6 +242,9 @@ void broker_host::post_down(link& of, instant at, event_kind kind, std::uint64_t
 
 reason_code broker_host::authenticate(const broker::client_info& client,
                                       const fleetarium::connect& request) {
+    if (book() != nullptr) {
+        book()->connect_asked(index(), client.connection, request);
+    }
     if (!open_to_all_) {
         const std::string_view password =
             request.password ? as_text(*request.password) : std::string_view();
@@ -243,6 +259,9 @@ reason_code broker_host::authenticate(const broker::client_info& client,
 broker::authentication_step broker_host::authenticate_enhanced(const broker::client_info& client,
                                                                std::string_view method,
                                                                bytes_view data) {
+    if (book() != nullptr) {
+        book()->authenticates_otherwise(index(), client.connection);
+    }
     return embedder_ != nullptr ? embedder_->authenticate_enhanced(client, method, data)
                                 : broker_hooks::authenticate_enhanced(client, method, data);
 }
@@ -256,6 +275,9 @@ bool broker_host::authorize_publish(const broker::client_info& client,
 
 bool broker_host::authorize_subscribe(const broker::client_info& client, std::string_view filter,
                                       const subscription_options& options) {
+    if (book() != nullptr) {
+        book()->subscribe_asked(index(), client.connection, filter, options);
+    }
     return (open_to_all_ || policy_.may_subscribe(client.client_id, client.user_name, filter)) &&
            (embedder_ == nullptr || embedder_->authorize_subscribe(client, filter, options));
 }
@@ -287,7 +309,11 @@ message_identity broker_host::identify(broker::connection_id publisher, std::uin
         const accounting::source source = std::exchange(next_source_, source_);
         world_.accounts.publisher(source, message.topic,
                                   [](publisher_counts& counts) { ++counts.published; });
-        return {message_number::make(message.qos, source, id_, ++count_), now};
+        const std::uint64_t number = message_number::make(message.qos, source, id_, ++count_);
+        if (book() != nullptr) {
+            book()->publish_made(index(), message, number, now);
+        }
+        return {number, now};
     }
     link& from = link_of(publisher);
     message_identity taken = take_identity(from, message.qos);
@@ -303,6 +329,9 @@ message_identity broker_host::identify(broker::connection_id publisher, std::uin
         }
     }
     count_if_unannounced(taken, message.topic);
+    if (book() != nullptr) {
+        book()->publish_arrived(index(), publisher, message, taken.number, now);
+    }
     return taken;
 }
 
@@ -323,6 +352,9 @@ void broker_host::on_event(const broker::broker_event& decision) {
     using kind = broker::broker_event::kind;
     const std::uint64_t number = decision.identity.number;
     const accounting::source source = message_number::source_of(number);
+    if (book() != nullptr) {
+        book()->decided(index(), decision);
+    }
     switch (decision.what) {
         case kind::received:
             routing_ = true;
@@ -342,6 +374,9 @@ void broker_host::on_event(const broker::broker_event& decision) {
         case kind::repeated: {
             const message_identity again =
                 take_identity(link_of(decision.connection), qos::exactly_once);
+            if (book() != nullptr) {
+                book()->publish_repeated(index(), decision.connection, again.number, decision.at);
+            }
             const accounting::source from = message_number::source_of(again.number);
             world_.accounts.publisher(from, {},
                                       [](publisher_counts& counts) { ++counts.received_again; });
@@ -398,6 +433,9 @@ void broker_host::note_dropped(const broker::broker_event& decision) {
         // Refused before it was taken on: its identity is still to be read.
         dropped = take_identity(link_of(reading_link_), decision.qos);
         count_if_unannounced(dropped, decision.topic);
+        if (book() != nullptr) {
+            book()->publish_refused(dropped.number);
+        }
         world_.accounts.publisher(message_number::source_of(dropped.number), decision.topic,
                                   [&](publisher_counts& counts) {
                                       ++counts.received;

@@ -51,6 +51,15 @@ public:
             fleetarium::prefetch(&link_of(to));
         }
     }
+    /// Whether nothing is under way to a client, whose bytes are listened to.
+    bool is_silent(std::uint32_t connection, host_id peer) const {
+        if (connection >= links_end_) {
+            return false;
+        }
+        const link& to = link_of(connection);
+        return to.open && !to.deaf && !to.congested && to.peer == peer &&
+               to.down.last_arrival < world_.now;
+    }
     /// Whether there is more of it than caches hold.
     bool is_large() const { return links_end_ > 5'000; }
 
@@ -68,6 +77,7 @@ private:
         std::uint32_t last_count = 0;    // of the newest QoS 1 or 2 message taken on
         bool open = false;
         bool deaf = false;
+        bool congested = false;
     };
     static_assert(sizeof(link) == 64 && std::is_trivially_destructible_v<link>);
 
@@ -118,6 +128,8 @@ private:
     void note_dropped(const broker::broker_event& decision);
     void note_connected(const broker::broker_event& decision);
     accounting::receiver receiver_of(broker::session_index session) const;
+    std::uint32_t index() const { return id_ - first_broker_host; }
+    ledger* book() const { return world_.book.get(); }
 
     world_state& world_;
     const broker_spec spec_;

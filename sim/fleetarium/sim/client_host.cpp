@@ -114,6 +114,9 @@ result<void> client_host::reconnect() {
 
 result<void> client_host::disconnect(const fleetarium::disconnect& farewell) {
     const auto done = session_.disconnect(farewell, world_.now);
+    if (world_.book != nullptr && !done.has_error()) {
+        world_.book->farewell_sent(id_, broker_index(), link_.connection, farewell);
+    }
     flush();
     return done;
 }
@@ -309,11 +312,18 @@ void client_host::handle_event(client_event& learned) {
         take_message(*message);
     } else if (const auto* again = std::get_if<publish_repeated>(&learned)) {
         if (identities_ != nullptr && !identities_->empty()) {
-            identities_->take();
+            const message_identity repeated = identities_->take();
+            if (world_.book != nullptr) {
+                world_.book->message_repeated(id_, broker_index(), link_.connection,
+                                              again->packet_id, repeated, world_.now);
+            }
         }
         note({.what = kind::repeated, .packet_id = again->packet_id});
     } else if (const auto* done = std::get_if<delivery_acknowledged>(&learned)) {
         const std::uint64_t number = done->done.message->identity().number;
+        if (world_.book != nullptr) {
+            world_.book->publish_acknowledged(id_, number, world_.now);
+        }
         world_.accounts.publisher(source_, done->done.message->topic(),
                                   [](publisher_counts& counts) { ++counts.acknowledged; });
         note({.what = kind::acknowledged,
@@ -341,6 +351,9 @@ void client_host::handle_event(client_event& learned) {
               .code = exchange->code,
               .text = std::string(as_text(exchange->authentication_data.value_or(bytes_view{})))});
     } else if (const auto* broken = std::get_if<protocol_violation>(&learned)) {
+        if (world_.book != nullptr) {
+            world_.book->fault_found(id_, broken->broken, world_.now);
+        }
         note({.what = kind::violation, .broken = broken->broken});
     }
     note_dropped();
@@ -364,6 +377,9 @@ void client_host::keep_connack(const connack& answer) {
         last_packet_id_ = 0;
     }
     const bool present = answer.session_present;
+    if (world_.book != nullptr) {
+        world_.book->session_told(id_, broker_index(), link_.connection, present, world_.now);
+    }
     run_waiting();
     note({.what = client_note::kind::connected, .flag = present});
 }
@@ -377,6 +393,12 @@ void client_host::take_message(const fleetarium::publish& message) {
         copy = message_number::is_copy(identity->number);
         made.published_at = identity->published_at == no_latency ? instant{}
                                                                  : identity->published_at;
+    }
+    if (world_.book != nullptr && identity) {
+        world_.book->message_received(id_, broker_index(), link_.connection, message, *identity,
+                                      world_.now);
+    } else if (world_.book != nullptr) {
+        world_.book->unknown_received(id_, message.topic, world_.now);
     }
     if (message.qos != qos::at_most_once) {
         const auto ahead = static_cast<std::int16_t>(message.packet_id - last_packet_id_);
@@ -436,6 +458,9 @@ void client_host::note(client_note made) {
 void client_host::note_dropped() {
     for (const delivery_dropped& each : session_.poll_dropped()) {
         const message& gone = *each.dropped.message;
+        if (world_.book != nullptr) {
+            world_.book->publish_dropped(gone.identity().number);
+        }
         world_.accounts.publisher(source_, gone.topic(), [&](publisher_counts& counts) {
             count_dropped(counts, each.why);
         });

@@ -35,6 +35,7 @@ public:
     ~client_host() override;
 
     void handle(const event& what) override;
+    bool tells_ledger() const override { return true; }
 
     result<void> connect(host_id broker, const fleetarium::connect& request);
     result<void> reconnect();
@@ -69,6 +70,7 @@ private:
     void note(client_note made);
     void note_dropped();
     void run_waiting();
+    std::uint32_t broker_index() const { return path_.broker - first_broker_host; }
     void link_ended();
     void flush();
     void arm();

@@ -125,6 +125,9 @@ void fleet_state::change_coverage(const context& at) {
         end_link(at, event_kind::cut);
     } else if (self.session.is_connected()) {
         ++counts_.disconnects;
+        if (book() != nullptr) {
+            book()->farewell_sent(at.host, broker_index(), self.link.connection, {});
+        }
         self.session.disconnect({}, world_.now);
         flush(at);
     } else {
@@ -344,6 +347,10 @@ void fleet_state::handle_connack(const context& at, const connack& answer) {
         return;
     }
     ++counts_.connects_accepted;
+    if (book() != nullptr) {
+        book()->session_told(at.host, broker_index(), at.self.link.connection,
+                             answer.session_present, world_.now);
+    }
     at.self.forgot = false;
     ++connected_;
     at.self.counted = true;
@@ -406,10 +413,17 @@ void fleet_state::handle_event(const context& at, client_event& learned, segment
                 }
             } else if constexpr (std::is_same_v<type, publish_repeated>) {
                 if (identities != nullptr && !identities->empty()) {
-                    identities->take();
+                    const message_identity repeated = identities->take();
+                    if (book() != nullptr) {
+                        book()->message_repeated(at.host, broker_index(), at.self.link.connection,
+                                                 what.packet_id, repeated, world_.now);
+                    }
                 }
             } else if constexpr (std::is_same_v<type, delivery_acknowledged>) {
                 const message& done = *what.done.message;
+                if (book() != nullptr) {
+                    book()->publish_acknowledged(at.host, done.identity().number, world_.now);
+                }
                 world_.accounts.publisher(
                     message_number::source_of(done.identity().number), done.topic(),
                     [](publisher_counts& counts) { ++counts.acknowledged; });
@@ -425,6 +439,9 @@ void fleet_state::handle_event(const context& at, client_event& learned, segment
                 ++counts_.broker_disconnects[what.code];
             } else if constexpr (std::is_same_v<type, protocol_violation>) {
                 ++counts_.violations[what.broken];
+                if (book() != nullptr) {
+                    book()->fault_found(at.host, what.broken, world_.now);
+                }
             }
         },
         learned);
@@ -433,6 +450,9 @@ void fleet_state::handle_event(const context& at, client_event& learned, segment
 void fleet_state::give_up_dropped(const context& at) {
     for (const delivery_dropped& each : at.self.session.poll_dropped()) {
         const message& gone = *each.dropped.message;
+        if (book() != nullptr) {
+            book()->publish_dropped(gone.identity().number);
+        }
         world_.accounts.publisher(
             message_number::source_of(gone.identity().number), gone.topic(),
             [&](publisher_counts& counts) { count_dropped(counts, each.why); });

@@ -33,9 +33,9 @@ void fleet_state::handle_fault(const context& at, const event& what) {
         case fault_kind::slow_reader:
             if (is_open && remote_ == nullptr) {
                 // Another one may go on when this one ends.
-                world_.signal(at.host, self.link, path_, key_of(at.index),
-                              world_.faults->is_slow(at.host) ? event_kind::congested
-                                                              : event_kind::drained);
+                world_.signal(
+                    at.host, self.link, path_, key_of(at.index),
+                    world_.faults->is_slow(at.host) ? event_kind::congested : event_kind::drained);
             }
             break;
         case fault_kind::power_loss:
@@ -47,6 +47,9 @@ void fleet_state::handle_fault(const context& at, const event& what) {
             break;
         case fault_kind::hostile_bytes:
             if (is_open) {
+                if (world_.book != nullptr) {
+                    world_.book->disturbed(at.host);
+                }
                 world_.send_up(at.host, self.link, path_, key_of(at.index),
                                world_.faults->hostile_bytes(news, at.host), lost_from(self));
             }
@@ -88,6 +91,9 @@ void fleet_state::lose_power(const context& at) {
     ++self.outages;
     drop_link(at);
     self.session.lose_memory();
+    if (world_.book != nullptr && remote_ == nullptr) {
+        world_.book->memory_lost(at.host, path_.broker - first_broker_host);
+    }
     give_up_dropped(at);
     self.forgot = true;
     self.last_packet_id = 0;

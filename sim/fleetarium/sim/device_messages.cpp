@@ -309,6 +309,12 @@ void fleet_state::handle_message(const context& at, const fleetarium::publish& m
             self.last_packet_id = message.packet_id;
         }
     }
+    if (book() != nullptr && identity != nullptr) {
+        book()->message_received(at.host, broker_index(), self.link.connection, message, *identity,
+                                 world_.now);
+    } else if (book() != nullptr) {
+        book()->unknown_received(at.host, message.topic, world_.now);
+    }
     message_identity matched;
     if (remote_ != nullptr) {
         matched = match_remote(at, message, copy);

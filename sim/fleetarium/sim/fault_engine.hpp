@@ -80,6 +80,9 @@ public:
     /// Whether the event waits for a partition to heal; then it is taken.
     bool holds(const event& what);
 
+    /// Whether bytes wait, or may come to wait.
+    bool is_holding() const { return !holding_.empty() || !held_.empty(); }
+
     bool changes_links() const { return !conditions_.empty(); }
     /// How bytes fare between the device and its broker.
     link_conditions conditions_at(host_id device, host_id broker, bool up) const;

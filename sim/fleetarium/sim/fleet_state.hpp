@@ -198,6 +198,9 @@ private:
     void schedule_connect(const context& at);
     void give_up_dropped(const context& at);
     void flush(const context& at);
+    /// Where the ledger is to be told of what the fleet's devices do; null: nowhere.
+    ledger* book() const { return remote_ == nullptr ? world_.book.get() : nullptr; }
+    std::uint32_t broker_index() const { return path_.broker - first_broker_host; }
     void arm(const context& at, instant due);
     instant next_due(const context& at) const;
     instant lost_from(const device& of) const;

@@ -7,6 +7,7 @@
 #include <fleetarium/core/clock.hpp>
 #include <fleetarium/core/latency_histogram.hpp>
 #include <fleetarium/sim/fault.hpp>
+#include <fleetarium/sim/ledger_report.hpp>
 
 #include <array>
 #include <cstdint>
@@ -158,6 +159,8 @@ struct run_report {
     std::vector<source_report> sources{};
     /// The first is of all messages; then one for each topic filter that an expectation names.
     std::vector<selection_report> selections{};
+    /// Whether what must hold held, message by message.
+    ledger_report ledger{};
 
     /// The selection of a filter; null if the world was not told of it before the run.
     const selection_report* find_selection(std::string_view topic_filter) const;

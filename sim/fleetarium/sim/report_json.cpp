@@ -173,6 +173,43 @@ json sources_json(const run_report& report) {
     return out;
 }
 
+json ledger_json(const ledger_report& ledger) {
+    json out{{"enabled", ledger.enabled}};
+    if (!ledger.enabled) {
+        return out;
+    }
+    json counts = json::object();
+    for (std::size_t i = 0; i < invariant_count; ++i) {
+        counts[std::string(name_of(static_cast<invariant>(i)))] = ledger.by_invariant[i];
+    }
+    json found = json::array();
+    for (const ledger_violation& each : ledger.violations) {
+        json row{{"invariant", name_of(each.broken)},
+                 {"statements", statements_of(each.broken)},
+                 {"at", seconds(each.at.time_since_epoch())},
+                 {"what", each.what},
+                 {"receiver", each.receiver},
+                 {"topic", each.topic}};
+        if (each.message != 0) {
+            row["publisher"] = each.publisher;
+            row["message"] = each.message;
+            row["qos"] = static_cast<int>(each.qos);
+        }
+        found.push_back(std::move(row));
+    }
+    out.update({{"messages", ledger.messages},
+                {"deliveries", ledger.deliveries},
+                {"receptions", ledger.receptions},
+                {"under_way", ledger.under_way},
+                {"flows", ledger.flows},
+                {"flows_not_kept", ledger.flows_not_kept},
+                {"retained_not_judged", ledger.retained_not_judged},
+                {"violations", ledger.violation_count()},
+                {"violations_by_invariant", std::move(counts)},
+                {"first_violations", std::move(found)}});
+    return out;
+}
+
 json expectations_json(std::span<const expectation_result> results) {
     json out = json::array();
     for (const expectation_result& result : results) {
@@ -236,6 +273,7 @@ std::string report_json(const run_report& report, std::span<const expectation_re
              {"brokers", std::move(brokers)},
              {"sources", sources_json(report)},
              {"expectations", expectations_json(expectations)},
+             {"ledger", ledger_json(report.ledger)},
              {"wall", std::move(wall)}};
     if (!report.faults.empty()) {
         json& faults = out["faults"];

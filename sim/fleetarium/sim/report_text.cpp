@@ -332,6 +332,40 @@ void write_topics(writer& out, const run_report& report) {
     }
 }
 
+void write_ledger(writer& out, const ledger_report& ledger) {
+    if (!ledger.enabled) {
+        return;
+    }
+    constexpr std::size_t shown_max = 10;
+    out.heading("Ledger");
+    out.line(fmt::format("judged: {} messages, {} deliveries, {} receptions",
+                         with_thousands(ledger.messages), with_thousands(ledger.deliveries),
+                         with_thousands(ledger.receptions)));
+    if (ledger.flows_not_kept != 0 || ledger.retained_not_judged != 0) {
+        out.line(fmt::format("not judged: order of {} receptions, retained messages of {} "
+                             "subscriptions",
+                             with_thousands(ledger.flows_not_kept),
+                             with_thousands(ledger.retained_not_judged)));
+    }
+    for (std::size_t i = 0; i < invariant_count; ++i) {
+        if (ledger.by_invariant[i] != 0) {
+            out.line(fmt::format("{}  {:<20} {}  {}", out.red("FAIL"),
+                                 name_of(static_cast<invariant>(i)),
+                                 counted(ledger.by_invariant[i], "time", "times"),
+                                 statements_of(static_cast<invariant>(i))));
+        }
+    }
+    for (std::size_t i = 0; i < std::min(ledger.violations.size(), shown_max); ++i) {
+        out.line(to_string(ledger.violations[i]));
+    }
+    if (ledger.violations.size() > shown_max) {
+        out.line(fmt::format("and more; {} are in the JSON report", ledger.violations.size()));
+    }
+    if (ledger.violation_count() == 0) {
+        out.line(fmt::format("{}  all {} invariants held", out.green("met "), invariant_count));
+    }
+}
+
 void write_expectations(writer& out, std::span<const expectation_result> results) {
     if (results.empty()) {
         return;
@@ -387,6 +421,7 @@ std::string report_text(const run_report& report, std::span<const expectation_re
     write_latency(out, report, timing);
     write_topics(out, report);
     write_expectations(out, expectations);
+    write_ledger(out, report.ledger);
     out.heading("Trace");
     out.row("events", with_thousands(report.events));
     const bool repeats = report.remote_brokers.empty() && timing.real_clients == 0;

@@ -216,6 +216,7 @@ struct scenario {
     std::string name = "unnamed";
     std::string description{};
     std::uint64_t seed = 1;
+    bool ledger = true;                         ///< prove that rules are kept: world_options
     fleetarium::duration duration = std::chrono::minutes(1);
     std::vector<broker_spec> brokers{};         ///< empty: one broker with defaults
     std::vector<network_spec> networks{};       ///< empty: one network without latency

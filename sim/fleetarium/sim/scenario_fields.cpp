@@ -193,7 +193,11 @@ const object_type<scenario>& scenario_type() {
                        R"("A day in an office tower.")"),
          make_field<t>("seed", integer<std::uint64_t>(0), &t::seed,
                        "Of all that is random. The same seed gives the same run to the bit.", "42"),
-         make_field<t>("duration", duration_from(duration(1)), &t::duration,
+         make_field<t>("ledger", boolean(), &t::ledger,
+                      "Whether to prove, message by message, that brokers and devices keep the "
+                      "rules of MQTT. Costs some speed, changes nothing else.",
+                      "false"),
+        make_field<t>("duration", duration_from(duration(1)), &t::duration,
                        "Virtual time from beginning to end.", R"("24h")", need::required),
          make_field<t>("brokers", list_of(object_of(broker_type())), &t::brokers,
                        "Without it, one broker with defaults.", R"([{"name": "cloud"}])"),

@@ -3,6 +3,7 @@
 #include <fleetarium/sim/broker_host.hpp>
 #include <fleetarium/sim/client_host.hpp>
 #include <fleetarium/sim/fleet_state.hpp>
+#include <fleetarium/sim/ledger_world.hpp>
 #include <fleetarium/sim/raw_peer_host.hpp>
 #include <fleetarium/sim/remote_host.hpp>
 #include <fleetarium/sim/stream_host.hpp>
@@ -40,13 +41,17 @@ void require_broker_name(const detail::world_state& world, std::string_view name
 }  // namespace
 
 world::world(const world_options& options)
-    : state_(std::make_unique<detail::world_state>(options.seed)) {}
+    : state_(std::make_unique<detail::world_state>(options.seed)) {
+    if (options.ledger) {
+        state_->book = std::make_unique<detail::ledger>();
+    }
+}
 world::world(world&&) noexcept = default;
 world& world::operator=(world&&) noexcept = default;
 world::~world() = default;
 
 world world::from(const scenario& described, const remote_brokers& remote) {
-    world made({.seed = described.seed});
+    world made({.seed = described.seed, .ledger = described.ledger});
     made.state_->scenario_name = described.name;
     for (const network_spec& each : described.networks) {
         made.add_network(each);
@@ -208,5 +213,13 @@ std::uint64_t world::events_handled() const { return state_->handled; }
 std::uint64_t world::trace_hash() const { return state_->trace_hash(); }
 
 run_report world::report() const { return state_->report(); }
+
+std::vector<ledger_violation> world::violations() const {
+    if (state_->book == nullptr) {
+        return {};
+    }
+    detail::world_oracle knows(*state_);
+    return state_->book->report(knows, state_->now).violations;
+}
 
 }  // namespace fleetarium::sim

@@ -15,11 +15,15 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace fleetarium::sim {
 
 struct world_options {
     std::uint64_t seed = 1;
+    /// Whether a ledger proves, message by message, that brokers and clients keep the rules
+    /// (ledger_report.hpp). It changes nothing in the run and costs some of its speed.
+    bool ledger = true;
 };
 
 /// A virtual universe: clock, network, brokers, devices. Nothing in it depends on anything
@@ -127,6 +131,10 @@ public:
 
     /// Linear in devices and sessions.
     run_report report() const;
+
+    /// What the ledger found so far, with what the present state shows: empty is as it should be.
+    /// Linear in sessions. Always empty without a ledger.
+    std::vector<ledger_violation> violations() const;
 
 private:
     std::unique_ptr<detail::world_state> state_;

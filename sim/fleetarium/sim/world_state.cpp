@@ -5,6 +5,7 @@
 #include <fleetarium/core/prefetch.hpp>
 #include <fleetarium/sim/broker_host.hpp>
 #include <fleetarium/sim/fleet_state.hpp>
+#include <fleetarium/sim/ledger_world.hpp>
 
 #include <stdexcept>
 #include <utility>
@@ -227,8 +228,13 @@ void world_state::send_up(host_id self, link_end& link, const link_path& path,
     segment* identities = nullptr;
     if (!sent_log.empty()) {
         identities = segment::make();
+        const bool audited = book != nullptr && path.broker < first_client_host;
         for (const message_identity& each : sent_log) {
             identities = segment::add(identities, each);
+            if (audited) {
+                book->publish_sent(self, path.broker - first_broker_host, link.connection,
+                                   each.number, now);
+            }
         }
         sent_log.clear();
     }
@@ -446,6 +452,10 @@ run_report world_state::report() const {
     }
     for (const auto& each : remotes) {
         out.remote_brokers.push_back({.name = each->name()});
+    }
+    if (book != nullptr) {
+        world_oracle knows(*this);
+        out.ledger = book->report(knows, now);
     }
     if (faults != nullptr) {
         out.faults = faults->report();

@@ -9,6 +9,7 @@
 #include <fleetarium/sim/event.hpp>
 #include <fleetarium/sim/fault_engine.hpp>
 #include <fleetarium/sim/fleet.hpp>
+#include <fleetarium/sim/ledger.hpp>
 #include <fleetarium/sim/memory_network.hpp>
 #include <fleetarium/sim/raw_peer.hpp>
 #include <fleetarium/sim/remote_broker.hpp>
@@ -189,6 +190,7 @@ struct world_state {
     bool fetches_ahead = false;  ///< more devices than a cache holds
     bool guests_stirred = false;  ///< something happened that guests have to see
     std::string scenario_name;
+    std::unique_ptr<ledger> book;  ///< null: none is kept
 
     accounting accounts;
     std::unique_ptr<fault_engine> faults;  ///< null until the first fault is added
@@ -252,6 +254,9 @@ public:
     random_key key() const { return key_; }
     accounting::source source() const { return source_; }
     const host_chain& chain() const { return link_.chain; }
+    const link_end& link() const { return link_; }
+    /// Whether it tells the ledger what it sends and receives.
+    virtual bool tells_ledger() const { return false; }
     bool has_link() const { return link_.phase() != link_end::phase::idle; }
     void use_network(const network_spec& spec);
 

@@ -1,0 +1,382 @@
+#pragma once
+
+#include <fleetarium/broker/broker_options.hpp>
+#include <fleetarium/broker/hooks.hpp>
+#include <fleetarium/broker/metrics.hpp>
+#include <fleetarium/codec/packets.hpp>
+#include <fleetarium/codec/violation.hpp>
+#include <fleetarium/core/clock.hpp>
+#include <fleetarium/core/stable_storage.hpp>
+#include <fleetarium/sim/event.hpp>
+#include <fleetarium/sim/ledger_report.hpp>
+#include <fleetarium/sim/ledger_subscriptions.hpp>
+#include <fleetarium/sim/ledger_table.hpp>
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace fleetarium::sim::detail {
+
+/// An auditor in the world: it is told what clients send and receive and what brokers decide, has
+/// a simple model of its own of what must follow, and convicts whoever does otherwise.
+///
+/// Path of a message through it:
+///  1. `publish_sent`: a QoS 1 or 2 PUBLISH leaves its publisher; it is open from now on.
+///  2. `publish_arrived`: the broker decodes it. First copies come in order; a QoS 2 message once.
+///  3. `decided` with received ... routed: in between the broker tells which sessions it gave the
+///     message to; the ledger finds out from the subscriptions that it has seen granted, by a
+///     matcher of its own, and compares.
+///  4. Each QoS 1 or 2 delivery, and each that waits, has an entry until it ends: `sent`, dropped
+///     with a reason, `message_received` at the client, acknowledged. What was acknowledged was
+///     received; what is received a second time bears DUP; packet ids and windows are kept.
+///  5. `publish_acknowledged`: the publisher is told so; then the broker has had the message.
+/// What is left at the end has to lie in the broker's queues, message by message (`audit`).
+///
+/// It believes what it is told happened (bytes and decoded packets), not what should have: neither
+/// the broker's router nor the sessions' tables. It changes nothing and draws nothing: traces are
+/// the same with and without it.
+///
+/// Memory: about 150 bytes a session, 40 a subscription, 40 a delivery or publication under way,
+/// 24 a flow (bounded by flows_max). Time: a few table look-ups for each message.
+/// Thread rule: one thread at a time.
+class ledger {
+public:
+    /// The number of a broker, counted from 0.
+    using broker_index = std::uint32_t;
+    static constexpr std::size_t violations_kept = 100;
+    static constexpr std::size_t flows_max = std::size_t{1} << 24;
+
+    /// Who can be asked at the end of a run.
+    struct oracle {
+        virtual ~oracle() = default;
+        /// Whether nothing is under way on the connection in either direction, and both ends are
+        /// there and free to speak.
+        virtual bool is_silent(broker_index broker, std::uint32_t connection, host_id host) = 0;
+        /// Calls with (message number, QoS) for each delivery that a session holds.
+        virtual void for_each_held(
+            broker_index broker, broker::session_index session,
+            const std::function<void(std::uint64_t number, enum qos)>& visit) = 0;
+        virtual const broker::broker_metrics& metrics_of(broker_index broker) = 0;
+        virtual std::string name_of(host_id host) = 0;
+    };
+
+    ledger();
+    ~ledger();
+
+    void add_broker(broker_index broker, const broker::broker_options& options);
+
+    // Links and connections, at the broker
+
+    /// `observed`: the client tells the ledger what it receives.
+    void opened(broker_index broker, std::uint32_t connection, host_id host, bool observed);
+    void connect_asked(broker_index broker, std::uint32_t connection, const connect& request);
+    /// CONNECT is hidden in an exchange of its own: the ledger does not know what it asked for.
+    void authenticates_otherwise(broker_index broker, std::uint32_t connection);
+    void subscribe_asked(broker_index broker, std::uint32_t connection, std::string_view filter,
+                         const subscription_options& options);
+    /// The process dies: connections are gone, and without storage everything.
+    void crashing(broker_index broker, bool keeps_sessions);
+
+    // Messages, at the broker
+
+    /// A PUBLISH is about to be taken on. `number` has its copy bit set if it was before.
+    void publish_arrived(broker_index broker, std::uint32_t connection, const publish& message,
+                         std::uint64_t number, instant now);
+    /// The broker makes a message itself: a will, or one of its own.
+    void publish_made(broker_index broker, const publish& message, std::uint64_t number,
+                      instant now);
+    void publish_refused(std::uint64_t number);
+    /// A repeated QoS 2 PUBLISH that is not taken on again.
+    void publish_repeated(broker_index broker, std::uint32_t connection, std::uint64_t number,
+                          instant now);
+    /// Every decision of a broker.
+    void decided(broker_index broker, const broker::broker_event& decision);
+    /// The broker has handled what came and wants nothing more for now.
+    void turn_ended(broker_index broker, instant now) {
+        if (brokers_[broker]->turn_is_open) {
+            judge_turn(*brokers_[broker], now);
+        }
+    }
+
+    // Clients; `connection` is the broker's number of the present link
+
+    void publish_sent(host_id host, broker_index broker, std::uint32_t connection,
+                      std::uint64_t number, instant now);
+    void publish_acknowledged(host_id host, std::uint64_t number, instant now);
+    void publish_dropped(std::uint64_t number);
+    void message_received(host_id host, broker_index broker, std::uint32_t connection,
+                          const publish& message, const message_identity& identity, instant now);
+    /// A PUBLISH that no broker says it has sent.
+    void unknown_received(host_id host, std::string_view topic, instant now);
+    /// A QoS 2 message that came again and was not passed on.
+    void message_repeated(host_id host, broker_index broker, std::uint32_t connection,
+                          std::uint16_t packet_id, const message_identity& identity, instant now);
+    /// The client found fault with what the broker said.
+    void fault_found(host_id host, violation broken, instant now);
+    /// The client says DISCONNECT.
+    void farewell_sent(host_id host, broker_index broker, std::uint32_t connection,
+                       const disconnect& farewell);
+    void session_told(host_id host, broker_index broker, std::uint32_t connection, bool present,
+                      instant now);
+    /// The client forgets what it had received: a message may come to it once more.
+    void memory_lost(host_id host, broker_index broker);
+    /// Bytes on the host's links may be lost or wrong from now on, by the will of whoever holds
+    /// the world: nobody is to blame for what follows on them.
+    void disturbed(host_id host);
+
+    // What came of it
+
+    /// All so far, with what only the present state shows. The state of the ledger stays as it is.
+    ledger_report report(oracle& knows, instant now);
+    std::size_t violation_count() const { return found_; }
+    std::size_t memory_bytes() const;
+
+private:
+    using session_index = broker::session_index;
+
+    /// A violation, names not looked up yet.
+    struct finding {
+        invariant broken;
+        instant at;
+        std::uint64_t number;
+        host_id receiver;
+        std::string topic;
+        std::string what;
+    };
+
+    struct session_model {
+        std::uint64_t client = 0;  // hash of the client id
+        instant expires_at = never;
+        host_id host = 0;
+        std::uint32_t connection = broker::no_connection;
+        std::uint32_t expiry_interval = 0;
+        std::uint32_t subscriptions = ledger_subscriptions::none;  // first of them
+        std::array<std::uint32_t, 3> last_published{};  // by QoS: count of the newest first copy
+        std::uint16_t receive_maximum = 65'535;
+        std::uint16_t publish_maximum = 65'535;
+        std::uint16_t open_down = 0;  // PUBLISHes of this connection not acknowledged
+        std::uint16_t open_up = 0;
+        std::uint16_t subscription_count = 0;
+        std::uint32_t epoch = 0;  // of its connection: how-manieth of the broker
+        std::uint32_t born = 0;   // the epoch in which the session began
+        bool alive : 1 = false;
+        bool present : 1 = false;   // was resumed by its connection
+        bool observed : 1 = false;  // by a client that tells
+        bool is_v3 : 1 = false;
+        bool lifetime_known : 1 = false;
+        bool had_retain_as_published : 1 = false;
+        bool may_repeat : 1 = false;  // a message may come by several subscriptions
+        bool unordered : 1 =
+            false;  // by a QoS 0 message that was handed over, or stored and queued
+    };
+
+    struct connection_model {
+        std::uint32_t session = broker::no_session;
+        host_id host = 0;
+        std::uint32_t sent = 0;  // PUBLISHes, modulo 2^32
+        std::uint32_t received = 0;
+        std::uint32_t farewell_expiry = 0;
+        reason_code farewell = reason_code::success;
+        bool open : 1 = false;
+        bool observed : 1 = false;
+        bool said_farewell : 1 = false;
+        bool farewell_has_expiry : 1 = false;
+    };
+
+    struct will_model {
+        std::uint64_t topic = 0;  // hash
+        duration delay{};
+        instant due = never;  // set when the connection has ended
+    };
+
+    /// What a CONNECT asked for, until it is answered.
+    struct connect_model {
+        std::uint32_t connection = broker::no_connection;
+        std::uint64_t client = 0;
+        std::uint32_t expiry_interval = 0;
+        std::uint16_t receive_maximum = 65'535;
+        std::uint16_t publish_maximum = 65'535;
+        bool clean_start = false;
+        bool is_v3 = false;
+        bool known = false;
+        bool has_will = false;
+        will_model will;
+    };
+
+    struct delivery_model {
+        std::uint64_t number = 0;  // with the delivery's QoS
+        instant expires_at = never;
+        std::uint32_t session = 0;
+        std::uint16_t packet_id = 0;  // of the newest reception
+        std::uint16_t due = 0;        // copies: more than one where subscriptions overlap
+        std::uint16_t sent = 0;
+        std::uint16_t received = 0;
+        std::uint32_t epoch = 0;  // of the session, when last sent
+        std::uint8_t broker = 0;
+        bool stored : 1 = false;     // it was retained when the subscription was made
+        bool unordered : 1 = false;  // handed over by another member
+        bool several : 1 = false;    // there was more than one copy: which is which is not known
+        bool excused : 1 = false;    // its receiver has lost its memory
+    };
+
+    struct publish_model {
+        std::uint64_t number = 0;
+        std::uint32_t connection = 0;
+        std::uint32_t born = 0;       // of the session that received it
+        std::uint16_t packet_id = 0;  // once it has arrived
+        std::uint32_t epoch = 0;      // of the session, when last sent
+        std::uint8_t broker = 0;
+        bool received = false;
+        bool counted = false;  // among the session's open_up
+    };
+
+    struct retained_model {
+        std::uint64_t number = 0;
+        std::uint64_t publisher = 0;  // hash of the client id
+        instant expires_at = never;
+        enum qos qos = qos::at_most_once;
+        std::string topic;
+    };
+
+    struct made_delivery {
+        session_index session;
+        enum qos qos;
+        friend auto operator<=>(const made_delivery&, const made_delivery&) = default;
+    };
+    struct retained_delivery {
+        session_index session;
+        enum qos qos;
+        std::uint64_t number;
+        friend auto operator<=>(const retained_delivery&, const retained_delivery&) = default;
+    };
+    struct shared_candidate {
+        std::uint64_t filter;
+        std::uint32_t group;
+        made_delivery to;
+    };
+
+    struct broker_model {
+        explicit broker_model(const broker::broker_options& with) : options(with) {}
+
+        broker::broker_options options;
+        broker_index index = 0;
+        stable_storage<session_model> sessions;
+        std::uint32_t sessions_end = 0;
+        stable_storage<connection_model> connections;
+        std::uint32_t connections_end = 0;
+        ledger_table<std::uint32_t> by_client;  // hash of the client id to its session
+        ledger_table<will_model> wills;         // by hash of the client id
+        ledger_table<retained_model> retained;  // by hash of the topic
+        ledger_subscriptions subscriptions;
+        connect_model asked;  // the CONNECT in hand
+        bool crashing = false;
+        std::uint32_t epochs = 0;  // connections accepted
+
+        // The SUBSCRIBE in hand
+        std::uint64_t asked_filter = 0;
+        subscription_options asked_options;
+
+        // The message being routed
+        bool routing = false;
+        std::uint64_t routed_number = 0;
+        bool message_retains = false;
+        bool message_is_empty = false;
+        instant message_expires_at = never;
+        std::vector<made_delivery> made;
+
+        // The turn
+        bool turn_is_open = false;
+        std::vector<retained_delivery> retained_due;
+        std::vector<retained_delivery> retained_made;
+        std::vector<session_index> retained_excused;  // too much to look through
+        std::vector<std::uint64_t> handed_over;       // messages that members left behind
+
+        broker::broker_metrics counted;
+    };
+
+    // ledger.cpp: messages
+    void note_delivery(broker_model& at, const broker::broker_event& decision, std::uint16_t sent);
+    void note_sent(broker_model& at, const broker::broker_event& decision);
+    void note_dropped(broker_model& at, const broker::broker_event& decision);
+    void note_acknowledged(broker_model& at, const broker::broker_event& decision);
+    void judge_reception(broker_model& at, session_model& to, connection_model& by, host_id host,
+                         const publish& message, const message_identity& identity, instant now);
+    void judge_flow(const broker_model& at, const session_model& to, const publish& message,
+                    std::uint64_t number, host_id host, instant now);
+    void judge_repeat(delivery_model& known, const publish& message, host_id host, instant now);
+    void judge_first(const session_model& to, const delivery_model& known, const publish& message,
+                     host_id host, instant now);
+    void take_packet_id(broker_model& at, delivery_model& known, std::uint16_t packet_id,
+                        host_id host, std::string_view topic, instant now);
+    void open_window(session_model& to, delivery_model& sent, std::string_view topic, instant now);
+    void end_copy(broker_model& at, delivery_model& ending, bool received);
+
+    // ledger_routing.cpp
+    void note_received(broker_model& at, const broker::broker_event& decision);
+    void judge_routing(broker_model& at, const broker::broker_event& decision);
+    void explain_routing(broker_model& at, const broker::broker_event& decision);
+    void judge_shared(broker_model& at, const broker::broker_event& decision);
+    void find_due(broker_model& at, const broker::broker_event& decision);
+    void keep_retained(broker_model& at, const broker::broker_event& decision);
+    void note_subscribed(broker_model& at, const broker::broker_event& decision);
+    void note_unsubscribed(broker_model& at, const broker::broker_event& decision);
+    void expect_retained(broker_model& at, const session_model& to, session_index session,
+                         std::string_view filter, const subscription_options& options, instant now);
+    void judge_turn(broker_model& at, instant now);
+
+    // ledger_sessions.cpp
+    void note_connected(broker_model& at, const broker::broker_event& decision);
+    void note_disconnected(broker_model& at, const broker::broker_event& decision);
+    void note_session_ended(broker_model& at, const broker::broker_event& decision);
+    void note_will(broker_model& at, const broker::broker_event& decision);
+    bool session_end_is_due(const broker_model& at, const session_model& of, instant now) const;
+
+    // ledger_audit.cpp
+    void audit(oracle& knows, instant now, std::vector<finding>& found);
+    void audit_metrics(oracle& knows, instant now, std::vector<finding>& found);
+
+    session_model& session_of(broker_model& at, session_index index);
+    session_model* find_session(broker_model& at, session_index index);
+    connection_model& connection_of(broker_model& at, std::uint32_t index);
+    /// The session of a client's present connection, if the broker holds it to be that, too.
+    session_model* present_session(broker_model& at, std::uint32_t connection, host_id host);
+    static std::uint64_t delivery_key(const broker_model& at, session_index session,
+                                      std::uint64_t number);
+    static std::uint64_t packet_key(std::uint64_t side, std::uint64_t owner,
+                                    std::uint16_t packet_id);
+    bool is_disturbed(host_id host);
+    void convict(invariant broken, instant at, std::uint64_t number, host_id receiver,
+                 std::string_view topic, std::string what);
+
+    std::vector<std::unique_ptr<broker_model>> brokers_;
+    ledger_table<delivery_model> deliveries_;  // by session and number with the delivery's QoS
+    ledger_table<publish_model> publishes_;    // by number
+    ledger_table<std::uint64_t> packets_;      // by side, owner and packet id: the number
+    ledger_table<std::uint32_t> flows_;        // by source, publisher, session, QoS: last count
+    ledger_table<bool> copies_;                // QoS 1 messages taken on twice, by number
+    ledger_table<bool> disturbed_;             // by host
+    std::vector<std::uint8_t> qos_of_source_;  // bits: which QoS a client's messages had so far
+
+    std::vector<finding> findings_;
+    std::array<std::uint64_t, invariant_count> by_invariant_{};
+    std::size_t found_ = 0;
+    std::uint64_t messages_ = 0;
+    std::uint64_t made_ = 0;
+    std::uint64_t receptions_ = 0;
+    std::uint64_t flows_not_kept_ = 0;
+    std::uint64_t retained_not_judged_ = 0;
+    std::uint64_t retained_looked_at_ = 0;
+
+    // Scratch memory
+    std::vector<made_delivery> due_;
+    std::vector<shared_candidate> shared_;
+};
+
+}  // namespace fleetarium::sim::detail
