@@ -18,7 +18,9 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr std::string_view shipped[] = {"smart_building", "fleet_of_trucks", "utility_meters"};
+constexpr std::string_view shipped[] = {
+    "smart_building",  "fleet_of_trucks", "utility_meters", "power_cut",          "slow_dashboard",
+    "firmware_rollout", "broker_restart",  "worker_crash",   "configuration_rollout"};
 
 std::string path_of(std::string_view name) {
     return std::string(FLEETARIUM_SOURCE_DIR) + "/scenarios/" + std::string(name) + ".json";
@@ -443,8 +445,10 @@ TEST_CASE("the shipped scenarios are good, and big enough for their stories", "[
             devices += fleet.count;
         }
         INFO(name);
-        CHECK(devices >= (name == "utility_meters" ? 100'000U : name == "smart_building" ? 5'000U
-                                                                                         : 500U));
+        CHECK(devices >= (name == "utility_meters"     ? 100'000U
+                          : name == "smart_building"   ? 5'000U
+                          : name == "firmware_rollout" ? 300U
+                                                       : 500U));
         CHECK(content_of(path_of(name)).starts_with("// "));
     }
 }

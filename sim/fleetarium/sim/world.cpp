@@ -208,6 +208,14 @@ instant world::next_event() const { return state_->events.next_time(); }
 
 // What came of it
 
+void world::tap(link_tap* to) {
+    state_->watch = to == nullptr ? nullptr : std::make_unique<detail::link_watch>(*to);
+}
+
+std::string world::host_name(std::uint32_t host) const {
+    return detail::world_oracle(*state_).name_of(host);
+}
+
 std::uint64_t world::events_handled() const { return state_->handled; }
 
 std::uint64_t world::trace_hash() const { return state_->trace_hash(); }

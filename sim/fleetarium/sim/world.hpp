@@ -4,6 +4,7 @@
 #include <fleetarium/sim/client.hpp>
 #include <fleetarium/sim/fault.hpp>
 #include <fleetarium/sim/fleet.hpp>
+#include <fleetarium/sim/link_tap.hpp>
 #include <fleetarium/sim/raw_peer.hpp>
 #include <fleetarium/sim/remote_broker.hpp>
 #include <fleetarium/sim/report.hpp>
@@ -123,6 +124,13 @@ public:
     instant next_event() const;
 
     // What came of it
+
+    /// Who sees what arrives on links from now on, and must outlive the world or the next call;
+    /// null: nobody. It changes nothing in the run.
+    void tap(link_tap* to);
+
+    /// How reports call a host: "sensors[17]", or the name of a broker or hand-written client.
+    std::string host_name(std::uint32_t host) const;
 
     std::uint64_t events_handled() const;
 

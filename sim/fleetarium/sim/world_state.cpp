@@ -95,6 +95,9 @@ void world_state::handle(const event& next) {
     if (faults != nullptr && faults->holds(next)) {
         return;
     }
+    if (watch != nullptr) {
+        watch->see(next);
+    }
     ++handled;
     if (next.target < first_broker_host) {
         const device_block& block = blocks[next.target >> block_bits];

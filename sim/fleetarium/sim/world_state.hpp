@@ -10,6 +10,7 @@
 #include <fleetarium/sim/fault_engine.hpp>
 #include <fleetarium/sim/fleet.hpp>
 #include <fleetarium/sim/ledger.hpp>
+#include <fleetarium/sim/link_watch.hpp>
 #include <fleetarium/sim/memory_network.hpp>
 #include <fleetarium/sim/raw_peer.hpp>
 #include <fleetarium/sim/remote_broker.hpp>
@@ -193,6 +194,7 @@ struct world_state {
     std::unique_ptr<ledger> book;  ///< null: none is kept
 
     accounting accounts;
+    std::unique_ptr<link_watch> watch;     ///< null: nobody listens to links
     std::unique_ptr<fault_engine> faults;  ///< null until the first fault is added
     std::vector<std::unique_ptr<network>> networks;  ///< after one without a name
     std::vector<device_block> blocks;

@@ -1,0 +1,80 @@
+#include <fleetarium/explore/trial.hpp>
+
+#include <fleetarium/sim/expectations.hpp>
+#include <fleetarium/sim/world.hpp>
+
+#include <algorithm>
+
+namespace fleetarium::sim {
+
+const failure* trial::find(std::string_view rule) const {
+    const auto found = std::find_if(failures.begin(), failures.end(),
+                                    [&](const failure& each) { return each.rule == rule; });
+    return found == failures.end() ? nullptr : &*found;
+}
+
+trial try_scenario(const scenario& what, const trial_options& options) {
+    world running = world::from(what);
+    const instant end{what.duration};
+    running.run_until(end);
+    trial out;
+    out.report = running.report();
+    for (const ledger_violation& each : out.report.ledger.violations) {
+        const std::string rule(name_of(each.broken));
+        if (out.find(rule) == nullptr) {
+            out.failures.push_back({rule, each.at, to_string(each)});
+        }
+    }
+    if (options.expectations) {
+        for (const expectation_result& each : evaluate(what.expectations, out.report)) {
+            if (!each.met && each.observable) {
+                out.failures.push_back({"expectation: " + each.name, end, to_string(each)});
+            }
+        }
+    }
+    return out;
+}
+
+void coverage::add(const run_report& of) {
+    ++runs;
+    events += of.events;
+    for (const fault_report& each : of.faults) {
+        faults[static_cast<std::size_t>(each.kind)] += each.begun;
+    }
+    for (const fleet_report& each : of.fleets) {
+        connects += each.connects_accepted;
+        sessions_resumed += each.sessions_resumed;
+        links_broken += each.links_cut + each.closed_by_broker;
+    }
+    for (const broker_report& each : of.brokers) {
+        wills += each.metrics.wills_published;
+        retained += each.metrics.retained_sent;
+        keep_alive_timeouts += each.metrics.keep_alive_timeouts;
+    }
+    const selection_report& all = of.selections.front();
+    const flow_counts flows = sum_flows(of, all, {});
+    deliveries += flows.delivered;
+    duplicates += flows.duplicates;
+    drops += flows.dropped_total();
+    received_again += sum_publishers(of, all, {}).received_again;
+}
+
+void coverage::add(const coverage& other) {
+    runs += other.runs;
+    events += other.events;
+    for (std::size_t i = 0; i < faults.size(); ++i) {
+        faults[i] += other.faults[i];
+    }
+    connects += other.connects;
+    sessions_resumed += other.sessions_resumed;
+    links_broken += other.links_broken;
+    deliveries += other.deliveries;
+    duplicates += other.duplicates;
+    received_again += other.received_again;
+    drops += other.drops;
+    wills += other.wills;
+    retained += other.retained;
+    keep_alive_timeouts += other.keep_alive_timeouts;
+}
+
+}  // namespace fleetarium::sim
