@@ -82,7 +82,7 @@ TEST_CASE("nobody is accused without a mutant", "[oracle]") {
     }
 }
 
-TEST_CASE("nobody is accused without a mutant, in ten thousand seeds", "[.nightly][oracle]") {
+TEST_CASE("nobody is accused without a mutant, in ten thousand seeds", "[.oracle_nightly]") {
     const exploration found = explore(protocol_lab(), hunt_for(10'000));
     for (const finding& each : found.findings) {
         for (const failure& one : each.failures) {

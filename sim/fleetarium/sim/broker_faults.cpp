@@ -80,6 +80,12 @@ void broker_host::crash(bool keeps_sessions) {
         FLEETARIUM_ASSERT(gone.outgoing == nullptr);
     }
     core_.crash(keeps_sessions, world_.now);
+    // Wills of the first to go were for some that went after them.
+    for (std::uint32_t i = 0; i < links_end_; ++i) {
+        if (segment* const unsent = std::exchange(link_of(i).outgoing, nullptr)) {
+            world_.lose(unsent, world_.receiver_of(link_of(i).peer), false, protocol_version::v5);
+        }
+    }
 }
 
 void broker_host::send_cut_short(std::uint32_t connection, const wire_buffer& bytes,

@@ -32,10 +32,6 @@ void scenario_checker::check_fault_times(const fault_spec& fault, const std::str
     if (fault.every) {
         check_positive(*fault.every, pointer + "/every");
     }
-    if (fault.at >= scenario_.duration) {
-        report(pointer + "/at", quoted(duration_text(fault.at)),
-               "before the end of the run, " + quoted(duration_text(scenario_.duration)));
-    }
     if (fault.until && *fault.until <= fault.at) {
         report(pointer + "/until", quoted(duration_text(*fault.until)),
                "later than \"at\", " + quoted(duration_text(fault.at)));
