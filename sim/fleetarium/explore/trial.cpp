@@ -59,22 +59,4 @@ void coverage::add(const run_report& of) {
     received_again += sum_publishers(of, all, {}).received_again;
 }
 
-void coverage::add(const coverage& other) {
-    runs += other.runs;
-    events += other.events;
-    for (std::size_t i = 0; i < faults.size(); ++i) {
-        faults[i] += other.faults[i];
-    }
-    connects += other.connects;
-    sessions_resumed += other.sessions_resumed;
-    links_broken += other.links_broken;
-    deliveries += other.deliveries;
-    duplicates += other.duplicates;
-    received_again += other.received_again;
-    drops += other.drops;
-    wills += other.wills;
-    retained += other.retained;
-    keep_alive_timeouts += other.keep_alive_timeouts;
-}
-
 }  // namespace fleetarium::sim

@@ -50,7 +50,6 @@ struct coverage {
     std::uint64_t keep_alive_timeouts = 0;
 
     void add(const run_report& of);
-    void add(const coverage& other);
 };
 
 }  // namespace fleetarium::sim

@@ -126,15 +126,15 @@ void fault_engine::resolve(fault& of) const {
 void fault_engine::schedule(std::uint32_t which, instant due) {
     const fault_spec& spec = faults_[which].spec;
     if (due != never && !(spec.until && due >= instant{} + *spec.until)) {
-        post(due, {which, 0, false});
+        post(due, fault_host_id, {which, 0, false});
     }
 }
 
-void fault_engine::post(instant due, const fault_news& news) {
+void fault_engine::post(instant due, host_id target, const fault_news& news) {
     world_.post({.time = due,
                  .origin = fault_host_id,
                  .sequence = sequence_++,
-                 .target = fault_host_id,
+                 .target = target,
                  .link = 0,
                  .kind_value = static_cast<std::uint8_t>(event_kind::fault),
                  .payload = news.word()});
@@ -169,10 +169,11 @@ std::uint32_t fault_engine::begin(std::uint32_t which, bool guarded) {
         combine(static_cast<std::uint64_t>(world_.now.time_since_epoch().count()), news.word()));
     random_stream draws(make_random_key(what.key.value, news.number, "when"));
     if (lasts(spec.kind)) {
-        active_.push_back({id, news, guarded});
+        active_.push_back({id, news});
         if (!guarded) {
             const duration length = std::max(spec.lasts->sample_duration(draws), duration{1});
-            post(saturating_add(world_.now, length), {news.fault, news.number, true});
+            post(saturating_add(world_.now, length), fault_host_id,
+                 {news.fault, news.number, true});
         }
         sort_out();
     }
@@ -236,7 +237,7 @@ void fault_engine::sort_out() {
 void fault_engine::tell_hit(const fault_news& news) {
     fault& what = faults_[news.fault];
     if (hits_broker(what.spec.kind)) {
-        tell(what.broker, news);
+        post(world_.now, what.broker, news);
         return;
     }
     const bool tells = tells_devices(what.spec.kind);
@@ -253,21 +254,11 @@ void fault_engine::tell_hit(const fault_news& news) {
             if (is_hit(what, news, place + i, fleet, block.first_index + i)) {
                 what.devices += news.ends ? 0 : 1;
                 if (tells) {
-                    tell(place + i, news);
+                    post(world_.now, place + i, news);
                 }
             }
         }
     }
-}
-
-void fault_engine::tell(host_id host, const fault_news& news) {
-    world_.post({.time = world_.now,
-                 .origin = fault_host_id,
-                 .sequence = sequence_++,
-                 .target = host,
-                 .link = 0,
-                 .kind_value = static_cast<std::uint8_t>(event_kind::fault),
-                 .payload = news.word()});
 }
 
 // Who is hit

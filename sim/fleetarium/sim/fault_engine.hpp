@@ -114,7 +114,6 @@ private:
     struct occurrence {
         std::uint32_t id;
         fault_news news;
-        bool held_by_guard;
     };
     struct packet_rule {
         std::uint32_t id;
@@ -124,11 +123,10 @@ private:
     std::uint32_t make_fault(const fault_spec& spec);
     void resolve(fault& of) const;
     void schedule(std::uint32_t which, instant due);
-    void post(instant due, const fault_news& news);
+    void post(instant due, host_id target, const fault_news& news);
     std::uint32_t begin(std::uint32_t which, bool guarded);
     void finish(std::uint32_t id);
     void tell_hit(const fault_news& news);
-    void tell(host_id host, const fault_news& news);
     bool is_hit(const fault_news& news, host_id device) const;
     bool is_hit(const fault& what, const fault_news& news, host_id device, std::uint32_t fleet,
                 std::uint32_t index) const;
