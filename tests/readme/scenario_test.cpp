@@ -33,10 +33,11 @@ std::vector<std::string> json_blocks(const std::string& path) {
 }  // namespace
 
 TEST_CASE("each scenario that a README shows passes the check") {
-    const auto blocks = json_blocks(FLEETARIUM_SOURCE_DIR "/README.md");
+    const std::string name = GENERATE("README.md", "sim/presets.md");
+    const auto blocks = json_blocks(FLEETARIUM_SOURCE_DIR "/" + name);
     REQUIRE_FALSE(blocks.empty());
     for (const auto& block : blocks) {
-        const auto read = sim::parse_scenario(block, "README.md");
+        const auto read = sim::parse_scenario(block, name);
         if (const auto* problems = std::get_if<std::vector<sim::problem>>(&read)) {
             FAIL(sim::to_string(*problems));
         }

@@ -227,7 +227,7 @@ TEST_CASE("each mistake is named with its place, what was found and what was exp
                 "or the other: MQTT does not allow both"},
         {R"("publications":[@{"topic":"t"}])",
          R"(publications/0/period: found a publication without "period", expected "period", )"
-                R"(a duration above 0, or "arrival")"},
+                R"(a duration above 0, "arrival" or "on")"},
         {R"("publications":[@{"period":"1m"}])",
          R"(publications/0: found a publication without "topic", expected "topic", or )"
                 R"("to" for devices of a fleet by turns)"},

@@ -159,6 +159,9 @@ instant arrival_process::next(instant last, std::uint32_t number, random_key key
 }  // namespace detail
 
 double expected_messages(const publication_spec& publication, duration run) {
+    if (!publication.arrival && publication.period.mean() <= 0) {
+        return 0;  // only on connects or messages
+    }
     const instant begin = instant(publication.start);
     const instant end = instant(publication.until ? std::min(run, *publication.until) : run);
     const double own_time = detail::arrival_rate(publication, begin).between(begin, end);

@@ -51,7 +51,7 @@ struct stage_spec {
 struct publication_spec;
 
 /// How many messages a device is expected to make of a publication from the beginning of the run
-/// until `run` is over: a mean where chance decides. Jitter is not looked at.
+/// until `run` is over: a mean where chance decides. Jitter is not looked at, nor is `on`.
 double expected_messages(const publication_spec& publication, duration run);
 
 }  // namespace fleetarium::sim

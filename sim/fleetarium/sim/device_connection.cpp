@@ -314,7 +314,14 @@ void fleet_state::send_connect(const context& at) {
     }
     if (will_topic_) {
         render(*will_topic_, at.index, will_topic);
-        render(*will_payload_, at.index, will_payload);
+        if (first_sparkplug_) {
+            note_sparkplug_connect(at);
+        }
+        if (will_sparkplug_) {
+            write_sparkplug(at, *will_sparkplug_, 0, {}, {}, will_payload);
+        } else {
+            render(*will_payload_, at.index, will_payload);
+        }
         will& last = request.will.emplace();
         last.topic = will_topic;
         last.payload = as_bytes_view(will_payload);
@@ -366,6 +373,9 @@ void fleet_state::handle_connack(const context& at, const connack& answer) {
     } else {
         at.self.last_packet_id = 0;
         send_subscriptions(at);
+    }
+    if (has_triggers_) {
+        publish_on_connect(at);
     }
     give_up_dropped(at);
 }

@@ -70,6 +70,9 @@ duration fleet_state::jitter(const context& at, std::size_t which, std::uint32_t
 
 instant fleet_state::first_due(const context& at, std::size_t which) const {
     const publication_spec& spec = *publications_[which].spec;
+    if (!publications_[which].on_time) {
+        return never;
+    }
     if (publications_[which].arrival) {
         const instant due = publications_[which].arrival->first(arrival_key(at, which));
         return due != never && within_limits(which, due, 0)
@@ -100,16 +103,16 @@ bool fleet_state::within_limits(std::size_t which, instant base, std::uint32_t m
            !(spec.until && base >= saturating_add(added_at_, *spec.until));
 }
 
-/// The message number made - 1 has just been made; jitter is per message, so the next one counts
-/// from where this one would have been without it.
+/// The timed message number timed - 1 has just been made; jitter is per message, so the next one
+/// counts from where this one would have been without it.
 void fleet_state::schedule_next(const context& at, std::size_t which) {
     publication_state& state = states(at.self)[which];
-    const instant base = state.due - jitter(at, which, state.made - 1);
+    const instant base = state.due - jitter(at, which, state.timed - 1);
     const auto& arrival = publications_[which].arrival;
-    const instant next = arrival ? arrival->next(base, state.made, arrival_key(at, which))
-                                 : saturating_add(base, period(at, which, state.made));
+    const instant next = arrival ? arrival->next(base, state.timed, arrival_key(at, which))
+                                 : saturating_add(base, period(at, which, state.timed));
     state.due = next != never && within_limits(which, next, state.made)
-                    ? saturating_add(next, jitter(at, which, state.made))
+                    ? saturating_add(next, jitter(at, which, state.timed))
                     : never;
 }
 
@@ -117,9 +120,10 @@ void fleet_state::publish_due(const context& at) {
     for (std::size_t which = 0; which < publications_.size(); ++which) {
         publication_state& state = states(at.self)[which];
         while (state.due <= world_.now) {
+            ++state.timed;
             ++state.made;
             if (at.self.outages == 0) {
-                publish_one(at, which);
+                publish_one(at, which, publication_cause::time);
             }
             schedule_next(at, which);
         }
@@ -145,14 +149,17 @@ void fleet_state::render_topic(std::uint32_t index, std::size_t which, std::uint
     what.target->render(what.topic, target, out);
 }
 
-void fleet_state::publish_one(const context& at, std::size_t which) {
+void fleet_state::publish_one(const context& at, std::size_t which, publication_cause cause) {
     device& self = at.self;
     const publication& what = publications_[which];
     const publication_spec& spec = *what.spec;
     const std::uint32_t number = states(self)[which].made;
     const bool v5 = spec_.version == protocol_version::v5;
+    if (what.sparkplug && !may_say(at, *what.sparkplug, cause)) {
+        return;
+    }
     const auto generated = generate(at, what.generators);
-    if (!generated) {
+    if (!generated && !(what.sparkplug && what.sparkplug->is_birth())) {
         return;
     }
 
@@ -161,13 +168,18 @@ void fleet_state::publish_one(const context& at, std::size_t which) {
     render_topic(at.index, which, number, topic);
     fleetarium::publish message;
     message.topic = topic;
-    if (what.payload.is_constant()) {
+    const random_key random = make_random_key(key_of(at.index).value, 0, purpose::content + which);
+    if (what.sparkplug) {
+        std::string& payload = world_.payload_text;
+        payload.clear();
+        write_sparkplug(at, *what.sparkplug, number, random,
+                        generated.value_or(std::span<const generator_value>()), payload);
+        message.payload = as_bytes_view(payload);
+    } else if (what.payload.is_constant()) {
         message.payload = as_bytes_view(what.payload.constant());
     } else {
         std::string& payload = world_.payload_text;
         payload.clear();
-        const random_key random =
-            make_random_key(key_of(at.index).value, 0, purpose::content + which);
         render(what.payload, at, number, random,
                walks(self, what.first_walk, what.payload.walk_count()), *generated, {}, payload);
         message.payload = as_bytes_view(payload);
@@ -341,12 +353,25 @@ void fleet_state::handle_message(const context& at, const fleetarium::publish& m
         std::string& filter = world_.other_text;
         filter.clear();
         render(replies_[which].on, at.index, filter);
-        if (topic_matches(filter, message.topic)) {
+        if (topic_matches(filter, message.topic) && meets(replies_[which].spec->when, message)) {
             answer(at, which, message);
         }
     }
+    if (has_triggers_) {
+        note_triggered(at, message);
+    }
+    if (shadows_) {
+        answers_ = shadows_->handle(message.topic, message.payload, world_.now);
+    }
+    // Only from here on: sending may end the life of the message's views.
+    if (has_triggers_) {
+        publish_triggered(at);
+    }
+    if (shadows_) {
+        send_answers(at);
+    }
     if (self.extras != nullptr && !self.extras->replies.empty()) {
-        send_due_replies(at);  // only now: sending may end the life of the message's views
+        send_due_replies(at);
     }
 }
 

@@ -56,6 +56,8 @@ void check(const fleet_spec& spec) {
                 "message_expiry is whole seconds");
         require(each.jitter >= duration{} && each.start >= duration{}, spec,
                 "jitter and start are not negative");
+        require(each.arrival || each.on || each.period.mean() > 0, spec,
+                "a publication has a period, an arrival or what it is on");
         const auto wrong = check_arrival(each, "");
         require(wrong.empty(), spec, wrong.empty() ? "" : config::to_string(wrong[0]).c_str());
     }
@@ -73,7 +75,7 @@ device_extras::~device_extras() {
 
 fleet_state::fleet_state(world_state& world, const fleet_spec& spec, std::uint32_t index)
     : world_(world),
-      spec_(spec),
+      spec_(expand_preset(spec)),
       index_(index),
       key_{combine(world.seed, hash_text(spec.name))},
       added_at_(world.now) {
@@ -86,7 +88,8 @@ fleet_state::fleet_state(world_state& world, const fleet_spec& spec, std::uint32
     options_.use_topic_aliases = false;
     compile();
     world.require_room(spec_.count,
-                       publications_.size() + replies_.size() + (will_topic_ ? 1u : 0u));
+                       publications_.size() + replies_.size() + (will_topic_ ? 1u : 0u) +
+                           (spec_.shadow_service ? 1u : 0u));
     add_sources();
     make_devices();
 }
@@ -121,7 +124,17 @@ void fleet_state::compile() {
         publication made{};
         made.spec = &each;
         made.topic = make_text(each.to ? each.to->topic : each.topic, template_use::topic);
-        made.payload = make_payload(each.payload, template_use::payload, made.generators);
+        if (each.sparkplug) {
+            made.sparkplug = make_sparkplug(*each.sparkplug);
+            made.generators = made.sparkplug->generators;
+        } else {
+            made.payload = make_payload(each.payload, template_use::payload, made.generators);
+        }
+        if (each.on) {
+            has_triggers_ = true;
+            made.on_time = each.arrival || each.period.mean() > 0;
+            made.on_message = optional_text(each.on->message, template_use::topic);
+        }
         made.response_topic = optional_text(each.response_topic, template_use::topic);
         has_requests_ = has_requests_ || made.response_topic;
         made.first_walk = walk_count_;
@@ -152,6 +165,16 @@ void fleet_state::compile() {
     if (spec_.will) {
         will_topic_ = make_text(spec_.will->topic, template_use::topic);
         will_payload_ = make_text(spec_.will->payload, template_use::topic);
+        if (spec_.will->sparkplug) {
+            will_sparkplug_ = make_sparkplug(*spec_.will->sparkplug);
+        }
+    }
+    if (first_sparkplug_) {
+        first_sparkplug_ = walk_count_;
+        walk_count_ += sparkplug_state::words_for(sparkplug_devices_.size());
+    }
+    if (spec_.shadow_service) {
+        shadows_ = std::make_unique<shadow_service>(*spec_.shadow_service);
     }
     counts_.name = spec_.name;
     counts_.devices = spec_.count;
@@ -173,6 +196,12 @@ void fleet_state::add_sources() {
                                            .fleet = index_,
                                            .name = "reply to " + each.spec->on,
                                            .topic = each.spec->to.value_or("")});
+    }
+    if (shadows_) {
+        shadow_source_ = accounts.add_source({.what = source_report::kind::reply,
+                                              .fleet = index_,
+                                              .name = "shadow service",
+                                              .topic = ""});
     }
     if (will_topic_) {
         will_source_ = accounts.add_source({.what = source_report::kind::will,
@@ -254,6 +283,9 @@ void fleet_state::prepare() {
             accounts.set_coverage(
                 i, each.source,
                 each.to ? coverage_of(*each.to, *this, filter) : coverage_of_filter::some);
+        }
+        if (shadows_) {
+            accounts.set_coverage(i, shadow_source_, coverage_of_filter::some);
         }
         if (will_topic_) {
             accounts.set_coverage(i, will_source_, coverage_of(*will_topic_, *this, filter));

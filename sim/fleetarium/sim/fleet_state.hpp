@@ -3,8 +3,10 @@
 #include <fleetarium/core/prefetch.hpp>
 #include <fleetarium/session/client_session.hpp>
 #include <fleetarium/sim/arrival_process.hpp>
+#include <fleetarium/sim/device_sparkplug.hpp>
 #include <fleetarium/sim/device_text.hpp>
 #include <fleetarium/sim/generator_set.hpp>
+#include <fleetarium/sim/shadow_service.hpp>
 #include <fleetarium/sim/world_state.hpp>
 
 #include <cstdint>
@@ -28,7 +30,8 @@ inline constexpr duration period_min = gap_min;
 /// How far a device has got with one of its publications or replies.
 struct publication_state {
     instant due = never;       ///< of the next message; replies: not used
-    std::uint32_t made = 0;    ///< messages fallen due so far
+    std::uint32_t made = 0;    ///< messages so far
+    std::uint32_t timed = 0;   ///< of them, those that fell due in time
 };
 
 /// What only some devices need.
@@ -138,6 +141,9 @@ private:
         std::optional<duration> constant_period{};
         std::optional<arrival_process> arrival{};  ///< with an arrival or stages
         generator_set::plan generators{};
+        bool on_time = true;                ///< has a period or an arrival
+        std::optional<text> on_message{};
+        std::optional<sparkplug_content> sparkplug{};  ///< in place of `payload`
     };
     struct subscription_text {
         const subscription_spec* spec;
@@ -215,7 +221,7 @@ private:
 
     // device_messages.cpp: publications, replies, requests
     void publish_due(const context& at);
-    void publish_one(const context& at, std::size_t which);
+    void publish_one(const context& at, std::size_t which, publication_cause cause);
     void schedule_next(const context& at, std::size_t which);
     instant first_due(const context& at, std::size_t which) const;
     random_key arrival_key(const context& at, std::size_t which) const;
@@ -236,6 +242,24 @@ private:
     void answer(const context& at, std::size_t which, const fleetarium::publish& message);
     void send_reply(const context& at, const device_extras::reply& due);
     void send_due_replies(const context& at);
+
+    // device_triggers.cpp: what devices publish on connects and messages
+    static bool meets(const message_condition& when, const fleetarium::publish& message);
+    void publish_on_connect(const context& at);
+    void note_triggered(const context& at, const fleetarium::publish& message);
+    void publish_triggered(const context& at);
+    void publish_now(const context& at, std::size_t which, publication_cause cause);
+    void send_answers(const context& at);
+
+    // device_sparkplug.cpp: what an edge node says, and when
+    sparkplug_content make_sparkplug(const sparkplug_payload& payload);
+    std::uint32_t sparkplug_device(const std::string& name);
+    sparkplug_state sparkplug_of(device& of) const;
+    void note_sparkplug_connect(const context& at);
+    bool may_say(const context& at, const sparkplug_content& what, publication_cause cause);
+    void write_sparkplug(const context& at, const sparkplug_content& what, std::uint64_t sequence,
+                         random_key random, std::span<const generator_value> generated,
+                         std::string& out);
 
     // Rendering
     void render(const text& what, std::uint32_t index, std::string& out) const;
@@ -259,12 +283,22 @@ private:
     std::optional<text> password_;
     std::optional<text> will_topic_;
     std::optional<text> will_payload_;
+    std::optional<sparkplug_content> will_sparkplug_;
     std::vector<publication> publications_;
     std::vector<subscription_text> subscriptions_;
     std::vector<reply> replies_;
     accounting::source will_source_ = 0;
     bool has_requests_ = false;
     bool keeps_retain_ = false;  // a subscription asks for the flag as published
+    bool has_triggers_ = false;
+    std::vector<std::uint32_t> triggered_;        // publications, while a message is handled
+    std::unique_ptr<shadow_service> shadows_;
+    accounting::source shadow_source_ = 0;
+    std::vector<shadow_service::answer> answers_;  // while a message is handled
+    std::vector<std::string> sparkplug_devices_;  // by number
+    std::optional<std::uint32_t> first_sparkplug_;  // of its words among the walks
+    sparkplug_writer sparkplug_writer_;
+    std::string value_text_;
     std::uint32_t walk_count_ = 0;
     generator_set generators_;
     std::uint32_t stride_ = 0;

@@ -8,6 +8,9 @@
 #include <fleetarium/sim/arrival.hpp>
 #include <fleetarium/sim/fault.hpp>
 #include <fleetarium/sim/generator.hpp>
+#include <fleetarium/sim/preset.hpp>
+#include <fleetarium/sim/shadow_service.hpp>
+#include <fleetarium/sim/sparkplug.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -69,6 +72,7 @@ struct will_spec {
     enum qos qos = qos::at_most_once;
     bool retain = false;
     duration delay{};                           ///< whole seconds; version 5
+    std::optional<sparkplug_payload> sparkplug{};  ///< in place of `payload`
 };
 
 /// How a stretch online ends.
@@ -98,6 +102,22 @@ struct target_spec {
     enum pick pick = pick::in_turn;
 };
 
+/// What a device answers to, or takes as a sign: all that is given has to be so.
+struct message_condition {
+    std::optional<std::string> payload{};       ///< this, to the byte
+    /// A member of the JSON payload that is there, and not null: "state.delta" is the member
+    /// delta of the member state.
+    std::optional<std::string> member{};
+    std::optional<std::string> sparkplug{};     ///< a metric of NCMD or DCMD that is set to true
+};
+
+/// What makes a device publish besides time.
+struct trigger_spec {
+    bool connect = false;                       ///< each connect, when subscriptions are sent
+    std::optional<std::string> message{};       ///< filter template: a message received
+    message_condition when{};                   ///< of the message
+};
+
 /// A message each device of a fleet publishes again and again.
 ///
 /// A device's k-th message is due at start + phase + k periods (+ jitter), counted from the
@@ -108,7 +128,7 @@ struct publication_spec {
     std::string topic{};                        ///< template; empty exactly if `to` is set
     std::optional<target_spec> to{};
     distribution period{};                      ///< a constant, or drawn for each message; > 0,
-                                                ///< or nothing where there is an `arrival`
+                                                ///< or nothing with an `arrival` or `on`
     duration jitter{};                          ///< each message up to this much later, evenly
     std::optional<duration> phase{};            ///< none: anywhere in the first period, evenly
     duration start{};                           ///< nothing is due before, from the run's start
@@ -125,6 +145,10 @@ struct publication_spec {
     duration reply_timeout = std::chrono::seconds(30);  ///< later replies count as missing
     std::optional<arrival_spec> arrival{};      ///< in place of `period` and `jitter`
     std::vector<stage_spec> stages{};           ///< more and less, from `start` on
+    /// Also then, or, without a period and an arrival, only then. Not before `start` nor from
+    /// `until` on, and never more than `count`.
+    std::optional<trigger_spec> on{};
+    std::optional<sparkplug_payload> sparkplug{};  ///< in place of `payload`
 };
 
 struct subscription_spec {
@@ -139,6 +163,7 @@ struct subscription_spec {
 /// What devices answer to messages they receive.
 struct reply_spec {
     std::string on{};                           ///< filter template: the messages answered
+    message_condition when{};                   ///< only those
     std::optional<std::string> to{};            ///< template; none: the request's response topic
     distribution delay{};                       ///< from receiving to replying
     enum qos qos = qos::at_least_once;
@@ -180,6 +205,10 @@ struct fleet_spec {
     std::vector<reply_spec> replies{};
     /// What payloads of publications and replies call {name}: values with a state per device.
     std::vector<generator_spec> generators{};
+    std::optional<shadow_service_spec> shadow_service{};  ///< the devices play it
+    /// A convention that adds subscriptions, publications, replies and a will to those above:
+    /// expand_preset(). A world does so by itself.
+    std::optional<preset_spec> preset{};
 };
 
 /// What an expectation looks at.

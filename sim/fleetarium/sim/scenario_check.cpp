@@ -13,7 +13,7 @@
 namespace fleetarium::sim {
 
 std::vector<problem> check_scenario(const scenario& checked) {
-    return detail::scenario_checker(checked).run();
+    return detail::check_with_presets(checked);
 }
 
 using namespace config;

@@ -70,7 +70,21 @@ private:
     void check_broker_allows(const broker_spec* broker, enum qos qos, bool retain,
                              const std::string& pointer);
 
+    // In scenario_check_preset.cpp.
+    void check_trigger(const fleet_sample& sample, const publication_spec& publication,
+                       const std::string& pointer);
+    void check_sparkplug(const fleet_sample& sample, const sparkplug_payload& payload,
+                         const std::string& pointer);
+    void check_sparkplug_publication(const fleet_sample& sample,
+                                     const publication_spec& publication,
+                                     const std::string& pointer);
+    void check_sparkplug_will(const fleet_sample& sample, const std::string& pointer);
+    void check_metric_value(const fleet_sample& sample, const sparkplug_metric& metric,
+                            const std::string& pointer);
+    void check_shadow_service(const fleet_sample& sample, const std::string& pointer);
+
     // Parts of several.
+    static bool is_covered(const std::vector<std::string>& filters, std::string_view narrow);
     std::optional<text_template> check_template(
         const std::string& text, template_use use, const std::string& pointer,
         std::span<const generator_names> generators = {});
@@ -90,5 +104,8 @@ private:
     std::vector<fleet_sample> samples_;
     std::vector<config::problem> problems_;
 };
+
+/// The scenario with its presets expanded, by a scenario_checker.
+std::vector<config::problem> check_with_presets(const scenario& checked);
 
 }  // namespace fleetarium::sim::detail

@@ -30,15 +30,16 @@ std::string_view matching_part(std::string_view filter) {
     return shared ? shared->filter : filter;
 }
 
-bool is_covered(const std::vector<std::string>& filters, std::string_view narrow) {
+std::string shown(enum qos value) { return std::to_string(static_cast<int>(value)); }
+
+}  // namespace
+
+bool scenario_checker::is_covered(const std::vector<std::string>& filters,
+                                  std::string_view narrow) {
     return std::any_of(filters.begin(), filters.end(), [&](const std::string& filter) {
         return broker::filter_covers(matching_part(filter), narrow);
     });
 }
-
-std::string shown(enum qos value) { return std::to_string(static_cast<int>(value)); }
-
-}  // namespace
 
 void scenario_checker::check_fleet(fleet_sample& sample, const std::string& pointer) {
     const auto& fleet = *sample.fleet;
@@ -63,6 +64,9 @@ void scenario_checker::check_fleet(fleet_sample& sample, const std::string& poin
     }
     for (std::size_t i = 0; i < fleet.replies.size(); ++i) {
         check_reply(sample, fleet.replies[i], pointer_to(pointer + "/replies", i));
+    }
+    if (fleet.shadow_service) {
+        check_shadow_service(sample, pointer + "/shadow_service");
     }
 }
 
@@ -152,6 +156,7 @@ void scenario_checker::check_will(const fleet_sample& sample, const std::string&
         }
     }
     check_seconds(will.delay, interval_max, pointer + "/delay");
+    check_sparkplug_will(sample, pointer);
     check_broker_allows(sample.broker, will.qos, will.retain, pointer);
 }
 
@@ -215,7 +220,9 @@ void scenario_checker::check_publication(const fleet_sample& sample,
     }
     check_template(publication.payload, template_use::payload, pointer + "/payload",
                    sample.generators);
+    check_sparkplug_publication(sample, publication, pointer);
     check_times(publication, pointer);
+    check_trigger(sample, publication, pointer);
     check_request(sample, publication, pointer);
     check_broker_allows(sample.broker, publication.qos, publication.retain, pointer);
 }
@@ -244,9 +251,9 @@ void scenario_checker::check_target(const fleet_sample& sample, const publicatio
 
 void scenario_checker::check_times(const publication_spec& publication,
                                    const std::string& pointer) {
-    if (!publication.arrival && publication.period.mean() <= 0) {
+    if (!publication.arrival && !publication.on && publication.period.mean() <= 0) {
         report(pointer + "/period", "a publication without \"period\"",
-               "\"period\", a duration above 0, or \"arrival\"");
+               "\"period\", a duration above 0, \"arrival\" or \"on\"");
     }
     auto wrong = check_arrival(publication, pointer);
     std::move(wrong.begin(), wrong.end(), std::back_inserter(problems_));

@@ -2,6 +2,7 @@
 
 #include <fleetarium/sim/arrival_fields.hpp>
 #include <fleetarium/sim/generator_fields.hpp>
+#include <fleetarium/sim/preset_fields.hpp>
 #include <fleetarium/sim/scenario_values.hpp>
 
 namespace fleetarium::sim::detail {
@@ -44,7 +45,10 @@ const object_type<will_spec>& will_type() {
          make_field<t>("qos", qos_number(), &t::qos, "Quality of service.", "1"),
          make_field<t>("retain", boolean(), &t::retain, "Whether it is retained.", "true"),
          make_field<t>("delay", duration_from(any_duration), &t::delay,
-                       "How long the broker waits for the device to return; MQTT 5.", R"("2m")")}};
+                       "How long the broker waits for the device to return; MQTT 5.", R"("2m")"),
+         make_field<t>("sparkplug", optional_of(object_of(sparkplug_payload_type())), &t::sparkplug,
+                       "In place of a payload: NDEATH, or STATE_offline.",
+                       R"({"message": "NDEATH"})")}};
     return type;
 }
 
@@ -105,7 +109,8 @@ std::vector<field<publication_spec>> publication_fields() {
                       "In place of a topic: the devices that get the messages by turns.",
                       R"({"fleet": "thermostats", "topic": "cmd/{client_id}"})"),
         make_field<t>("period", period_above_zero(), &t::period,
-                      "From one message of a device to the next; this, or an arrival.",
+                      "From one message of a device to the next; this, or an arrival, or what it "
+                      "is on.",
                       R"("1m")"),
         make_field<t>("jitter", duration_from(any_duration), &t::jitter,
                       "Each message comes up to this much later.", R"("5s")"),
@@ -138,6 +143,11 @@ std::vector<field<publication_spec>> publication_fields() {
         make_field<t>("stages", list_of(object_of(stage_type())), &t::stages,
                       "Times of more and of fewer messages, from \"start\" on.",
                       R"([{"for": "10m", "rate": 0, "to": 1}, {"for": "1h", "rate": 1}])"),
+        make_field<t>("on", optional_of(trigger_value()), &t::on,
+                      "Also then; without a period and an arrival, only then.", R"("connect")"),
+        make_field<t>("sparkplug", optional_of(object_of(sparkplug_payload_type())), &t::sparkplug,
+                      "In place of a payload: one of Sparkplug B.",
+                      R"({"message": "NBIRTH", "metrics": [{"name": "Load", "value": "1"}]})"),
     };
 }
 
@@ -183,6 +193,8 @@ const object_type<reply_spec>& reply_type() {
                        "Template of a filter: the messages answered. The fleet has to subscribe "
                        "to them.",
                        R"("cmd/{client_id}")", need::required),
+         make_field<t>("when", object_of(message_condition_type()), &t::when,
+                       "Only such messages are answered.", R"({"member": "state"})"),
          make_field<t>("to", optional_of(name_text()), &t::to,
                        "Template of the topic; without it, the response topic of the request.",
                        R"("status/{client_id}")"),
@@ -191,7 +203,8 @@ const object_type<reply_spec>& reply_type() {
          make_field<t>("qos", qos_number(), &t::qos, "Quality of service.", "1"),
          make_field<t>("retain", boolean(), &t::retain, "Whether replies are retained.", "true"),
          make_field<t>("payload", payload_text(), &t::payload,
-                       "Template of the payload; {request} is that of the request.",
+                       "Template of the payload; {request} is that of the request, "
+                       "{request.NAME} a member of it.",
                        R"({"done": true})")}};
     return type;
 }
@@ -267,6 +280,12 @@ std::vector<field<fleet_spec>> fleet_fields() {
         make_field<t>("generators", list_of(object_of(generator_spec_type())), &t::generators,
                       "What payloads of publications and replies show as {name}.",
                       R"([{"name": "celsius", "walk": {"min": 18, "max": 24, "step": 0.2}}])"),
+        make_field<t>("shadow_service", optional_of(object_of(shadow_service_type())),
+                      &t::shadow_service, "The devices play the back end of device shadows.",
+                      R"({"prefix": "$aws/things"})"),
+        make_field<t>("preset", optional_of(object_of(preset_type())), &t::preset,
+                      "A common convention: Sparkplug B, Home Assistant, device shadows.",
+                      R"({"sparkplug_host": {"host": "scada"}})"),
     };
 }
 

@@ -46,17 +46,6 @@ std::optional<std::string_view> generator_arguments(std::string_view content) {
     return good ? std::optional(rest) : std::nullopt;
 }
 
-/// A string inside a JSON payload. A lone placeholder that renders as a number stands bare; so
-/// does one of a generator, which may give a name, too, and is told to put it in quotes.
-std::string payload_string(const std::string& content) {
-    if (const auto arguments = generator_arguments(content)) {
-        return arguments->empty() ? content.substr(0, content.size() - 1) + ":json}" : content;
-    }
-    const auto parsed = text_template::parse(content, template_use::reply);
-    const auto* made = std::get_if<text_template>(&parsed);
-    return made != nullptr && made->is_json_value() ? content : json_quoted(content);
-}
-
 /// The template text of a payload given as JSON.
 std::string payload_of(const json_value& value) {
     std::string text;
@@ -77,6 +66,15 @@ std::string payload_of(const json_value& value) {
 }
 
 }  // namespace
+
+std::string payload_string(const std::string& content) {
+    if (const auto arguments = generator_arguments(content)) {
+        return arguments->empty() ? content.substr(0, content.size() - 1) + ":json}" : content;
+    }
+    const auto parsed = text_template::parse(content, template_use::reply);
+    const auto* made = std::get_if<text_template>(&parsed);
+    return made != nullptr && made->is_json_value() ? content : json_quoted(content);
+}
 
 value_type<std::string> payload_text() {
     static constexpr std::string_view expected = "text, or an object or list that is sent as JSON";

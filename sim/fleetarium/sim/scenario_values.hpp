@@ -9,6 +9,12 @@
 namespace fleetarium::sim::detail {
 
 config::detail::value_type<std::string> payload_text();
+
+/// A string inside a JSON payload, as template text. A lone placeholder that renders as a number
+/// stands bare; so does one of a generator, which may give a name, too, and is told to put it in
+/// quotes.
+std::string payload_string(const std::string& content);
+
 config::detail::value_type<protocol_version> version_name();
 config::detail::value_type<distribution> duration_distribution();
 

@@ -4,6 +4,7 @@
 #include <fleetarium/core/assert.hpp>
 #include <fleetarium/core/exact_math.hpp>
 #include <fleetarium/core/hash.hpp>
+#include <fleetarium/sim/json_member.hpp>
 
 #include <algorithm>
 #include <charconv>
@@ -113,6 +114,13 @@ void append_filler(std::string& out, std::size_t count) {
     out += filler.substr(0, count);
 }
 
+/// The request, or, with a path, a member of it.
+void append_request(std::string& out, std::string_view request, std::string_view path) {
+    const std::string_view part =
+        path.empty() ? request : detail::find_json_member(request, path);
+    out += part.empty() && !path.empty() ? "null" : part;
+}
+
 void append_generated(std::string& out, const generator_value& value, std::size_t decimals,
                       bool as_json) {
     if (value.missing) {
@@ -163,7 +171,9 @@ void text_template::render_piece(const piece& part, const template_values& value
         case piece_kind::literal: out.append(text_, part.first, part.size); break;
         case piece_kind::fleet: out += values.fleet; break;
         case piece_kind::client_id: out += values.client_id; break;
-        case piece_kind::request: out += values.request; break;
+        case piece_kind::request:
+            append_request(out, values.request, text_of({part.first, part.size}));
+            break;
         case piece_kind::index: {
             std::uint64_t number = values.index;
             for (std::uint32_t i = part.first; i < part.first + part.size; ++i) {
@@ -240,6 +250,7 @@ bool text_template::is_json_value() const {
         case piece_kind::random:
         case piece_kind::walk:
         case piece_kind::wave: return true;
+        case piece_kind::request: return part.size != 0;
         case piece_kind::choice:
             for (std::uint32_t i = part.first; i < part.first + part.size; ++i) {
                 const auto option = parse_json(text_of(choices_[i]));

@@ -83,6 +83,8 @@ struct template_fault {
 ///     {hex:16}                         random hexadecimal digits
 ///     {filler:64}                      so many bytes, always the same
 ///     {request}                        in replies: the payload of the request
+///     {request.state.delta}            in replies to JSON: a member of it, as JSON; null if there
+///                                      is none
 ///     {NAME}  {NAME.FIELD}             the value of a generator of the fleet (generator.hpp);
 ///     {NAME:2}  {NAME:json}            with so many decimals; as a JSON value: names in quotes
 ///
@@ -149,9 +151,10 @@ private:
         time_form form = time_form::milliseconds;
         std::uint8_t width = 0;     ///< index, sequence: digits at least; generator: 1 is JSON
         std::uint8_t decimals = 0;  ///< random, walk, wave; generator: or decimals_of_kind
-        std::uint32_t first = 0;    ///< literal: offset; index: operation; choice; walk: state;
-                                    ///< generator: use
-        std::uint32_t size = 0;     ///< literal, hex, filler: bytes; index, choice: how many
+        std::uint32_t first = 0;    ///< literal, request: offset; index: operation; choice; walk:
+                                    ///< state; generator: use
+        std::uint32_t size = 0;     ///< literal, request, hex, filler: bytes; index, choice: how
+                                    ///< many
         std::int64_t min = 0;       ///< random, walk, wave: in units of the last decimal
         std::int64_t range = 0;     ///< the same: max - min (of a falling wave below 0)
         std::int64_t step = 0;      ///< walk: units; wave: period in nanoseconds

@@ -281,7 +281,19 @@ private:
         return read_name(piece_kind::client_id, arguments);
     }
     bool read_request(std::string_view arguments) {
-        return read_name(piece_kind::request, arguments);
+        if (!arguments.starts_with('.')) {
+            return read_name(piece_kind::request, arguments);
+        }
+        const std::string_view path = arguments.substr(1);
+        if (path.empty() || path.front() == '.' || path.back() == '.' ||
+            path.find("..") != path.npos) {
+            return fail("{request}, or {request.NAME.NAME} for a member of a JSON payload");
+        }
+        const slice part = keep(path);
+        piece& made = add(piece_kind::request);
+        made.first = part.offset;
+        made.size = part.size;
+        return true;
     }
 
     bool read_width(std::string_view arguments, std::uint8_t& width) {
