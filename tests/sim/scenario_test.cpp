@@ -20,7 +20,8 @@ namespace {
 
 constexpr std::string_view shipped[] = {
     "smart_building",  "fleet_of_trucks", "utility_meters", "power_cut",          "slow_dashboard",
-    "firmware_rollout", "broker_restart",  "worker_crash",   "configuration_rollout"};
+    "firmware_rollout", "broker_restart",  "worker_crash",   "configuration_rollout",
+    "sparkplug_plant"};
 
 std::string path_of(std::string_view name) {
     return std::string(FLEETARIUM_SOURCE_DIR) + "/scenarios/" + std::string(name) + ".json";
@@ -448,6 +449,7 @@ TEST_CASE("the shipped scenarios are good, and big enough for their stories", "[
         CHECK(devices >= (name == "utility_meters"     ? 100'000U
                           : name == "smart_building"   ? 5'000U
                           : name == "firmware_rollout" ? 300U
+                          : name == "sparkplug_plant"  ? 60U
                                                        : 500U));
         CHECK(content_of(path_of(name)).starts_with("// "));
     }
