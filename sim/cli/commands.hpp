@@ -16,6 +16,7 @@ inline constexpr int exit_not_carried_out = 3;     ///< the run could not be car
 void add_run(CLI::App& app, int& exit_status);     // run.cpp
 void add_check(CLI::App& app, int& exit_status);   // check.cpp
 void add_explore(CLI::App& app, int& exit_status);  // explore.cpp
+void add_info(CLI::App& app, int& exit_status);    // info.cpp
 void add_schema(CLI::App& app, int& exit_status);  // schema.cpp
 void add_bench(CLI::App& app, int& exit_status);   // bench.cpp
 void add_certs(CLI::App& app, int& exit_status);   // certs.cpp

@@ -1,6 +1,7 @@
 #include "commands.hpp"
 #include "mutant_flag.hpp"
 #include "run_live.hpp"
+#include "run_recording.hpp"
 
 #include <fleetarium/config/quantities.hpp>
 #include <fleetarium/sim/expectations.hpp>
@@ -39,6 +40,7 @@ struct run_options {
     std::optional<std::uint64_t> seed;
     std::string time;  // empty: virtual, or real with a target
     live_flags live;
+    recording_flags recording;
     std::string duration;
     std::string report_file;
     std::vector<std::string> overrides;
@@ -118,7 +120,8 @@ private:
 };
 
 /// Runs the world to its end or to the first Ctrl-C, in slices short enough to draw and to stop.
-void run_to_end(sim::world& running, instant end, bool show_progress) {
+void run_to_end(sim::world& running, const run_recording& recorded, instant end,
+                bool show_progress) {
     using namespace std::chrono_literals;
     const auto started = wall_clock::now();
     progress_line progress(show_progress);
@@ -138,6 +141,7 @@ void run_to_end(sim::world& running, instant end, bool show_progress) {
         }
         if (after - last_drawn > 100ms) {
             last_drawn = after;
+            recorded.check();
             progress.show(running, end, seconds_since(started), 0);
         }
     }
@@ -145,10 +149,12 @@ void run_to_end(sim::world& running, instant end, bool show_progress) {
 }
 
 /// The same in step with the wall clock.
-void run_to_end(live_run& running, instant end, bool show_progress) {
+void run_to_end(live_run& running, const run_recording& recorded, instant end,
+                bool show_progress) {
     const auto started = wall_clock::now();
     progress_line progress(show_progress);
     running.run_until(end, [&] {
+        recorded.check();
         progress.show(running.running(), end, seconds_since(started), running.seconds_behind());
         return interrupted == 0;
     });
@@ -168,7 +174,7 @@ std::string check_together(const run_options& options) {
     if (!options.live.any() && options.live.has_tls()) {
         return "--cert, --key, --ca and --insecure go with --listen or --target";
     }
-    return {};
+    return options.recording.check();
 }
 
 /// Names the first violation, and how to see it again.
@@ -226,15 +232,22 @@ int run(const run_options& options) {
     sim::run_report report;
     sim::run_timing timing;
     std::unique_ptr<live_run> live;
+    std::unique_ptr<sim::world> simulated;
+    std::unique_ptr<run_recording> recorded;
+    const recorded_run recorded_facts{options.scenario_file, overrides, scenario.seed, !pace};
     if (pace) {
         live = std::make_unique<live_run>(scenario, options.live, *pace);
-        run_to_end(*live, end, show_progress);
+        recorded = std::make_unique<run_recording>(options.recording, recorded_facts,
+                                                   live->running());
+        run_to_end(*live, *recorded, end, show_progress);
         report = live->running().report();
         live->complete(report, timing);
     } else {
-        sim::world running = sim::world::from(scenario);
-        run_to_end(running, end, show_progress);
-        report = running.report();
+        simulated = std::make_unique<sim::world>(sim::world::from(scenario));
+        recorded =
+            std::make_unique<run_recording>(options.recording, recorded_facts, *simulated);
+        run_to_end(*simulated, *recorded, end, show_progress);
+        report = simulated->report();
     }
     timing.wall_seconds = seconds_since(started);
     timing.interrupted = interrupted != 0;
@@ -247,8 +260,11 @@ int run(const run_options& options) {
         std::cout << sim::report_text(report, results, timing, isatty(STDOUT_FILENO) != 0)
                   << std::flush;
     }
+    const bool all_is_well = report.ledger.violation_count() == 0 && sim::all_met(results);
+    const std::string report_text = sim::report_json(report, results, timing);
+    recorded->finish(report_text, all_is_well);
     if (report_file.is_open()) {
-        report_file << sim::report_json(report, results, timing) << std::flush;
+        report_file << report_text << std::flush;
         if (!report_file) {
             std::cerr << "fleetarium: " << options.report_file << ": could not be written whole\n";
             return exit_not_carried_out;
@@ -270,6 +286,9 @@ int run_checked(const run_options& options) {
         std::cerr << "fleetarium: " << wrong << '\n';
     } catch (const usage_error& error) {
         std::cerr << "fleetarium: " << error.what() << '\n';
+    } catch (const recording::recording_error& error) {
+        std::cerr << "fleetarium: " << error.what() << '\n';
+        return exit_not_carried_out;
     }
     return exit_bad_input;
 }
@@ -326,6 +345,7 @@ void add_run(CLI::App& app, int& exit_status) {
                      "Whose certificates to trust, PEM: of clients, or of the target")
         ->type_name("FILE");
     command->add_flag("--insecure", options->live.insecure, "Let the target show any certificate");
+    options->recording.add_to(*command);
     add_mutant_flag(*command);
     command->callback([options, &exit_status] { exit_status = run_checked(*options); });
 }

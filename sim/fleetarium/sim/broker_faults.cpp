@@ -74,7 +74,7 @@ void broker_host::crash(bool keeps_sessions) {
         post_down(gone, way.arrival(gone.down, 0, world_.now, key), event_kind::cut, 0);
         gone.open = false;
         if (gone.incoming != nullptr) {
-            world_.lose(std::exchange(gone.incoming, nullptr), no_index, true,
+            world_.lose(std::exchange(gone.incoming, nullptr), world_state::towards_broker,
                         protocol_version::v5);
         }
         FLEETARIUM_ASSERT(gone.outgoing == nullptr);
@@ -83,7 +83,7 @@ void broker_host::crash(bool keeps_sessions) {
     // Wills of the first to go were for some that went after them.
     for (std::uint32_t i = 0; i < links_end_; ++i) {
         if (segment* const unsent = std::exchange(link_of(i).outgoing, nullptr)) {
-            world_.lose(unsent, world_.receiver_of(link_of(i).peer), false, protocol_version::v5);
+            world_.lose(unsent, link_of(i).peer, protocol_version::v5);
         }
     }
 }
@@ -105,7 +105,7 @@ void broker_host::send_cut_short(std::uint32_t connection, const wire_buffer& by
     }
     if (lost != nullptr) {
         lost->bytes = part_of(bytes, cut.packet_begin, bytes.size());
-        world_.lose(lost, world_.receiver_of(to.peer), false,
+        world_.lose(lost, to.peer,
                     core_.describe_client(connection).version);
     }
     if (cut.bytes != 0) {

@@ -75,7 +75,7 @@ void broker_host::handle(const event& what) {
         case event_kind::messages:
             if (is_void(what) || link_of(what.link).deaf) {
                 reset_half_open(what);
-                world_.lose(what, no_index, true, protocol_version::v5);
+                world_.lose(what, world_state::towards_broker, protocol_version::v5);
                 return;
             }
             receive(what);
@@ -163,7 +163,8 @@ void broker_host::close(std::uint32_t connection) {
     link& gone = link_of(connection);
     gone.open = false;
     if (gone.incoming != nullptr) {
-        world_.lose(std::exchange(gone.incoming, nullptr), no_index, true, protocol_version::v5);
+        world_.lose(std::exchange(gone.incoming, nullptr), world_state::towards_broker,
+                    protocol_version::v5);
     }
     FLEETARIUM_ASSERT(gone.outgoing == nullptr);
 }
@@ -313,6 +314,9 @@ message_identity broker_host::identify(broker::connection_id publisher, std::uin
         if (book() != nullptr) {
             book()->publish_made(index(), message, number, now);
         }
+        if (world_.observer != nullptr) {
+            world_.observer->on_message(index(), world_observer::nobody, message, {number, now}, now);
+        }
         return {number, now};
     }
     link& from = link_of(publisher);
@@ -332,6 +336,9 @@ message_identity broker_host::identify(broker::connection_id publisher, std::uin
     if (book() != nullptr) {
         book()->publish_arrived(index(), publisher, message, taken.number, now);
     }
+    if (world_.observer != nullptr) {
+        world_.observer->on_message(index(), from.peer, message, taken, now);
+    }
     return taken;
 }
 
@@ -341,6 +348,18 @@ void broker_host::count_if_unannounced(const message_identity& taken, std::strin
         world_.accounts.publisher(message_number::source_of(taken.number), topic,
                                   [](publisher_counts& counts) { ++counts.published; });
     }
+}
+
+/// Whom a decision is about.
+host_id broker_host::host_of(const broker::broker_event& decision) const {
+    if (decision.connection != broker::no_connection) {
+        return link_of(decision.connection).peer;
+    }
+    if (decision.what == broker::broker_event::kind::dropped && decision.identity.number == 0) {
+        return link_of(reading_link_).peer;  // refused before it was taken on
+    }
+    return decision.session < owners_.size() ? owners_[decision.session].host
+                                             : world_observer::nobody;
 }
 
 accounting::receiver broker_host::receiver_of(broker::session_index session) const {
@@ -402,6 +421,9 @@ void broker_host::on_event(const broker::broker_event& decision) {
             break;
         }
         default: break;
+    }
+    if (world_.observer != nullptr) {
+        world_.observer->on_decision(index(), host_of(decision), decision);
     }
     if (on_decision) {
         on_decision(decision);

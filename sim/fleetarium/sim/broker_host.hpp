@@ -128,6 +128,7 @@ private:
     void note_dropped(const broker::broker_event& decision);
     void note_connected(const broker::broker_event& decision);
     accounting::receiver receiver_of(broker::session_index session) const;
+    host_id host_of(const broker::broker_event& decision) const;
     std::uint32_t index() const { return id_ - first_broker_host; }
     ledger* book() const { return world_.book.get(); }
 

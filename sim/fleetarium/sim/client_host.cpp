@@ -317,12 +317,18 @@ void client_host::handle_event(client_event& learned) {
                 world_.book->message_repeated(id_, broker_index(), link_.connection,
                                               again->packet_id, repeated, world_.now);
             }
+            if (world_.observer != nullptr) {
+                world_.observer->on_received(id_, repeated.number, true, world_.now);
+            }
         }
         note({.what = kind::repeated, .packet_id = again->packet_id});
     } else if (const auto* done = std::get_if<delivery_acknowledged>(&learned)) {
         const std::uint64_t number = done->done.message->identity().number;
         if (world_.book != nullptr) {
             world_.book->publish_acknowledged(id_, number, world_.now);
+        }
+        if (world_.observer != nullptr) {
+            world_.observer->on_acknowledged(id_, number, world_.now);
         }
         world_.accounts.publisher(source_, done->done.message->topic(),
                                   [](publisher_counts& counts) { ++counts.acknowledged; });
@@ -408,6 +414,9 @@ void client_host::take_message(const fleetarium::publish& message) {
             last_packet_id_ = message.packet_id;
         }
     }
+    if (world_.observer != nullptr && identity) {
+        world_.observer->on_received(id_, identity->number, copy, world_.now);
+    }
     if (identity) {
         world_.accounts.flow(
             message_number::source_of(identity->number), accounting::hand_written, message.qos,
@@ -481,7 +490,7 @@ void client_host::link_ended() {
     world_.sent_log.clear();
     session_.handle_closed(world_.now);
     if (identities_ != nullptr) {
-        world_.lose(std::exchange(identities_, nullptr), accounting::hand_written, false,
+        world_.lose(std::exchange(identities_, nullptr), id_,
                     session_.version());
     }
     const std::size_t unsent = std::exchange(waiting_, {}).size();

@@ -43,7 +43,7 @@ void fleet_state::handle(const device_block& block, const event& what) {
         if (what.kind() == event_kind::opened) {
             world_.refuse_opened(at.host, self.link, what, key_of(at.index), *path_.by);
         } else {
-            world_.lose(what, index_, false, self.session.version());
+            world_.lose(what, at.host, self.session.version());
         }
         return;
     }
@@ -167,7 +167,7 @@ void fleet_state::link_ended(const context& at) {
     self.session.handle_closed(world_.now);
     give_up_dropped(at);
     if (self.extras != nullptr && self.extras->incoming != nullptr) {
-        world_.lose(std::exchange(self.extras->incoming, nullptr), index_, false,
+        world_.lose(std::exchange(self.extras->incoming, nullptr), at.host,
                     self.session.version());
     }
     schedule_connect(at);
@@ -428,11 +428,17 @@ void fleet_state::handle_event(const context& at, client_event& learned, segment
                         book()->message_repeated(at.host, broker_index(), at.self.link.connection,
                                                  what.packet_id, repeated, world_.now);
                     }
+                    if (world_.observer != nullptr) {
+                        world_.observer->on_received(at.host, repeated.number, true, world_.now);
+                    }
                 }
             } else if constexpr (std::is_same_v<type, delivery_acknowledged>) {
                 const message& done = *what.done.message;
                 if (book() != nullptr) {
                     book()->publish_acknowledged(at.host, done.identity().number, world_.now);
+                }
+                if (world_.observer != nullptr) {
+                    world_.observer->on_acknowledged(at.host, done.identity().number, world_.now);
                 }
                 world_.accounts.publisher(
                     message_number::source_of(done.identity().number), done.topic(),

@@ -120,7 +120,7 @@ void fleet_state::send_cut_short(const context& at, const wire_buffer& bytes,
             lost = segment::add(lost, sent[i]);
         }
         lost->bytes = part_of(bytes, cut.packet_begin, bytes.size());
-        world_.lose(lost, no_index, true, self.session.version());
+        world_.lose(lost, world_state::towards_broker, self.session.version());
         sent.resize(kept);
     }
     if (cut.bytes != 0) {

@@ -181,6 +181,9 @@ std::uint32_t fault_engine::begin(std::uint32_t which, bool guarded) {
         const duration pause = std::max(spec.every->sample_duration(draws), every_min);
         schedule(which, saturating_add(world_.now, pause));
     }
+    if (world_.observer != nullptr) {
+        world_.observer->on_fault(which, !lasts(spec.kind), world_.now);
+    }
     tell_hit(news);
     return id;
 }
@@ -196,6 +199,9 @@ void fault_engine::finish(std::uint32_t id) {
     fault_news news = found->news;
     news.ends = true;
     active_.erase(found);
+    if (world_.observer != nullptr) {
+        world_.observer->on_fault(news.fault, true, world_.now);
+    }
     chain_.absorb(
         combine(static_cast<std::uint64_t>(world_.now.time_since_epoch().count()), news.word()));
     sort_out();

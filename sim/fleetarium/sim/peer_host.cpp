@@ -57,7 +57,7 @@ bool peer_host::is_present(const event& what, protocol_version version) {
     if (what.kind() == event_kind::opened) {
         world_.refuse_opened(id_, link_, what, key_, *path_.by);
     } else {
-        world_.lose(what, accounting::hand_written, false, version);
+        world_.lose(what, id_, version);
     }
     return false;
 }

@@ -24,7 +24,7 @@ void remote_host::handle(const event& what) {
         case event_kind::bytes:
         case event_kind::messages:
             if (is_void(what)) {
-                world_.lose(what, no_index, true, protocol_version::v5);
+                world_.lose(what, world_state::towards_broker, protocol_version::v5);
             } else {
                 receive(what);
             }

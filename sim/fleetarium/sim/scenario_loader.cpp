@@ -7,6 +7,7 @@
 
 #include <filesystem>
 #include <iterator>
+#include <stdexcept>
 
 namespace fleetarium::sim {
 
@@ -41,6 +42,22 @@ scenario_or_problems load_scenario(const std::string& path,
         return std::move(*problems);
     }
     return parse_scenario(std::get<std::string>(text), path, overrides);
+}
+
+std::string scenario_document(const std::string& path, std::span<const std::string> overrides) {
+    auto text = config::read_text_file(path, limits::scenario_size_max, "a scenario file");
+    if (const auto* problems = std::get_if<std::vector<problem>>(&text)) {
+        throw std::runtime_error(to_string(*problems));
+    }
+    config::detail::document document(std::get<std::string>(text), path, "a scenario",
+                                      "fleets.doors.count=10");
+    for (const std::string& each : overrides) {
+        document.set(each, "--set " + each);
+    }
+    if (document.root() == nullptr) {
+        throw std::runtime_error(to_string(document.take_problems()));
+    }
+    return config::json_compact(*document.root());
 }
 
 std::string scenario_schema() {

@@ -32,6 +32,10 @@ scenario_or_problems load_scenario(const std::string& path,
 scenario_or_problems parse_scenario(std::string_view text, std::string_view file_name,
                                     std::span<const std::string> overrides = {});
 
+/// The text of a scenario file with its overrides in their places, as JSON without comments.
+/// Throws std::runtime_error for what load_scenario has problems with reading.
+std::string scenario_document(const std::string& path, std::span<const std::string> overrides = {});
+
 /// What is wrong with a scenario as a whole, whether read or built by hand: names that nothing
 /// has, templates, topics and filters that are not valid, what MQTT 3.1.1 or the broker's options
 /// do not allow, values that contradict each other. Problems have pointers but no lines.

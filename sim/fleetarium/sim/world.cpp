@@ -212,8 +212,16 @@ void world::tap(link_tap* to) {
     state_->watch = to == nullptr ? nullptr : std::make_unique<detail::link_watch>(*to);
 }
 
+void world::observe(world_observer* by) { state_->observer = by; }
+
 std::string world::host_name(std::uint32_t host) const {
     return detail::world_oracle(*state_).name_of(host);
+}
+
+bool world::tells_what_it_receives(std::uint32_t host) const {
+    return host < detail::first_broker_host ||
+           (host >= detail::first_client_host &&
+            state_->peer_hosts[host - detail::first_client_host]->tells_ledger());
 }
 
 std::uint64_t world::events_handled() const { return state_->handled; }

@@ -11,6 +11,7 @@
 #include <fleetarium/sim/scenario.hpp>
 #include <fleetarium/sim/stream_peer.hpp>
 #include <fleetarium/sim/virtual_broker.hpp>
+#include <fleetarium/sim/world_observer.hpp>
 
 #include <cstdint>
 #include <memory>
@@ -129,8 +130,16 @@ public:
     /// null: nobody. It changes nothing in the run.
     void tap(link_tap* to);
 
+    /// Who is told what becomes of clients and messages from now on, and must outlive the world or
+    /// the next call; null: nobody. It changes nothing in the run.
+    void observe(world_observer* by);
+
     /// How reports call a host: "sensors[17]", or the name of a broker or hand-written client.
     std::string host_name(std::uint32_t host) const;
+
+    /// Whether an observer hears from this client what it receives: devices and hand-written
+    /// clients do tell, raw peers do not.
+    bool tells_what_it_receives(std::uint32_t host) const;
 
     std::uint64_t events_handled() const;
 

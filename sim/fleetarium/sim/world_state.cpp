@@ -257,7 +257,7 @@ void world_state::send_up(host_id self, link_end& link, const link_path& path,
                                   .kind_value = static_cast<std::uint8_t>(kind),
                                   .payload = payload};
                  if (at > lost_from) {
-                     lose(made, no_index, true, protocol_version::v5);
+                     lose(made, towards_broker, protocol_version::v5);
                  } else {
                      post(made);
                  }
@@ -303,17 +303,15 @@ void world_state::refuse_opened(host_id self, link_end& link, const event& opene
 
 // Void events
 
-void world_state::lose(const event& voided, accounting::receiver receiver, bool towards_broker,
-                       protocol_version version) {
+void world_state::lose(const event& voided, host_id receiver, protocol_version version) {
     if (voided.kind() == event_kind::messages) {
-        lose(reinterpret_cast<segment*>(voided.payload), receiver, towards_broker, version);
+        lose(reinterpret_cast<segment*>(voided.payload), receiver, version);
     } else {
         destroy_payload(voided);
     }
 }
 
-void world_state::lose(segment* voided, accounting::receiver receiver, bool towards_broker,
-                       protocol_version version) {
+void world_state::lose(segment* voided, host_id receiver, protocol_version version) {
     // A QoS 0 message is lost for good; others will be sent again or dropped by whoever sent them.
     // Topics are read from the bytes, if an expectation asks for them.
     std::string whole;
@@ -338,12 +336,15 @@ void world_state::lose(segment* voided, accounting::receiver receiver, bool towa
             continue;
         }
         const accounting::source source = message_number::source_of(each.number);
-        if (towards_broker) {
+        if (receiver == towards_broker) {
             accounts.publisher(source, lost.topic,
                                [](publisher_counts& counts) { ++counts.lost_on_link; });
         } else {
-            accounts.flow(source, receiver, qos::at_most_once, lost.topic,
+            accounts.flow(source, receiver_of(receiver), qos::at_most_once, lost.topic,
                           [](flow_counts& counts) { ++counts.lost_on_link; });
+            if (observer != nullptr) {
+                observer->on_lost(receiver, each.number, now);
+            }
         }
     }
     segment::destroy(voided);

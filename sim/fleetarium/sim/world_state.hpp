@@ -16,6 +16,7 @@
 #include <fleetarium/sim/remote_broker.hpp>
 #include <fleetarium/sim/stream_peer.hpp>
 #include <fleetarium/sim/virtual_broker.hpp>
+#include <fleetarium/sim/world_observer.hpp>
 
 #include <bit>
 #include <cstdint>
@@ -157,12 +158,12 @@ struct world_state {
 
     // Void events
 
-    /// Counts what is lost with an event's bytes, and frees them. Towards a broker the receiver of
-    /// the messages is not known; `receiver` is not looked at.
-    void lose(const event& voided, accounting::receiver receiver, bool towards_broker,
-              protocol_version version);
-    void lose(segment* voided, accounting::receiver receiver, bool towards_broker,
-              protocol_version version);
+    /// Towards a broker the receiver of messages is not known.
+    static constexpr host_id towards_broker = host_end;
+
+    /// Counts what is lost with an event's bytes, and frees them.
+    void lose(const event& voided, host_id receiver, protocol_version version);
+    void lose(segment* voided, host_id receiver, protocol_version version);
 
     // Hosts
 
@@ -192,6 +193,7 @@ struct world_state {
     bool guests_stirred = false;  ///< something happened that guests have to see
     std::string scenario_name;
     std::unique_ptr<ledger> book;  ///< null: none is kept
+    world_observer* observer = nullptr;
 
     accounting accounts;
     std::unique_ptr<link_watch> watch;     ///< null: nobody listens to links

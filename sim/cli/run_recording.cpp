@@ -1,0 +1,112 @@
+#include "run_recording.hpp"
+
+#include <fleetarium/config/quantities.hpp>
+#include <fleetarium/sim/report_text.hpp>
+#include <fleetarium/sim/scenario_loader.hpp>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+
+namespace fleetarium::cli {
+
+namespace {
+
+/// Instant 0 as {time:iso} and captures have it: 2000-01-01.
+constexpr std::int64_t virtual_epoch = 946'684'800'000'000'000;
+
+std::int64_t epoch_of(bool is_virtual, instant now) {
+    if (is_virtual) {
+        return virtual_epoch;
+    }
+    const auto wall = std::chrono::system_clock::now().time_since_epoch();
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(wall).count() -
+           now.time_since_epoch().count();
+}
+
+}  // namespace
+
+void recording_flags::add_to(CLI::App& command) {
+    command
+        .add_option("--record", file,
+                    "Record the run's traffic in this new file, a SQLite database")
+        ->type_name("FILE");
+    command
+        .add_option("--max-size", size_max,
+                    "Give up the oldest messages of the recording for newer ones beyond this size")
+        ->type_name("SIZE");
+    command
+        .add_option("--last", last,
+                    "Record as a flight recorder: keep only so much of the newest, and keep the "
+                    "file only if an expectation or invariant failed")
+        ->type_name("D");
+}
+
+std::string recording_flags::check() const {
+    if (file.empty()) {
+        return size_max.empty() && last.empty() ? "" : "--max-size and --last go with --record";
+    }
+    if (!size_max.empty()) {
+        const auto size = config::parse_size(size_max);
+        if (!size || *size < recording::recording_options::file_size_min) {
+            return "--max-size: found \"" + size_max + "\", expected a size such as 500MiB, of 4MiB "
+                                                       "at least";
+        }
+    }
+    if (!last.empty() && config::parse_duration(last).value_or(duration{}) <= duration{}) {
+        return "--last: found \"" + last + "\", expected a duration such as 10m";
+    }
+    return {};
+}
+
+run_recording::run_recording(const recording_flags& flags, const recorded_run& run, sim::world& of)
+    : flags_(flags) {
+    if (flags.file.empty()) {
+        return;
+    }
+    recording::recording_options options;
+    options.path = flags.file;
+    options.kind = run.is_virtual ? "virtual" : "paced";
+    options.scenario = sim::scenario_document(run.scenario_file, run.overrides);
+    options.scenario_file = std::filesystem::absolute(run.scenario_file).string();
+    options.seed = run.seed;
+    options.epoch = epoch_of(run.is_virtual, of.now());
+    options.program_version = FLEETARIUM_VERSION;
+    if (!flags.size_max.empty()) {
+        options.file_size_max = config::parse_size(flags.size_max);
+    }
+    if (!flags.last.empty()) {
+        options.last = config::parse_duration(flags.last);
+    }
+    recorder_ = std::make_unique<recording::world_recorder>(of, options);
+}
+
+void run_recording::check() const {
+    if (recorder_ != nullptr) {
+        const std::string wrong = recorder_->error();
+        if (!wrong.empty()) {
+            throw recording::recording_error(wrong);
+        }
+    }
+}
+
+void run_recording::finish(const std::string& report_json, bool all_is_well) {
+    if (recorder_ == nullptr) {
+        return;
+    }
+    const auto written = recorder_->finish(report_json);
+    recorder_.reset();
+    if (!flags_.last.empty() && all_is_well) {
+        std::filesystem::remove(flags_.file);
+        fmt::print(stderr, "fleetarium: all is well: {} is not kept\n", flags_.file);
+        return;
+    }
+    fmt::print(stderr, "fleetarium: {}: {} messages, {} deliveries, {:.1f} MiB\n", flags_.file,
+               sim::with_thousands(written.messages), sim::with_thousands(written.deliveries),
+               static_cast<double>(written.file_bytes) / 1048576.0);
+}
+
+}  // namespace fleetarium::cli

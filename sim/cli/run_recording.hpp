@@ -1,0 +1,52 @@
+#pragma once
+
+#include <fleetarium/recording/world_recorder.hpp>
+#include <fleetarium/sim/world.hpp>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace CLI {
+class App;
+}
+
+namespace fleetarium::cli {
+
+/// The options of `run` about recording.
+struct recording_flags {
+    std::string file;
+    std::string size_max;  ///< as it was given; empty: no limit
+    std::string last;
+
+    void add_to(CLI::App& command);
+    /// What is wrong with them, as a sentence; empty: nothing.
+    std::string check() const;
+};
+
+/// What the recording of a run knows of it.
+struct recorded_run {
+    std::string scenario_file;
+    std::vector<std::string> overrides;
+    std::uint64_t seed = 0;
+    bool is_virtual = true;
+};
+
+/// The recording of a run, if one is asked for. All members throw recording::recording_error.
+class run_recording {
+public:
+    run_recording(const recording_flags& flags, const recorded_run& run, sim::world& of);
+
+    /// Throws what went wrong, if something did.
+    void check() const;
+    /// Closes the file and says on standard error what is in it. With --last the file goes if all
+    /// is well: it is there to show what led to a failure.
+    void finish(const std::string& report_json, bool all_is_well);
+
+private:
+    recording_flags flags_;
+    std::unique_ptr<recording::world_recorder> recorder_;  // null: none is asked for
+};
+
+}  // namespace fleetarium::cli

@@ -1,0 +1,13 @@
+#pragma once
+
+#include <stdexcept>
+
+namespace fleetarium::recording {
+
+/// A recording cannot be opened, read or written; what() is a sentence that names the file.
+class recording_error : public std::runtime_error {
+public:
+    using std::runtime_error::runtime_error;
+};
+
+}  // namespace fleetarium::recording

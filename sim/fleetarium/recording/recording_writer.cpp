@@ -1,0 +1,288 @@
+#include <fleetarium/recording/recording_writer.hpp>
+
+#include <fleetarium/recording/database.hpp>
+#include <fleetarium/recording/message_journal.hpp>
+#include <fleetarium/recording/recording_reader.hpp>
+#include <fleetarium/recording/schema.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <cstring>
+#include <ctime>
+#include <deque>
+#include <filesystem>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+namespace fleetarium::recording {
+
+namespace {
+
+using wall_clock = std::chrono::steady_clock;
+
+constexpr auto commit_interval = std::chrono::milliseconds{500};
+
+std::string wall_time() {
+    const std::time_t now = std::time(nullptr);
+    std::tm parts{};
+    gmtime_r(&now, &parts);
+    char text[32];
+    std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
+    return text;
+}
+
+}  // namespace
+
+class recording_writer::implementation {
+public:
+    explicit implementation(const recording_options& options)
+        : options_(options), current_(std::make_unique<note_block>(block_size)) {
+        open();
+        thread_ = std::thread([this] { write_all(); });
+    }
+
+    ~implementation() {
+        if (thread_.joinable()) {
+            end_thread();
+        }
+        if (database_ != nullptr && error_.empty()) {
+            attempt([this] { database_->execute("COMMIT"); });
+        }
+    }
+
+    char* add(const traffic_note& note) {
+        if (!current_->has_room(note.size)) {
+            hand_over(note.size);
+        }
+        return current_->add(note);
+    }
+
+    std::string error() const {
+        const std::lock_guard lock(mutex_);
+        return error_;
+    }
+
+    sums finish(const run_facts& facts) {
+        end_thread();
+        if (!error_.empty()) {
+            throw recording_error(error_);
+        }
+        journal_->finish(facts.ended_at.time_since_epoch().count());
+        statement ending(*database_,
+                         "UPDATE runs SET ended_at = ?1, events = ?2, trace_hash = ?3, report = ?4");
+        ending.bind(1, std::int64_t{facts.ended_at.time_since_epoch().count()})
+            .bind(2, static_cast<std::int64_t>(facts.events));
+        facts.trace_hash.empty() ? ending.bind_null(3) : ending.bind(3, facts.trace_hash);
+        facts.report.empty() ? ending.bind_null(4) : ending.bind(4, facts.report);
+        ending.run();
+        forget_old(facts.ended_at.time_since_epoch().count());
+        database_->execute("COMMIT");
+        sums out{journal_->counted().messages, journal_->counted().deliveries, 0};
+        ending = {};
+        journal_.reset();
+        // One file, without a journal beside it, can be copied and mailed.
+        database_->execute("PRAGMA wal_checkpoint(TRUNCATE)");
+        database_->execute("PRAGMA journal_mode = DELETE");
+        database_.reset();
+        std::error_code ignored;
+        out.file_bytes = std::filesystem::file_size(options_.path, ignored);
+        return out;
+    }
+
+private:
+    void open() {
+        std::error_code ignored;
+        if (std::filesystem::exists(options_.path, ignored)) {
+            throw recording_error(options_.path +
+                                  ": there is a file already: a recording needs a new one");
+        }
+        database_ = std::make_unique<database>(options_.path, database::mode::create);
+        database_->execute("PRAGMA page_size = 16384");
+        // Readers see what was committed while it is written, and a crash costs no more than the
+        // newest commits.
+        database_->execute("PRAGMA journal_mode = WAL");
+        database_->execute("PRAGMA synchronous = NORMAL");
+        database_->execute("PRAGMA cache_size = -65536");
+        database_->execute("PRAGMA wal_autocheckpoint = 4096");
+        database_->execute("BEGIN;" + recording_schema());
+        statement run(*database_,
+                      "INSERT INTO runs(id, kind, fleetarium, scenario, scenario_file, seed, began, "
+                      "epoch) VALUES(1, ?1, ?2, ?3, ?4, ?5, ?6, ?7)");
+        const std::string began = wall_time();
+        run.bind(1, options_.kind).bind(2, options_.program_version);
+        options_.scenario.empty() ? run.bind_null(3) : run.bind(3, options_.scenario);
+        options_.scenario_file.empty() ? run.bind_null(4) : run.bind(4, options_.scenario_file);
+        options_.seed ? run.bind(5, static_cast<std::int64_t>(*options_.seed)) : run.bind_null(5);
+        run.bind(6, began).bind(7, options_.epoch).run();
+        database_->execute("COMMIT; BEGIN");
+        journal_ = std::make_unique<message_journal>(*database_);
+    }
+
+    void hand_over(std::size_t text_size) {
+        std::unique_lock lock(mutex_);
+        if (!current_->empty()) {
+            filled_.push_back(std::move(current_));
+            wake_.notify_one();
+            written_.wait(lock, [this] { return filled_.size() < blocks_max; });
+        }
+        if (text_size > block_size / 2) {
+            current_ = std::make_unique<note_block>(text_size + block_size / 2);  // a large payload
+        } else if (!free_.empty()) {
+            current_ = std::move(free_.back());
+            free_.pop_back();
+        } else {
+            current_ = std::make_unique<note_block>(block_size);
+        }
+    }
+
+    void end_thread() {
+        {
+            const std::lock_guard lock(mutex_);
+            if (current_ != nullptr && !current_->empty()) {
+                filled_.push_back(std::move(current_));
+            }
+            ending_ = true;
+            wake_.notify_one();
+        }
+        thread_.join();
+    }
+
+    void write_all() {
+        auto committed = wall_clock::now();
+        bool dirty = false;
+        std::unique_lock lock(mutex_);
+        while (true) {
+            wake_.wait_for(lock, commit_interval, [this] { return !filled_.empty() || ending_; });
+            if (filled_.empty() && ending_) {
+                return;
+            }
+            std::unique_ptr<note_block> block;
+            if (!filled_.empty()) {
+                block = std::move(filled_.front());
+                filled_.pop_front();
+                written_.notify_one();
+            }
+            const bool usable = error_.empty();
+            lock.unlock();
+            std::string failed;
+            if (usable) {
+                failed = attempt([&] {
+                    if (block != nullptr) {
+                        block->for_each([this](const traffic_note& note, std::string_view text) {
+                            newest_ = std::max(newest_, note.at);
+                            journal_->take(note, text);
+                        });
+                        dirty = true;
+                        forget_old(newest_);
+                    }
+                    if (dirty && wall_clock::now() - committed >= commit_interval) {
+                        database_->execute("COMMIT; BEGIN");
+                        committed = wall_clock::now();
+                        dirty = false;
+                    }
+                });
+            }
+            lock.lock();
+            if (!failed.empty()) {
+                error_ = failed;
+            }
+            if (block != nullptr && free_.size() < 2) {
+                block->clear();
+                free_.push_back(std::move(block));
+            }
+        }
+    }
+
+    template <class Work>
+    std::string attempt(Work&& work) {
+        try {
+            work();
+            return {};
+        } catch (const std::exception& error) {
+            // What is committed stays; a transaction that failed is taken back when the file closes.
+            return error.what();
+        }
+    }
+
+    /// Gives up what is too old, or too much.
+    void forget_old(std::int64_t now) {
+        if (options_.last) {
+            forget_until(first_message_from(*database_, now - options_.last->count()));
+        }
+        if (options_.file_size_max) {
+            const std::int64_t page = *database_->integer("PRAGMA page_size");
+            const auto used = [&] {
+                return static_cast<std::uint64_t>(
+                    page * (*database_->integer("PRAGMA page_count") -
+                            *database_->integer("PRAGMA freelist_count")));
+            };
+            // A tenth at a time, so that it is not done again at once.
+            while (used() > *options_.file_size_max * 9 / 10) {
+                const auto first = database_->integer("SELECT min(id) FROM messages");
+                if (!first || *first == journal_->last_message()) {
+                    return;
+                }
+                const std::int64_t count = journal_->last_message() - *first + 1;
+                forget_until(*first + std::max<std::int64_t>(count / 10, 1));
+            }
+        }
+    }
+
+    void forget_until(std::int64_t message) {
+        const std::string id = std::to_string(message);
+        if (database_->integer("SELECT min(id) < " + id + " FROM messages").value_or(0) == 0) {
+            return;
+        }
+        const auto at = database_->integer("SELECT at FROM messages WHERE id >= " + id +
+                                           " ORDER BY id LIMIT 1");
+        database_->execute(
+            "DELETE FROM messages WHERE id < " + id + "; DELETE FROM deliveries WHERE id < " +
+            std::to_string(message << deliveries_per_message_bits) +
+            "; DELETE FROM acknowledgements WHERE message < " + id);
+        if (at) {
+            database_->execute("UPDATE runs SET forgotten_until = max(forgotten_until, " +
+                               std::to_string(*at) + ")");
+        }
+    }
+
+    const recording_options options_;
+    std::unique_ptr<database> database_;
+    std::unique_ptr<message_journal> journal_;  // the thread's, while it runs
+    std::int64_t newest_ = 0;
+
+    mutable std::mutex mutex_;
+    std::condition_variable wake_;
+    std::condition_variable written_;
+    std::deque<std::unique_ptr<note_block>> filled_;
+    std::vector<std::unique_ptr<note_block>> free_;
+    bool ending_ = false;
+    std::string error_;
+    std::unique_ptr<note_block> current_;  // the caller's
+    std::thread thread_;
+};
+
+recording_writer::recording_writer(const recording_options& options)
+    : implementation_(std::make_unique<implementation>(options)) {}
+
+recording_writer::~recording_writer() = default;
+
+char* recording_writer::add(const traffic_note& note) { return implementation_->add(note); }
+
+void recording_writer::add(const traffic_note& note, std::string_view text) {
+    traffic_note sized = note;
+    sized.size = static_cast<std::uint32_t>(text.size());
+    char* const to = implementation_->add(sized);
+    if (!text.empty()) {
+        std::memcpy(to, text.data(), text.size());
+    }
+}
+
+std::string recording_writer::error() const { return implementation_->error(); }
+
+recording_writer::sums recording_writer::finish(const run_facts& facts) {
+    return implementation_->finish(facts);
+}
+
+}  // namespace fleetarium::recording

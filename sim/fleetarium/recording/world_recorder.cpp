@@ -1,0 +1,223 @@
+#include <fleetarium/recording/world_recorder.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include <cstring>
+
+namespace fleetarium::recording {
+
+namespace {
+
+using kind = traffic_note::kind;
+
+std::int64_t nanoseconds(instant at) { return at.time_since_epoch().count(); }
+
+traffic_note note_of(kind what, instant at) {
+    traffic_note out;
+    out.what = what;
+    out.at = nanoseconds(at);
+    return out;
+}
+
+}  // namespace
+
+world_recorder::world_recorder(sim::world& of, const recording_options& options)
+    : world_(of), writer_(options) {
+    std::uint16_t count = 0;
+    for (const sim::broker_report& each : world_.report().brokers) {
+        traffic_note note = note_of(kind::broker, world_.now());
+        note.broker = count++;
+        writer_.add(note, each.name);
+    }
+    world_.observe(this);
+}
+
+world_recorder::~world_recorder() { world_.observe(nullptr); }
+
+void world_recorder::annotate(std::string_view text) {
+    writer_.add(note_of(kind::annotation, world_.now()), text);
+}
+
+recording_writer::sums world_recorder::finish(const std::string& report_json) {
+    world_.observe(nullptr);
+    for (const sim::ledger_violation& each : world_.violations()) {
+        traffic_note note = note_of(kind::violation, each.at);
+        const std::string_view rule = name_of(each.broken);
+        note.topic_size = static_cast<std::uint16_t>(rule.size());
+        writer_.add(note, std::string(rule) + to_string(each));
+    }
+    const sim::run_report report = world_.report();
+    return writer_.finish({.ended_at = world_.now(),
+                           .events = report.events,
+                           .trace_hash = report.trace_hash_text,
+                           .report = report_json});
+}
+
+void world_recorder::tell_client(std::uint32_t client, std::string_view client_id, instant now) {
+    if (client < told_.size() && told_[client]) {
+        return;
+    }
+    if (client >= told_.size()) {
+        told_.resize(client + std::size_t{1});
+    }
+    told_[client] = true;
+    traffic_note note = note_of(kind::client, now);
+    note.client = client;
+    note.tells = world_.tells_what_it_receives(client);
+    note.topic_size = static_cast<std::uint16_t>(client_id.size());
+    writer_.add(note, std::string(client_id) + world_.host_name(client));
+}
+
+void world_recorder::on_message(std::uint32_t broker, std::uint32_t publisher,
+                                const publish& message, const message_identity& identity,
+                                instant now) {
+    properties_.clear();
+    write_properties(message, properties_);
+    traffic_note note = note_of(kind::message, now);
+    note.number = base_number(identity.number);
+    note.extra = nanoseconds(identity.published_at);
+    note.client = publisher;
+    note.broker = static_cast<std::uint16_t>(broker);
+    note.qos = static_cast<std::uint8_t>(message.qos);
+    note.flag = message.retain;
+    note.copy = is_copy(identity.number);
+    note.topic_size = static_cast<std::uint16_t>(message.topic.size());
+    note.properties_size = static_cast<std::uint32_t>(properties_.size());
+    note.size = static_cast<std::uint32_t>(message.topic.size() + properties_.size() +
+                                           message.payload.size());
+    char* to = writer_.add(note);
+    const auto put = [&to](const void* from, std::size_t size) {
+        if (size != 0) {
+            std::memcpy(to, from, size);
+            to += size;
+        }
+    };
+    put(message.topic.data(), message.topic.size());
+    put(properties_.data(), properties_.size());
+    put(message.payload.data(), message.payload.size());
+}
+
+void world_recorder::on_decision(std::uint32_t broker, std::uint32_t client,
+                                 const broker::broker_event& decision) {
+    using event = broker::broker_event::kind;
+    traffic_note note = note_of(kind::message, decision.at);
+    note.client = client;
+    note.session = decision.session;
+    note.broker = static_cast<std::uint16_t>(broker);
+    note.number = base_number(decision.identity.number);
+    note.qos = static_cast<std::uint8_t>(decision.qos);
+    note.code = static_cast<std::uint8_t>(decision.code);
+    note.why = static_cast<std::uint8_t>(decision.why);
+    note.flag = decision.flag;
+    note.known = decision.known;
+    std::string_view text;
+    switch (decision.what) {
+        case event::received: return;  // on_message has told of it
+        case event::repeated: return;
+        case event::connected:
+        case event::refused:
+            tell_client(client, decision.client_id, decision.at);
+            note.what = decision.what == event::connected ? kind::connected : kind::refused;
+            note.why = static_cast<std::uint8_t>(decision.broken);
+            break;
+        case event::disconnected:
+            note.what = kind::disconnected;
+            note.why = static_cast<std::uint8_t>(decision.broken);
+            break;
+        case event::session_ended: note.what = kind::session_ended; break;
+        case event::subscribed:
+            note.what = kind::subscribed;
+            text = decision.topic;
+            break;
+        case event::unsubscribed:
+            note.what = kind::unsubscribed;
+            text = decision.topic;
+            break;
+        case event::routed:
+            note.what = kind::routed;
+            note.extra = decision.count;
+            break;
+        case event::retained: note.what = kind::retained; break;
+        case event::retained_removed:
+            note.what = kind::retained_removed;
+            text = decision.topic;
+            break;
+        case event::will_published: note.what = kind::will_published; break;
+        case event::queued: note.what = kind::queued; break;
+        case event::sent: note.what = kind::sent; break;
+        case event::acknowledged: note.what = kind::acknowledged; break;
+        case event::dropped:
+            note.what = kind::dropped;
+            if (decision.identity.number == 0) {
+                text = decision.topic;
+            }
+            break;
+    }
+    writer_.add(note, text);
+}
+
+void world_recorder::on_received(std::uint32_t client, std::uint64_t number, bool repeated,
+                                 instant now) {
+    traffic_note note = note_of(kind::received, now);
+    note.client = client;
+    note.number = base_number(number);
+    note.flag = repeated;
+    writer_.add(note);
+}
+
+void world_recorder::on_acknowledged(std::uint32_t publisher, std::uint64_t number, instant now) {
+    traffic_note note = note_of(kind::complete, now);
+    note.client = publisher;
+    note.number = base_number(number);
+    writer_.add(note);
+}
+
+void world_recorder::on_lost(std::uint32_t client, std::uint64_t number, instant now) {
+    traffic_note note = note_of(kind::lost, now);
+    note.client = client;
+    note.number = base_number(number);
+    writer_.add(note);
+}
+
+void world_recorder::on_fault(std::uint32_t which, bool ends, instant now) {
+    traffic_note note = note_of(kind::fault, now);
+    note.extra = which;
+    note.flag = ends;
+    writer_.add(note);
+}
+
+void write_properties(const publish& message, std::string& out) {
+    if (!message.payload_format_indicator && !message.message_expiry_interval &&
+        !message.content_type && !message.response_topic && !message.correlation_data &&
+        message.user_properties.empty()) {
+        return;
+    }
+    nlohmann::ordered_json made;
+    if (message.payload_format_indicator) {
+        made["payload_format_indicator"] = *message.payload_format_indicator;
+    }
+    if (message.message_expiry_interval) {
+        made["message_expiry_interval"] = *message.message_expiry_interval;
+    }
+    if (message.content_type) {
+        made["content_type"] = *message.content_type;
+    }
+    if (message.response_topic) {
+        made["response_topic"] = *message.response_topic;
+    }
+    if (message.correlation_data) {
+        constexpr std::string_view digits = "0123456789abcdef";
+        std::string hex;
+        for (const std::uint8_t each : *message.correlation_data) {
+            hex += digits[each >> 4];
+            hex += digits[each & 15];
+        }
+        made["correlation_data"] = hex;
+    }
+    message.user_properties.for_each([&](const user_property& each) {
+        made["user_properties"].push_back({each.first, each.second});
+    });
+    out = made.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
+}  // namespace fleetarium::recording

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <fleetarium/recording/recording_writer.hpp>
+#include <fleetarium/sim/world.hpp>
+#include <fleetarium/sim/world_observer.hpp>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace fleetarium::recording {
+
+/// Records what happens in a world, from its making to `finish`.
+///
+///     world_recorder recorder(w, {.path = "run.flr"});
+///     w.run_for(1h);
+///     recorder.finish();
+///
+/// The world must outlive it; one a world. Thread rule: the world's.
+class world_recorder final : private sim::world_observer {
+public:
+    /// Throws recording_error.
+    world_recorder(sim::world& of, const recording_options& options);
+    ~world_recorder() override;
+    world_recorder(const world_recorder&) = delete;
+    world_recorder& operator=(const world_recorder&) = delete;
+
+    /// See recording_writer.
+    std::string error() const { return writer_.error(); }
+    void annotate(std::string_view text);
+
+    /// With the world's own report. Throws recording_error.
+    recording_writer::sums finish(const std::string& report_json = {});
+
+private:
+    void on_message(std::uint32_t broker, std::uint32_t publisher, const publish& message,
+                    const message_identity& identity, instant now) override;
+    void on_decision(std::uint32_t broker, std::uint32_t client,
+                     const broker::broker_event& decision) override;
+    void on_received(std::uint32_t client, std::uint64_t number, bool repeated,
+                     instant now) override;
+    void on_acknowledged(std::uint32_t publisher, std::uint64_t number, instant now) override;
+    void on_lost(std::uint32_t client, std::uint64_t number, instant now) override;
+    void on_fault(std::uint32_t which, bool ends, instant now) override;
+
+    void tell_client(std::uint32_t client, std::string_view client_id, instant now);
+
+    sim::world& world_;
+    recording_writer writer_;
+    std::vector<bool> told_;  // clients, by host
+    std::string properties_;
+};
+
+/// Of a message, as JSON; empty: it has none that a recording keeps.
+void write_properties(const publish& message, std::string& out);
+
+}  // namespace fleetarium::recording
