@@ -1,10 +1,12 @@
 #include "commands.hpp"
 #include "mutant_flag.hpp"
+#include "run_failure.hpp"
 #include "run_live.hpp"
 
 #include <fleetarium/config/quantities.hpp>
 #include <fleetarium/sim/expectations.hpp>
 #include <fleetarium/sim/report_json.hpp>
+#include <fleetarium/sim/report_junit.hpp>
 #include <fleetarium/sim/report_text.hpp>
 #include <fleetarium/sim/scenario_loader.hpp>
 #include <fleetarium/sim/world.hpp>
@@ -41,7 +43,10 @@ struct run_options {
     live_flags live;
     std::string duration;
     std::string report_file;
+    std::string junit_file;
+    std::string message;
     std::vector<std::string> overrides;
+    bool fail_fast = false;
     bool quiet = false;
 };
 
@@ -117,8 +122,9 @@ private:
     bool drawn_ = false;
 };
 
-/// Runs the world to its end or to the first Ctrl-C, in slices short enough to draw and to stop.
-void run_to_end(sim::world& running, instant end, bool show_progress) {
+/// Runs the world to its end or to the first Ctrl-C, in slices short enough to draw and to stop;
+/// if asked for only to the first failure, and returns false if that ended it.
+bool run_to_end(sim::world& running, instant end, bool show_progress, bool fail_fast) {
     using namespace std::chrono_literals;
     const auto started = wall_clock::now();
     progress_line progress(show_progress);
@@ -127,9 +133,15 @@ void run_to_end(sim::world& running, instant end, bool show_progress) {
     // stopped or watched.
     const duration slice_max = std::max<duration>(1s, end.time_since_epoch() / 500);
     duration slice = 100ms;
-    while (running.now() < end && interrupted == 0) {
+    bool go_on = true;
+    while (go_on && running.now() < end && interrupted == 0) {
         const auto before = wall_clock::now();
-        running.run_until(std::min(end, saturating_add(running.now(), slice)));
+        const instant until = std::min(end, saturating_add(running.now(), slice));
+        if (fail_fast) {
+            go_on = running.run_until_failure(until);
+        } else {
+            running.run_until(until);
+        }
         const auto after = wall_clock::now();
         if (after - before < 20ms) {
             slice = std::min(2 * slice, slice_max);
@@ -142,17 +154,21 @@ void run_to_end(sim::world& running, instant end, bool show_progress) {
         }
     }
     progress.clear();
+    return go_on;
 }
 
 /// The same in step with the wall clock.
-void run_to_end(live_run& running, instant end, bool show_progress) {
+bool run_to_end(live_run& running, instant end, bool show_progress, bool fail_fast) {
     const auto started = wall_clock::now();
     progress_line progress(show_progress);
+    bool go_on = true;
     running.run_until(end, [&] {
         progress.show(running.running(), end, seconds_since(started), running.seconds_behind());
-        return interrupted == 0;
+        go_on = !fail_fast || !running.running().has_failed();
+        return go_on && interrupted == 0;
     });
     progress.clear();
+    return go_on;
 }
 
 /// What of the options goes together; empty if it does.
@@ -171,23 +187,44 @@ std::string check_together(const run_options& options) {
     return {};
 }
 
-/// Names the first violation, and how to see it again.
-void report_violation(const run_options& options, const sim::scenario& scenario,
-                      const sim::run_report& report) {
-    std::cerr << "fleetarium: an invariant does not hold: "
-              << sim::to_string(report.ledger.violations.front()) << '\n';
-    if (options.live.any()) {
-        return;  // the real world took part, and will not do the same again
+/// A file that is opened before the run: to find out at the end of a long run that it cannot be
+/// written would be late.
+class output_file {
+public:
+    /// No file if the path is empty.
+    explicit output_file(const std::string& path) : path_(path) {
+        if (!path.empty()) {
+            file_.open(path);
+        }
     }
-    std::string again = "fleetarium run " + options.scenario_file + " --seed " +
-                        std::to_string(scenario.seed);
-    if (!options.duration.empty()) {
-        again += " --duration " + options.duration;
+
+    bool is_open() const { return file_.is_open(); }
+    bool is_right() const { return path_.empty() || file_.is_open(); }
+
+    bool write(const std::string& text) {
+        file_ << text << std::flush;
+        if (!file_) {
+            std::cerr << "fleetarium: " << path_ << ": could not be written whole\n";
+        }
+        return static_cast<bool>(file_);
     }
-    for (const std::string& each : options.overrides) {
-        again += " --set '" + each + '\'';
+
+    bool complain() const {
+        std::cerr << "fleetarium: " << path_ << ": cannot be written\n";
+        return false;
     }
-    std::cerr << "to see it again: " << again << '\n';
+
+private:
+    std::string path_;
+    std::ofstream file_;
+};
+
+/// Follows the message asked for, if one is.
+std::unique_ptr<capture::message_journey> follow(sim::world& running, const run_options& options,
+                                                 const sim::scenario& scenario) {
+    return options.message.empty() ? nullptr
+                                   : std::make_unique<capture::message_journey>(
+                                         running, message_to_follow(options.message, scenario));
 }
 
 int run(const run_options& options) {
@@ -205,14 +242,14 @@ int run(const run_options& options) {
     }
     const auto& scenario = std::get<sim::scenario>(loaded);
 
-    // Opened first: to find out at the end of a long run that it cannot be written would be late.
-    std::ofstream report_file;
-    if (!options.report_file.empty()) {
-        report_file.open(options.report_file);
-        if (!report_file) {
-            std::cerr << "fleetarium: " << options.report_file << ": cannot be written\n";
-            return exit_not_carried_out;
-        }
+    if (!options.message.empty()) {
+        static_cast<void>(message_to_follow(options.message, scenario));  // may throw
+    }
+    output_file report_file(options.report_file);
+    output_file junit_file(options.junit_file);
+    if (!(report_file.is_right() || report_file.complain()) ||
+        !(junit_file.is_right() || junit_file.complain())) {
+        return exit_not_carried_out;
     }
 
     std::signal(SIGINT, note_interrupt);
@@ -226,15 +263,21 @@ int run(const run_options& options) {
     sim::run_report report;
     sim::run_timing timing;
     std::unique_ptr<live_run> live;
+    std::string story;
     if (pace) {
         live = std::make_unique<live_run>(scenario, options.live, *pace);
-        run_to_end(*live, end, show_progress);
+        const auto journey = follow(live->running(), options, scenario);
+        timing.stopped_at_failure =
+            !run_to_end(*live, end, show_progress, options.fail_fast);
         report = live->running().report();
         live->complete(report, timing);
+        story = journey != nullptr ? to_string(journey->story()) : "";
     } else {
         sim::world running = sim::world::from(scenario);
-        run_to_end(running, end, show_progress);
+        const auto journey = follow(running, options, scenario);
+        timing.stopped_at_failure = !run_to_end(running, end, show_progress, options.fail_fast);
         report = running.report();
+        story = journey != nullptr ? to_string(journey->story()) : "";
     }
     timing.wall_seconds = seconds_since(started);
     timing.interrupted = interrupted != 0;
@@ -247,18 +290,22 @@ int run(const run_options& options) {
         std::cout << sim::report_text(report, results, timing, isatty(STDOUT_FILENO) != 0)
                   << std::flush;
     }
-    if (report_file.is_open()) {
-        report_file << sim::report_json(report, results, timing) << std::flush;
-        if (!report_file) {
-            std::cerr << "fleetarium: " << options.report_file << ": could not be written whole\n";
-            return exit_not_carried_out;
-        }
+    std::cout << story << std::flush;
+    const std::string replay = options.live.any()
+                                   ? std::string()  // it will not do the same again
+                                   : replay_command(options.scenario_file, scenario.seed,
+                                                    options.duration, options.overrides);
+    if ((report_file.is_open() &&
+         !report_file.write(sim::report_json(report, results, timing))) ||
+        (junit_file.is_open() &&
+         !junit_file.write(sim::report_junit(report, results, timing, replay)))) {
+        return exit_not_carried_out;
     }
-    if (report.ledger.violation_count() != 0) {
-        report_violation(options, scenario, report);
-        return exit_expectation_failed;
+    if (report.ledger.violation_count() == 0 && sim::all_met(results)) {
+        return exit_success;
     }
-    return sim::all_met(results) ? exit_success : exit_expectation_failed;
+    tell_failure(scenario, report, results, replay);
+    return exit_expectation_failed;
 }
 
 int run_checked(const run_options& options) {
@@ -300,6 +347,17 @@ void add_run(CLI::App& app, int& exit_status) {
                      "Replace a value: /fleets/0/count=10 or fleets.meters.count=10")
         ->type_name("PATH=VALUE")
         ->allow_extra_args(false);
+    command
+        ->add_option("--junit", options->junit_file,
+                     "Write expectations and invariants as JUnit XML, too")
+        ->type_name("FILE.xml");
+    command
+        ->add_option("--message", options->message,
+                     "Tell the way of one message step by step: meters[3]:17 is the 17th message "
+                     "of the fourth device")
+        ->type_name("FLEET[INDEX]:NUMBER");
+    command->add_flag("--fail-fast", options->fail_fast,
+                      "Stop at the first violation, or when what is always expected breaks");
     command->add_flag("--quiet", options->quiet, "Print no progress and no report");
     command
         ->add_option(
