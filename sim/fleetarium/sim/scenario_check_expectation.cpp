@@ -122,7 +122,7 @@ void scenario_checker::check_sampling(const expectation_spec& expected,
     if (needed > scenario_.duration) {
         report(at + '/' + (when.until ? until_name : "from"),
                quoted(duration_text(when.until ? *when.until : when.from)),
-               "less than the run, " + quoted(duration_text(scenario_.duration)));
+               "no more than the run, " + quoted(duration_text(scenario_.duration)));
         return;
     }
     if (when.after == moment::last_fault) {
