@@ -24,13 +24,14 @@ struct part {
     std::vector<bench::figure> (*measure)(const bench::scale&);
 };
 
-constexpr std::array<part, 6> parts{{
+constexpr std::array<part, 7> parts{{
     {"messages", "one message end to end, by QoS: in memory, and in a world",
      bench::measure_messages},
     {"day", "10,000 devices for 24 hours", bench::measure_fleet_day},
     {"memory", "bytes of a device, a million connected", bench::measure_memory},
     {"matching", "topic match with a million subscriptions", bench::measure_matching},
     {"flat", "messages a second from 1,000 to 1,000,000 devices", bench::measure_flat_cost},
+    {"explore", "runs a second of a hunt, and what the ledger costs", bench::measure_exploring},
     {"embedding", "start and stop of brokers in this process, in wall time",
      bench::measure_embedding},
 }};

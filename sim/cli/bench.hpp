@@ -61,5 +61,6 @@ std::vector<figure> measure_memory(const scale& size);     // bench_fleets.cpp
 std::vector<figure> measure_flat_cost(const scale& size);  // bench_fleets.cpp
 std::vector<figure> measure_matching(const scale& size);   // bench_matching.cpp
 std::vector<figure> measure_embedding(const scale& size);  // bench_embedding.cpp
+std::vector<figure> measure_exploring(const scale& size);  // bench_explore.cpp
 
 }  // namespace fleetarium::cli::bench

@@ -2,6 +2,7 @@
 
 #include <fleetarium/sim/report_text.hpp>
 #include <fleetarium/sim/scenario_loader.hpp>
+#include <fleetarium/sim/traffic_plan.hpp>
 
 #include <CLI/CLI.hpp>
 
@@ -17,6 +18,8 @@ namespace {
 struct check_options {
     std::vector<std::string> files;
     std::vector<std::string> overrides;
+    bool plan = false;
+    bool json = false;
 };
 
 /// What a scenario would run, in one line.
@@ -39,8 +42,11 @@ int check(const check_options& options) {
         if (const auto* problems = std::get_if<std::vector<sim::problem>>(&loaded)) {
             std::cerr << sim::to_string(*problems);
             status = exit_bad_input;
+        } else if (const auto& good = std::get<sim::scenario>(loaded); !options.plan) {
+            print_summary(file, good);
         } else {
-            print_summary(file, std::get<sim::scenario>(loaded));
+            const sim::traffic_plan plan = sim::plan_traffic(good);
+            std::cout << (options.json ? sim::to_json(plan) : sim::to_text(plan));
         }
     }
     return status;
@@ -58,6 +64,9 @@ void add_check(CLI::App& app, int& exit_status) {
     command->add_option("--set", options->overrides, "As in run")
         ->type_name("PATH=VALUE")
         ->allow_extra_args(false);
+    CLI::Option* const plan = command->add_flag(
+        "--plan", options->plan, "Tell what traffic each will make, without running it");
+    command->add_flag("--json", options->json, "The plan as JSON")->needs(plan);
     command->callback([options, &exit_status] { exit_status = check(*options); });
 }
 

@@ -1,11 +1,13 @@
 #include "commands.hpp"
 #include "mutant_flag.hpp"
+#include "run_failure.hpp"
 #include "run_live.hpp"
 #include "run_recording.hpp"
 
 #include <fleetarium/config/quantities.hpp>
 #include <fleetarium/sim/expectations.hpp>
 #include <fleetarium/sim/report_json.hpp>
+#include <fleetarium/sim/report_junit.hpp>
 #include <fleetarium/sim/report_text.hpp>
 #include <fleetarium/sim/scenario_loader.hpp>
 #include <fleetarium/sim/world.hpp>
@@ -43,7 +45,10 @@ struct run_options {
     recording_flags recording;
     std::string duration;
     std::string report_file;
+    std::string junit_file;
+    std::string message;
     std::vector<std::string> overrides;
+    bool fail_fast = false;
     bool quiet = false;
 };
 
@@ -119,9 +124,10 @@ private:
     bool drawn_ = false;
 };
 
-/// Runs the world to its end or to the first Ctrl-C, in slices short enough to draw and to stop.
-void run_to_end(sim::world& running, const run_recording& recorded, instant end,
-                bool show_progress) {
+/// Runs the world to its end or to the first Ctrl-C, in slices short enough to draw and to stop;
+/// if asked for only to the first failure, and returns false if that ended it.
+bool run_to_end(sim::world& running, const run_recording& recorded, instant end,
+                bool show_progress, bool fail_fast) {
     using namespace std::chrono_literals;
     const auto started = wall_clock::now();
     progress_line progress(show_progress);
@@ -130,9 +136,15 @@ void run_to_end(sim::world& running, const run_recording& recorded, instant end,
     // stopped or watched.
     const duration slice_max = std::max<duration>(1s, end.time_since_epoch() / 500);
     duration slice = 100ms;
-    while (running.now() < end && interrupted == 0) {
+    bool go_on = true;
+    while (go_on && running.now() < end && interrupted == 0) {
         const auto before = wall_clock::now();
-        running.run_until(std::min(end, saturating_add(running.now(), slice)));
+        const instant until = std::min(end, saturating_add(running.now(), slice));
+        if (fail_fast) {
+            go_on = running.run_until_failure(until);
+        } else {
+            running.run_until(until);
+        }
         const auto after = wall_clock::now();
         if (after - before < 20ms) {
             slice = std::min(2 * slice, slice_max);
@@ -146,19 +158,23 @@ void run_to_end(sim::world& running, const run_recording& recorded, instant end,
         }
     }
     progress.clear();
+    return go_on;
 }
 
 /// The same in step with the wall clock.
-void run_to_end(live_run& running, const run_recording& recorded, instant end,
-                bool show_progress) {
+bool run_to_end(live_run& running, const run_recording& recorded, instant end,
+                bool show_progress, bool fail_fast) {
     const auto started = wall_clock::now();
     progress_line progress(show_progress);
+    bool go_on = true;
     running.run_until(end, [&] {
         recorded.check();
         progress.show(running.running(), end, seconds_since(started), running.seconds_behind());
-        return interrupted == 0;
+        go_on = !fail_fast || !running.running().has_failed();
+        return go_on && interrupted == 0;
     });
     progress.clear();
+    return go_on;
 }
 
 /// What of the options goes together; empty if it does.
@@ -177,23 +193,44 @@ std::string check_together(const run_options& options) {
     return options.recording.check();
 }
 
-/// Names the first violation, and how to see it again.
-void report_violation(const run_options& options, const sim::scenario& scenario,
-                      const sim::run_report& report) {
-    std::cerr << "fleetarium: an invariant does not hold: "
-              << sim::to_string(report.ledger.violations.front()) << '\n';
-    if (options.live.any()) {
-        return;  // the real world took part, and will not do the same again
+/// A file that is opened before the run: to find out at the end of a long run that it cannot be
+/// written would be late.
+class output_file {
+public:
+    /// No file if the path is empty.
+    explicit output_file(const std::string& path) : path_(path) {
+        if (!path.empty()) {
+            file_.open(path);
+        }
     }
-    std::string again = "fleetarium run " + options.scenario_file + " --seed " +
-                        std::to_string(scenario.seed);
-    if (!options.duration.empty()) {
-        again += " --duration " + options.duration;
+
+    bool is_open() const { return file_.is_open(); }
+    bool is_right() const { return path_.empty() || file_.is_open(); }
+
+    bool write(const std::string& text) {
+        file_ << text << std::flush;
+        if (!file_) {
+            std::cerr << "fleetarium: " << path_ << ": could not be written whole\n";
+        }
+        return static_cast<bool>(file_);
     }
-    for (const std::string& each : options.overrides) {
-        again += " --set '" + each + '\'';
+
+    bool complain() const {
+        std::cerr << "fleetarium: " << path_ << ": cannot be written\n";
+        return false;
     }
-    std::cerr << "to see it again: " << again << '\n';
+
+private:
+    std::string path_;
+    std::ofstream file_;
+};
+
+/// Follows the message asked for, if one is.
+std::unique_ptr<capture::message_journey> follow(sim::world& running, const run_options& options,
+                                                 const sim::scenario& scenario) {
+    return options.message.empty() ? nullptr
+                                   : std::make_unique<capture::message_journey>(
+                                         running, message_to_follow(options.message, scenario));
 }
 
 int run(const run_options& options) {
@@ -211,14 +248,14 @@ int run(const run_options& options) {
     }
     const auto& scenario = std::get<sim::scenario>(loaded);
 
-    // Opened first: to find out at the end of a long run that it cannot be written would be late.
-    std::ofstream report_file;
-    if (!options.report_file.empty()) {
-        report_file.open(options.report_file);
-        if (!report_file) {
-            std::cerr << "fleetarium: " << options.report_file << ": cannot be written\n";
-            return exit_not_carried_out;
-        }
+    if (!options.message.empty()) {
+        static_cast<void>(message_to_follow(options.message, scenario));  // may throw
+    }
+    output_file report_file(options.report_file);
+    output_file junit_file(options.junit_file);
+    if (!(report_file.is_right() || report_file.complain()) ||
+        !(junit_file.is_right() || junit_file.complain())) {
+        return exit_not_carried_out;
     }
 
     std::signal(SIGINT, note_interrupt);
@@ -235,19 +272,26 @@ int run(const run_options& options) {
     std::unique_ptr<sim::world> simulated;
     std::unique_ptr<run_recording> recorded;
     const recorded_run recorded_facts{options.scenario_file, overrides, scenario.seed, !pace};
+    std::string story;
     if (pace) {
         live = std::make_unique<live_run>(scenario, options.live, *pace);
         recorded = std::make_unique<run_recording>(options.recording, recorded_facts,
                                                    live->running());
-        run_to_end(*live, *recorded, end, show_progress);
+        const auto journey = follow(live->running(), options, scenario);
+        timing.stopped_at_failure =
+            !run_to_end(*live, *recorded, end, show_progress, options.fail_fast);
         report = live->running().report();
         live->complete(report, timing);
+        story = journey != nullptr ? to_string(journey->story()) : "";
     } else {
         simulated = std::make_unique<sim::world>(sim::world::from(scenario));
         recorded =
             std::make_unique<run_recording>(options.recording, recorded_facts, *simulated);
-        run_to_end(*simulated, *recorded, end, show_progress);
+        const auto journey = follow(*simulated, options, scenario);
+        timing.stopped_at_failure =
+            !run_to_end(*simulated, *recorded, end, show_progress, options.fail_fast);
         report = simulated->report();
+        story = journey != nullptr ? to_string(journey->story()) : "";
     }
     timing.wall_seconds = seconds_since(started);
     timing.interrupted = interrupted != 0;
@@ -260,21 +304,24 @@ int run(const run_options& options) {
         std::cout << sim::report_text(report, results, timing, isatty(STDOUT_FILENO) != 0)
                   << std::flush;
     }
+    std::cout << story << std::flush;
     const bool all_is_well = report.ledger.violation_count() == 0 && sim::all_met(results);
     const std::string report_text = sim::report_json(report, results, timing);
     recorded->finish(report_text, all_is_well);
-    if (report_file.is_open()) {
-        report_file << report_text << std::flush;
-        if (!report_file) {
-            std::cerr << "fleetarium: " << options.report_file << ": could not be written whole\n";
-            return exit_not_carried_out;
-        }
+    const std::string replay = options.live.any()
+                                   ? std::string()  // it will not do the same again
+                                   : replay_command(options.scenario_file, scenario.seed,
+                                                    options.duration, options.overrides);
+    if ((report_file.is_open() && !report_file.write(report_text)) ||
+        (junit_file.is_open() &&
+         !junit_file.write(sim::report_junit(report, results, timing, replay)))) {
+        return exit_not_carried_out;
     }
-    if (report.ledger.violation_count() != 0) {
-        report_violation(options, scenario, report);
-        return exit_expectation_failed;
+    if (all_is_well) {
+        return exit_success;
     }
-    return sim::all_met(results) ? exit_success : exit_expectation_failed;
+    tell_failure(scenario, report, results, replay);
+    return exit_expectation_failed;
 }
 
 int run_checked(const run_options& options) {
@@ -319,6 +366,17 @@ void add_run(CLI::App& app, int& exit_status) {
                      "Replace a value: /fleets/0/count=10 or fleets.meters.count=10")
         ->type_name("PATH=VALUE")
         ->allow_extra_args(false);
+    command
+        ->add_option("--junit", options->junit_file,
+                     "Write expectations and invariants as JUnit XML, too")
+        ->type_name("FILE.xml");
+    command
+        ->add_option("--message", options->message,
+                     "Tell the way of one message step by step: meters[3]:17 is the 17th message "
+                     "of the fourth device")
+        ->type_name("FLEET[INDEX]:NUMBER");
+    command->add_flag("--fail-fast", options->fail_fast,
+                      "Stop at the first violation, or when what is always expected breaks");
     command->add_flag("--quiet", options->quiet, "Print no progress and no report");
     command
         ->add_option(

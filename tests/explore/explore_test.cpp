@@ -141,6 +141,39 @@ TEST_CASE("expectations need not be judged", "[explore]") {
     }
 }
 
+TEST_CASE("a bound that is missed and one with nothing to measure are different findings",
+          "[explore]") {
+    scenario s = scenario_of(plant);
+    s.expectations = {{.metric = metric::latency, .topic = "c/#", .max = 1},
+                      {.name = "quick", .metric = metric::latency, .topic = "a/#", .max = 0},
+                      {.metric = metric::connected_ratio,
+                       .min = 1,
+                       .always = sampling_spec{.every = 1s}}};
+    s.fleets[1].start = 10s;
+    const trial tried = try_scenario(s);
+    CHECK(tried.find("expectation: p99 latency on c/#, nothing to measure") != nullptr);
+    CHECK(tried.find("expectation: quick") != nullptr);
+    const failure* const broken =
+        tried.find("expectation: connected_ratio, always, over time");
+    REQUIRE(broken != nullptr);
+    CHECK(broken->at == instant{});
+}
+
+TEST_CASE("what a drawn fault leaves no time for is no finding", "[explore]") {
+    scenario s = scenario_of(plant);
+    s.faults.push_back({.kind = fault_kind::power_loss,
+                        .at = 4min,
+                        .lasts = distribution::constant(50e9),
+                        .fleet = "sensors"});
+    s.expectations = {{.metric = metric::connected_ratio,
+                       .fleet = "idlers",
+                       .min = 2,
+                       .eventually = sampling_spec{.after = moment::last_fault, .until = 1min}}};
+    CHECK(try_scenario(s).failures.empty());
+    s.faults.clear();
+    CHECK_FALSE(try_scenario(s).failures.empty());
+}
+
 TEST_CASE("whoever watches can stop the hunt", "[explore]") {
     const exploration found =
         explore(scenario_of(plant), {.seeds = 1'000'000'000, .keep_going = true},

@@ -13,6 +13,19 @@ const failure* trial::find(std::string_view rule) const {
     return found == failures.end() ? nullptr : &*found;
 }
 
+namespace {
+
+/// To miss a bound and to have nothing to measure are failures of different kinds, and so is to
+/// miss it over time: a smaller scenario that fails in another way is another finding.
+std::string rule_of(const expectation_result& missed) {
+    return "expectation: " + missed.name +
+           (!missed.measured   ? ", nothing to measure"
+            : missed.over_time ? ", over time"
+                               : "");
+}
+
+}  // namespace
+
 trial try_scenario(const scenario& what, const trial_options& options) {
     world running = world::from(what);
     const instant end{what.duration};
@@ -27,8 +40,10 @@ trial try_scenario(const scenario& what, const trial_options& options) {
     }
     if (options.expectations) {
         for (const expectation_result& each : evaluate(what.expectations, out.report)) {
-            if (!each.met && each.observable) {
-                out.failures.push_back({"expectation: " + each.name, end, to_string(each)});
+            // What a run is too short for, faults drawn for it make so: that is not judged.
+            if (!each.met && each.observable && !each.too_short) {
+                const instant at = each.over_time && each.at ? *each.at : end;
+                out.failures.push_back({rule_of(each), at, to_string(each)});
             }
         }
     }

@@ -13,7 +13,9 @@ namespace fleetarium::sim {
 
 /// A rule that a run broke: an invariant of the ledger, or an expectation of the scenario.
 struct failure {
-    std::string rule{};  ///< name of the invariant, or "expectation: " and its name
+    /// Name of the invariant, or "expectation: ", its name, and how it failed: with nothing to
+    /// measure, over time, or (nothing behind the name) out of its bounds at the end.
+    std::string rule{};
     instant at{};        ///< when it came to light
     std::string what{};  ///< a sentence
 };

@@ -1,6 +1,7 @@
 #include <fleetarium/sim/accounting.hpp>
 
 #include <fleetarium/codec/topic.hpp>
+#include <fleetarium/core/assert.hpp>
 
 #include <algorithm>
 #include <stdexcept>
@@ -88,6 +89,30 @@ flow_counts& accounting::make_cell(row& of, receiver to, enum qos qos) {
     of.cells[place]->receiver = to;
     of.cells[place]->qos = qos;
     return *of.cells[place];
+}
+
+std::size_t accounting::selection_of(std::string_view filter) const {
+    const auto found =
+        std::find_if(selections_.begin(), selections_.end(),
+                     [&](const selection& each) { return each.filter == filter; });
+    FLEETARIUM_ASSERT(found != selections_.end());
+    return static_cast<std::size_t>(found - selections_.begin());
+}
+
+void accounting::add_up(std::size_t which, const flow_query& rows, with_latency how,
+                        publisher_counts& publishers, flow_counts& flows) const {
+    for (const row& each : selections_[which].rows) {
+        if (rows.fleet && sources_[each.publisher.source].fleet != *rows.fleet) {
+            continue;
+        }
+        add(publishers, each.publisher, how);
+        for (const auto& counts : each.cells) {
+            if (counts != nullptr && (!rows.receiver || counts->receiver == *rows.receiver) &&
+                (!rows.qos || counts->qos == *rows.qos)) {
+                add(flows, *counts, how);
+            }
+        }
+    }
 }
 
 std::vector<selection_report> accounting::report() const {

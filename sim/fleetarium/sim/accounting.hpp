@@ -22,7 +22,7 @@ enum class coverage_of_filter : std::uint8_t { none, some, all };
 /// Counts messages and deliveries by source, receiver and QoS, for all messages and once more for
 /// each topic filter that an expectation names.
 ///
-/// Sums only, and none is read while the world runs: the accounts of shards can be added up.
+/// Sums only, and read between events alone: the accounts of shards can be added up.
 /// Memory: one cell for each combination of source, receiving fleet and QoS that occurs.
 class accounting {
 public:
@@ -82,6 +82,13 @@ public:
     bool selects(std::size_t which, source from, std::string_view topic) const {
         return which == 0 || matches(selections_[which], from, topic);
     }
+
+    /// The selection of a filter; it is there.
+    std::size_t selection_of(std::string_view filter) const;
+
+    /// Adds up the rows asked for, as they stand. Linear in rows, not in devices.
+    void add_up(std::size_t which, const flow_query& rows, with_latency how,
+                publisher_counts& publishers, flow_counts& flows) const;
 
     /// The selections, as they stand, without the rows that are all zero.
     std::vector<selection_report> report() const;

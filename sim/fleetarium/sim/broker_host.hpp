@@ -60,6 +60,24 @@ public:
         return to.open && !to.deaf && !to.congested && to.peer == peer &&
                to.down.last_arrival < world_.now;
     }
+    /// Whether an event is of a link that is gone.
+    bool is_void(const event& what) const {
+        return what.link >= links_end_ || !link_of(what.link).open ||
+               link_of(what.link).peer != what.origin;
+    }
+    /// Whether nobody takes in what an event brings.
+    bool is_unheard(const event& what) const { return is_void(what) || link_of(what.link).deaf; }
+    /// Calls `visit(const delivery&, receiver)` for what sessions have not completed. Linear in
+    /// sessions.
+    template <class Visitor>
+    void for_each_held(Visitor&& visit) const {
+        for (broker::session_index i = 0; i < owners_.size(); ++i) {
+            if (core_.sessions().slots().contains(i)) {
+                core_.sessions()[i].state.outbound.for_each(
+                    [&](const delivery& each) { visit(each, receiver_of(i)); });
+            }
+        }
+    }
     /// Whether there is more of it than caches hold.
     bool is_large() const { return links_end_ > 5'000; }
 
@@ -88,10 +106,6 @@ private:
     };
 
     link& link_of(std::uint32_t connection) const { return links_[connection]; }
-    bool is_void(const event& what) const {
-        return what.link >= links_end_ || !link_of(what.link).open ||
-               link_of(what.link).peer != what.origin;
-    }
     void open(const event& what);
     void receive(const event& what);
     void close(std::uint32_t connection);

@@ -49,6 +49,7 @@ public:
     result<void> authenticate(const auth& exchange);
 
     const client_session& session() const { return session_; }
+    const client_session* own_session() const override { return &session_; }
 
     std::vector<received_message> messages;
     std::vector<client_note> notes;

@@ -1,6 +1,8 @@
 #include <fleetarium/sim/expectations.hpp>
 
+#include <fleetarium/config/quantities.hpp>
 #include <fleetarium/core/assert.hpp>
+#include <fleetarium/sim/expectation_sums.hpp>
 #include <fleetarium/sim/report_text.hpp>
 #include <fleetarium/sim/scenario_fields.hpp>
 
@@ -12,46 +14,13 @@ namespace fleetarium::sim {
 
 namespace {
 
-std::optional<double> ratio(std::uint64_t part, std::uint64_t whole) {
-    return whole == 0 ? std::optional<double>()
-                      : static_cast<double>(part) / static_cast<double>(whole);
-}
-
-std::optional<double> percentile_seconds(const latency_histogram& of, double percent) {
-    return of.empty() ? std::optional<double>()
-                      : std::chrono::duration<double>(of.percentile(percent)).count();
-}
-
-std::optional<double> connected_ratio(const run_report& report, const std::string& fleet) {
-    std::uint64_t connected = 0;
-    std::uint64_t devices = 0;
+detail::expectation_sums sums_of(const expectation_spec& expected, const run_report& report) {
+    detail::expectation_sums out;
     for (const fleet_report& each : report.fleets) {
-        if (fleet.empty() || each.name == fleet) {
-            connected += each.connected;
-            devices += each.devices;
+        if (expected.fleet.empty() || each.name == expected.fleet) {
+            out.connected += each.connected;
+            out.devices += each.devices;
         }
-    }
-    return ratio(connected, devices);
-}
-
-std::uint64_t drops(const expectation_spec& expected, const flow_counts& flows,
-                    const publisher_counts& publishers) {
-    // A message that the broker refused has no delivery, thus no receiver and no QoS of one.
-    const bool with_refused = expected.receiver.empty() && !expected.qos;
-    const auto refused = [&](broker::drop_reason why) {
-        return with_refused ? publishers.dropped[static_cast<std::size_t>(why)] : 0;
-    };
-    if (!expected.reason) {
-        return flows.dropped_total() + flows.lost_on_link +
-               refused(broker::drop_reason::not_authorized) +
-               refused(broker::drop_reason::topic_name_invalid);
-    }
-    return flows.dropped[static_cast<std::size_t>(*expected.reason)] + refused(*expected.reason);
-}
-
-std::optional<double> measure(const expectation_spec& expected, const run_report& report) {
-    if (expected.metric == metric::connected_ratio) {
-        return connected_ratio(report, expected.fleet);
     }
     const selection_report* const selection = report.find_selection(expected.topic);
     FLEETARIUM_ASSERT(selection != nullptr);
@@ -63,23 +32,22 @@ std::optional<double> measure(const expectation_spec& expected, const run_report
         which.receiver = report.fleet_index(expected.receiver);
     }
     which.qos = expected.qos;
-    const flow_counts flows = sum_flows(report, *selection, which);
-    const publisher_counts publishers = sum_publishers(report, *selection, which);
-    switch (expected.metric) {
-        case metric::delivery_ratio: return ratio(flows.delivered, flows.due - flows.under_way());
-        case metric::messages_published: return static_cast<double>(publishers.published);
-        case metric::messages_delivered: return static_cast<double>(flows.delivered);
-        case metric::duplicates: return static_cast<double>(flows.duplicates);
-        case metric::drops: return static_cast<double>(drops(expected, flows, publishers));
-        case metric::latency: return percentile_seconds(flows.latency, expected.percentile);
-        case metric::reply_ratio:
-            return ratio(publishers.replies_in_time,
-                         publishers.replies_in_time + publishers.replies_missing);
-        case metric::reply_latency:
-            return percentile_seconds(publishers.reply_latency, expected.percentile);
-        case metric::connected_ratio: break;
+    out.flows = sum_flows(report, *selection, which);
+    out.publishers = sum_publishers(report, *selection, which);
+    return out;
+}
+
+/// ", always from 10m to 1h", ", eventually within 2m after the last fault".
+std::string times_text(const expectation_spec& expected) {
+    const sampling_spec& when = expected.always ? *expected.always : *expected.eventually;
+    std::string out = expected.always ? ", always" : ", eventually";
+    if (when.from != duration{}) {
+        out += " from " + config::duration_text(when.from);
     }
-    return std::nullopt;
+    if (when.until) {
+        out += (expected.always ? " to " : " within ") + config::duration_text(*when.until);
+    }
+    return out + (when.after == moment::last_fault ? " after the last fault" : "");
 }
 
 std::string default_name(const expectation_spec& expected) {
@@ -102,15 +70,31 @@ std::string default_name(const expectation_spec& expected) {
     if (expected.reason) {
         add("by", broker::name_of(*expected.reason));
     }
+    if (expected.always || expected.eventually) {
+        out += times_text(expected);
+    }
     return out;
 }
 
-bool is_ratio(metric what) {
-    return what == metric::delivery_ratio || what == metric::connected_ratio ||
-           what == metric::reply_ratio;
+void judge_at_end(const expectation_spec& expected, const run_report& report,
+                  expectation_result& result) {
+    result.measured =
+        detail::measure(expected, sums_of(expected, report), {}, report.simulated);
+    result.met = result.measured && detail::is_within(expected, *result.measured);
 }
 
-bool is_time(metric what) { return what == metric::latency || what == metric::reply_latency; }
+void judge_over_time(const expectation_spec& expected, const run_report& report,
+                     expectation_result& result) {
+    const auto found = std::find_if(
+        report.sampled.begin(), report.sampled.end(),
+        [&](const sampled_report& each) { return each.expected == expected; });
+    FLEETARIUM_ASSERT(found != report.sampled.end());
+    result.over_time = true;
+    result.measured = found->measured;
+    result.at = found->at;
+    result.too_short = !found->complete;
+    result.met = found->complete && found->held && found->samples != 0;
+}
 
 }  // namespace
 
@@ -124,14 +108,17 @@ std::vector<expectation_result> evaluate(std::span<const expectation_spec> expec
         // What was due, and what became of it, a broker outside does not tell.
         result.observable =
             report.remote_brokers.empty() ||
-            (expected.metric != metric::delivery_ratio && expected.metric != metric::drops);
-        if (result.observable) {
-            result.measured = measure(expected, report);
-        }
+            (expected.metric != metric::delivery_ratio && expected.metric != metric::drops &&
+             expected.metric != metric::backlog);
         result.min = expected.min;
         result.max = expected.max;
-        result.met = result.measured && (!result.min || *result.measured >= *result.min) &&
-                     (!result.max || *result.measured <= *result.max);
+        if (!result.observable) {
+            result.over_time = expected.always || expected.eventually;
+        } else if (expected.always || expected.eventually) {
+            judge_over_time(expected, report, result);
+        } else {
+            judge_at_end(expected, report, result);
+        }
         out.push_back(std::move(result));
     }
     return out;
@@ -147,12 +134,15 @@ bool all_met(std::span<const expectation_result> results) {
 }
 
 std::string measured_text(metric what, double value) {
-    if (is_ratio(what)) {
+    if (detail::is_ratio(what)) {
         return fmt::format("{:.6g} %", value * 100);
     }
-    if (is_time(what)) {
+    if (detail::needs_latency(what)) {
         return readable_duration(
             std::chrono::duration_cast<duration>(std::chrono::duration<double>(value)));
+    }
+    if (detail::is_rate(what)) {
+        return fmt::format("{:.6g} a second", value);
     }
     return with_thousands(static_cast<std::uint64_t>(value));
 }
@@ -162,11 +152,17 @@ std::string to_string(const expectation_result& result) {
     out += result.measured     ? measured_text(result.metric, *result.measured)
            : result.observable ? "nothing to measure"
                                : "only the broker outside could know";
+    if (result.at) {
+        out += " at " + config::duration_text(result.at->time_since_epoch());
+    }
     if (result.min) {
         out += ", at least " + measured_text(result.metric, *result.min);
     }
     if (result.max) {
         out += ", at most " + measured_text(result.metric, *result.max);
+    }
+    if (result.too_short) {
+        out += "; the run ended before it could be told";
     }
     return out;
 }

@@ -21,6 +21,11 @@ struct expectation_result {
     std::optional<double> min{};
     std::optional<double> max{};
     bool met = false;
+    /// Over time: when it broke, was kept, or was nearest to breaking. None: at the end.
+    std::optional<instant> at{};
+    bool over_time = false;  ///< with `always` or `eventually`
+    /// The run ended before it could be told. That fails the expectation.
+    bool too_short = false;
     /// False: with a broker outside of the world nobody can know; neither met nor failed.
     bool observable = true;
 };

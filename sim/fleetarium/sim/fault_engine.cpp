@@ -72,6 +72,7 @@ void fault_engine::add(const fault_spec& spec) {
     if (!spec.count || *spec.count != 0) {
         schedule(which, std::max(first, world_.now));
     }
+    world_.faults_changed();
 }
 
 std::uint32_t fault_engine::make_fault(const fault_spec& spec) {
@@ -126,6 +127,7 @@ void fault_engine::resolve(fault& of) const {
 void fault_engine::schedule(std::uint32_t which, instant due) {
     const fault_spec& spec = faults_[which].spec;
     if (due != never && !(spec.until && due >= instant{} + *spec.until)) {
+        coming_ += due <= world_.run_end;
         post(due, fault_host_id, {which, 0, false});
     }
 }
@@ -143,6 +145,7 @@ void fault_engine::post(instant due, host_id target, const fault_news& news) {
 void fault_engine::handle(const event& what) {
     const fault_news news = fault_news::of(what);
     if (!news.ends) {
+        coming_ -= what.time <= world_.run_end;
         begin(news.fault, false);
         return;
     }
@@ -185,6 +188,8 @@ std::uint32_t fault_engine::begin(std::uint32_t which, bool guarded) {
         world_.observer->on_fault(which, !lasts(spec.kind), world_.now);
     }
     tell_hit(news);
+    over_since_ = world_.now;
+    world_.faults_changed();
     return id;
 }
 
@@ -210,6 +215,8 @@ void fault_engine::finish(std::uint32_t id) {
     if (kind == fault_kind::power_loss || kind == fault_kind::slow_reader || hits_broker(kind)) {
         tell_hit(news);
     }
+    over_since_ = world_.now;
+    world_.faults_changed();
 }
 
 /// Deals what lasts out to those who ask.

@@ -98,6 +98,11 @@ public:
     /// Random bytes of a hostile device.
     wire_buffer hostile_bytes(const fault_news& news, host_id device) const;
 
+    /// When the last fault was over; none while one lasts, or is to begin within the run.
+    std::optional<instant> over_since() const {
+        return active_.empty() && coming_ == 0 ? std::optional(over_since_) : std::nullopt;
+    }
+
     const host_chain& chain() const { return chain_; }
     std::vector<fault_report> report() const;
 
@@ -146,6 +151,8 @@ private:
     host_chain chain_;
     std::uint32_t sequence_ = 0;
     std::uint32_t last_id_ = 0;
+    std::uint32_t coming_ = 0;  // beginnings posted that the run has time for
+    instant over_since_{};
 };
 
 }  // namespace fleetarium::sim::detail

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <new>
 #include <optional>
 #include <span>
 #include <string>
@@ -112,6 +113,13 @@ public:
     void prepare();
 
     void handle(const device_block& block, const event& what);
+
+    /// Of the present link of a device.
+    static std::uint32_t generation_of(const device_block& block, host_id host) {
+        const std::byte* const at =
+            block.begin + std::size_t{host & (devices_per_block - 1)} * block.stride;
+        return std::launder(reinterpret_cast<const device*>(at))->link.generation;
+    }
 
     /// Asks the processor for what an event of this device reads.
     void prefetch(const device_block& block, host_id host) const {

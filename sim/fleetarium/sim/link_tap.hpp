@@ -2,9 +2,10 @@
 
 #include <fleetarium/core/bytes.hpp>
 #include <fleetarium/core/clock.hpp>
+#include <fleetarium/session/message.hpp>
 
 #include <cstdint>
-#include <string>
+#include <span>
 
 namespace fleetarium::sim {
 
@@ -28,6 +29,14 @@ public:
     virtual void on_accept(const tapped_link& which, instant at) = 0;
     /// `up`: from the client. The view is valid during the call.
     virtual void on_bytes(const tapped_link& which, instant at, bool up, bytes_view bytes) = 0;
+    /// Which messages are in the bytes that are told of next, in the order of their PUBLISHes;
+    /// a packet may come to its end only in later bytes. `number` is sim::detail::message_number.
+    virtual void on_messages(const tapped_link& which, bool up,
+                             std::span<const message_identity> messages) {
+        static_cast<void>(which);
+        static_cast<void>(up);
+        static_cast<void>(messages);
+    }
     /// The end of the stream in order, or, if `broken`, of the link.
     virtual void on_end(const tapped_link& which, instant at, bool up, bool broken) = 0;
 };

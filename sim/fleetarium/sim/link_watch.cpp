@@ -68,7 +68,9 @@ void link_watch::tell_bytes(const tapped_link& which, const event& what, bool up
         scratch_.insert(scratch_.end(), part.begin(), part.end());
     };
     if (what.kind() == event_kind::messages) {
-        reinterpret_cast<const segment*>(what.payload)->bytes.for_each_part(add);
+        auto* const carried = reinterpret_cast<segment*>(what.payload);
+        to_.on_messages(which, up, carried->rest());
+        carried->bytes.for_each_part(add);
     } else {
         wire_buffer carried = wire_buffer::adopt(reinterpret_cast<void*>(what.payload));
         carried.for_each_part(add);

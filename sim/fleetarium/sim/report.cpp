@@ -46,21 +46,52 @@ std::uint32_t run_report::fleet_index(std::string_view name) const {
     return found == fleets.end() ? no_index : static_cast<std::uint32_t>(found - fleets.begin());
 }
 
+namespace detail {
+
+void add(flow_counts& to, const flow_counts& more, with_latency how) {
+    to.due += more.due;
+    to.delivered += more.delivered;
+    to.lost_on_link += more.lost_on_link;
+    to.duplicates += more.duplicates;
+    add_dropped(more, to);
+    if (how == with_latency::yes) {
+        to.latency.merge(more.latency);
+    }
+}
+
+void add(publisher_counts& to, const publisher_counts& more, with_latency how) {
+    to.published += more.published;
+    to.lost_offline += more.lost_offline;
+    to.queue_full += more.queue_full;
+    to.rejected += more.rejected;
+    to.lost_on_link += more.lost_on_link;
+    to.expired += more.expired;
+    to.session_ended += more.session_ended;
+    to.received += more.received;
+    to.received_again += more.received_again;
+    to.acknowledged += more.acknowledged;
+    to.routed += more.routed;
+    to.deliveries += more.deliveries;
+    add_dropped(more, to);
+    to.requests += more.requests;
+    to.replies_in_time += more.replies_in_time;
+    to.replies_missing += more.replies_missing;
+    if (how == with_latency::yes) {
+        to.reply_latency.merge(more.reply_latency);
+    }
+}
+
+}  // namespace detail
+
 flow_counts sum_flows(const run_report& report, const selection_report& from,
                       const flow_query& which) {
     flow_counts sum;
     for (const flow_counts& each : from.flows) {
-        if (!is_of_fleet(report, each.source, which.fleet) ||
-            (which.receiver && each.receiver != *which.receiver) ||
-            (which.qos && each.qos != *which.qos)) {
-            continue;
+        if (is_of_fleet(report, each.source, which.fleet) &&
+            (!which.receiver || each.receiver == *which.receiver) &&
+            (!which.qos || each.qos == *which.qos)) {
+            detail::add(sum, each, detail::with_latency::yes);
         }
-        sum.due += each.due;
-        sum.delivered += each.delivered;
-        sum.lost_on_link += each.lost_on_link;
-        sum.duplicates += each.duplicates;
-        add_dropped(each, sum);
-        sum.latency.merge(each.latency);
     }
     return sum;
 }
@@ -69,26 +100,9 @@ publisher_counts sum_publishers(const run_report& report, const selection_report
                                 const flow_query& which) {
     publisher_counts sum;
     for (const publisher_counts& each : from.publishers) {
-        if (!is_of_fleet(report, each.source, which.fleet)) {
-            continue;
+        if (is_of_fleet(report, each.source, which.fleet)) {
+            detail::add(sum, each, detail::with_latency::yes);
         }
-        sum.published += each.published;
-        sum.lost_offline += each.lost_offline;
-        sum.queue_full += each.queue_full;
-        sum.rejected += each.rejected;
-        sum.lost_on_link += each.lost_on_link;
-        sum.expired += each.expired;
-        sum.session_ended += each.session_ended;
-        sum.received += each.received;
-        sum.received_again += each.received_again;
-        sum.acknowledged += each.acknowledged;
-        sum.routed += each.routed;
-        sum.deliveries += each.deliveries;
-        add_dropped(each, sum);
-        sum.requests += each.requests;
-        sum.replies_in_time += each.replies_in_time;
-        sum.replies_missing += each.replies_missing;
-        sum.reply_latency.merge(each.reply_latency);
     }
     return sum;
 }

@@ -8,6 +8,7 @@
 #include <fleetarium/core/latency_histogram.hpp>
 #include <fleetarium/sim/fault.hpp>
 #include <fleetarium/sim/ledger_report.hpp>
+#include <fleetarium/sim/scenario.hpp>
 
 #include <array>
 #include <cstdint>
@@ -141,6 +142,18 @@ struct fault_report {
     std::uint64_t devices = 0;  ///< hit, over all times; of a broker's fault 0
 };
 
+/// What an expectation over time came to so far.
+struct sampled_report {
+    expectation_spec expected{};
+    std::uint64_t samples = 0;  ///< at which there was something to measure
+    /// `always`: the value that broke the bound first, or else the one nearest to breaking it.
+    /// `eventually`: the value that kept the bound, or else the last.
+    std::optional<double> measured{};
+    std::optional<instant> at{};  ///< of that value
+    bool held = false;            ///< `always`: not broken so far; `eventually`: kept at `at`
+    bool complete = false;        ///< what is to come cannot change it
+};
+
 /// Everything that a run has come to, as plain values. What is not here (wall time, memory of the
 /// process) the world cannot know.
 struct run_report {
@@ -159,6 +172,8 @@ struct run_report {
     std::vector<source_report> sources{};
     /// The first is of all messages; then one for each topic filter that an expectation names.
     std::vector<selection_report> selections{};
+    /// One for each expectation over time.
+    std::vector<sampled_report> sampled{};
     /// Whether what must hold held, message by message.
     ledger_report ledger{};
 
@@ -182,5 +197,11 @@ flow_counts sum_flows(const run_report& report, const selection_report& from,
 /// As sum_flows; `which.receiver` and `which.qos` are not looked at.
 publisher_counts sum_publishers(const run_report& report, const selection_report& from,
                                 const flow_query& which);
+
+namespace detail {
+enum class with_latency : std::uint8_t { no, yes };
+void add(flow_counts& to, const flow_counts& more, with_latency how);
+void add(publisher_counts& to, const publisher_counts& more, with_latency how);
+}  // namespace detail
 
 }  // namespace fleetarium::sim

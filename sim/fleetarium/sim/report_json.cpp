@@ -217,6 +217,10 @@ json expectations_json(std::span<const expectation_result> results) {
                  {"metric", name_of(result.metric)},
                  {"met", result.observable ? json(result.met) : json(nullptr)},
                  {"measured", result.measured ? json(*result.measured) : json(nullptr)}};
+        if (result.over_time) {
+            row["at"] = result.at ? json(seconds(result.at->time_since_epoch())) : json(nullptr);
+            row["too_short"] = result.too_short;
+        }
         if (result.min) {
             row["min"] = *result.min;
         }
@@ -264,6 +268,7 @@ std::string report_json(const run_report& report, std::span<const expectation_re
              {"seed", report.seed},
              {"simulated", seconds(report.simulated)},
              {"interrupted", timing.interrupted},
+             {"stopped_at_failure", timing.stopped_at_failure},
              {"events", report.events},
              {"trace_hash", report.trace_hash_text},
              {"messages", publisher_json(sum_publishers(report, all, {}))},

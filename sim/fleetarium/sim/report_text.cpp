@@ -91,7 +91,9 @@ void write_summary(writer& out, const run_report& report, const run_timing& timi
                                           simulated / std::max(timing.wall_seconds, 1e-6))));
     out.row("simulated", fmt::format("{}{} in {:.2f} s of wall time{}",
                                      readable_duration(report.simulated),
-                                     timing.interrupted ? " (interrupted)" : "",
+                                     timing.interrupted          ? " (interrupted)"
+                                     : timing.stopped_at_failure ? " (stopped at a failure)"
+                                                                 : "",
                                      timing.wall_seconds, speed));
     if (timing.pace > 0) {
         out.row("pace", pace_text(out, timing));

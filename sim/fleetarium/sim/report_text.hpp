@@ -14,6 +14,7 @@ namespace fleetarium::sim {
 struct run_timing {
     double wall_seconds = 0;
     bool interrupted = false;  ///< ended by the user before its time
+    bool stopped_at_failure = false;  ///< as asked for; what only the end shows is not judged
     double pace = 0;           ///< virtual seconds in a real one; 0: as fast as possible
     double behind_max_seconds = 0;    ///< paced: the latest that any event came
     double behind_total_seconds = 0;  ///< paced: for how long events came too late to be on time

@@ -211,7 +211,9 @@ struct fleet_spec {
     std::optional<preset_spec> preset{};
 };
 
-/// What an expectation looks at.
+/// What an expectation looks at. Over time (sampling_spec), ratios, latencies and rates are of the
+/// time since the sample before; counts too, in `always`, and in `eventually` they count from its
+/// beginning.
 enum class metric : std::uint8_t {
     delivery_ratio,    ///< delivered / (due for delivery - under way at the end), 0..1
     messages_published,
@@ -225,9 +227,35 @@ enum class metric : std::uint8_t {
     connected_ratio,   ///< devices connected at the end / all devices, 0..1
     reply_ratio,       ///< replies in time / requests whose time is over, 0..1
     reply_latency,     ///< a percentile of request to reply, seconds
+    publish_rate,      ///< messages published a second; at the end of all the run
+    delivery_rate,     ///< messages delivered a second
+    /// Messages published and deliveries due that are neither delivered nor dropped nor lost yet.
+    /// In `eventually`: of the messages published before its beginning, those that devices or
+    /// brokers hold, QoS 1 and 2 until they are acknowledged. Such a sample is linear in sessions.
+    backlog,
 };
 
-/// A bound on a metric. The members that narrow what is counted are all optional.
+/// From when on an expectation looks.
+enum class moment : std::uint8_t {
+    start,       ///< the run's beginning
+    last_fault,  ///< the last fault of the run is over, or happened; without any, the beginning
+};
+
+/// When an expectation over time looks at its metric: `from` after that moment, then every so
+/// often, and at last `until` after it. The world's state is not changed by being looked at.
+struct sampling_spec {
+    enum moment after = moment::start;
+    duration from{};
+    std::optional<duration> until{};  ///< none: to the end of the run
+    /// Above 0; none: a thousandth of the run, but a second at least; for the backlog in
+    /// `eventually` a twentieth of the time.
+    std::optional<duration> every{};
+
+    friend bool operator==(const sampling_spec&, const sampling_spec&) = default;
+};
+
+/// A bound on a metric, at the end of the run or over time. Members that narrow what is counted are
+/// all optional.
 struct expectation_spec {
     std::string name{};                         ///< for the report; empty: made from the rest
     enum metric metric = metric::delivery_ratio;
@@ -239,6 +267,10 @@ struct expectation_spec {
     double percentile = 99;  ///< latency and reply_latency: 0..100
     std::optional<double> min{};  ///< latency and reply_latency: seconds
     std::optional<double> max{};
+    std::optional<sampling_spec> always{};      ///< within the bound at each sample
+    std::optional<sampling_spec> eventually{};  ///< at one of them at least; not both
+
+    friend bool operator==(const expectation_spec&, const expectation_spec&) = default;
 };
 
 struct scenario {

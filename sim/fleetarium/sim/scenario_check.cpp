@@ -213,56 +213,6 @@ void scenario_checker::check_client_ids() {
     }
 }
 
-void scenario_checker::check_expectation(const expectation_spec& expected,
-                                         const std::string& pointer) {
-    for (const auto& [name, fleet] :
-         {std::pair("/fleet", &expected.fleet), std::pair("/receiver", &expected.receiver)}) {
-        if (!fleet->empty()) {
-            find_named(scenario_.fleets, *fleet, "fleet", pointer + name);
-        }
-    }
-    if (!expected.topic.empty()) {
-        check_filter_text(expected.topic, pointer + "/topic");
-    }
-    const auto metric_name = metric_names()[static_cast<std::size_t>(expected.metric)];
-    if (!expected.min && !expected.max) {
-        report(pointer, "an expectation without bound", "\"min\", \"max\" or both");
-    } else if (expected.min && expected.max && *expected.min > *expected.max) {
-        report(pointer + "/min", number_text(*expected.min),
-               "at most \"max\", " + number_text(*expected.max));
-    }
-    const bool is_ratio = expected.metric == metric::delivery_ratio ||
-                          expected.metric == metric::connected_ratio ||
-                          expected.metric == metric::reply_ratio;
-    for (const auto& [name, bound] :
-         {std::pair("/min", &expected.min), std::pair("/max", &expected.max)}) {
-        if (is_ratio && *bound && (**bound < 0 || **bound > 1)) {
-            report(pointer + name, number_text(**bound), "a ratio from 0 to 1");
-        }
-    }
-    if (!(expected.percentile >= 0 && expected.percentile <= 100)) {
-        report(pointer + "/percentile", number_text(expected.percentile), "a number from 0 to 100");
-    }
-    // What does not narrow the metric would be ignored without a word.
-    const auto refuse = [&](bool given, std::string_view name, std::string_view meaning) {
-        if (given) {
-            report(pointer + "/" + std::string(name),
-                   "a " + std::string(name) + " for " + quoted(metric_name), std::string(meaning));
-        }
-    };
-    const bool is_connected = expected.metric == metric::connected_ratio;
-    const bool is_reply =
-        expected.metric == metric::reply_ratio || expected.metric == metric::reply_latency;
-    const bool is_published = expected.metric == metric::messages_published;
-    refuse(expected.reason && expected.metric != metric::drops, "reason",
-           "it with the metric \"drops\" only");
-    refuse(!expected.receiver.empty() && (is_connected || is_reply || is_published), "receiver",
-           "it with metrics of deliveries only");
-    refuse(!expected.topic.empty() && is_connected, "topic", "it with metrics of messages only");
-    refuse(expected.qos && (is_connected || is_reply || is_published), "qos",
-           "it with metrics of deliveries only");
-}
-
 std::optional<text_template> scenario_checker::check_template(
     const std::string& text, template_use use, const std::string& pointer,
     std::span<const generator_names> generators) {

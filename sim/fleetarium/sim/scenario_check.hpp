@@ -42,8 +42,12 @@ private:
 
     void check_broker(const broker_spec& broker, const std::string& pointer);
     void check_network(const network_spec& network, const std::string& pointer);
-    void check_expectation(const expectation_spec& expected, const std::string& pointer);
     void check_client_ids();
+
+    // In scenario_check_expectation.cpp.
+    void check_expectation(const expectation_spec& expected, const std::string& pointer);
+    void check_sampling(const expectation_spec& expected, const std::string& pointer);
+    void check_healing(duration needed, const std::string& pointer);
 
     // In scenario_check_fault.cpp.
     void check_fault(const fault_spec& fault, const std::string& pointer);

@@ -115,6 +115,39 @@ std::vector<field<network_spec>> network_fields() {
     };
 }
 
+std::vector<field<sampling_spec>> sampling_fields(std::string_view until) {
+    using t = sampling_spec;
+    return {
+        make_field<t>("after", word<moment>({"start", "last_fault"}), &t::after,
+                      "From when on its times count: the run's start, or when the last fault is "
+                      "over.",
+                      R"("last_fault")"),
+        make_field<t>("from", duration_from(duration{}), &t::from,
+                      "How long after that it begins to look.", R"("10m")"),
+        make_field<t>(until, optional_of(duration_from(duration{})), &t::until,
+                      "How long after that it looks for the last time; without it, at the end.",
+                      R"("2m")"),
+        make_field<t>("every", optional_of(duration_from(duration(1))), &t::every,
+                      "How often it looks; without it, every thousandth of the run, but not more "
+                      "often than every second; for a backlog to drain, 20 times.",
+                      R"("1s")"),
+    };
+}
+
+const object_type<sampling_spec>& always_type() {
+    static const object_type<sampling_spec> type{
+        "always", "when a bound holds", "The bound holds at every sample.",
+        sampling_fields("until")};
+    return type;
+}
+
+const object_type<sampling_spec>& eventually_type() {
+    static const object_type<sampling_spec> type{
+        "eventually", "by when a bound is kept", "The bound is kept at one sample at least.",
+        sampling_fields("within")};
+    return type;
+}
+
 std::vector<field<expectation_spec>> expectation_fields() {
     using t = expectation_spec;
     std::vector<std::string_view> reasons;
@@ -130,7 +163,9 @@ std::vector<field<expectation_spec>> expectation_fields() {
             "under way at the end. messages_published, messages_delivered, duplicates, drops: "
             "counts. latency: from publishing to delivery. connected_ratio: of all devices, "
             "those connected at the end. reply_ratio: requests answered in time. reply_latency: "
-            "from request to reply.",
+            "from request to reply. publish_rate, delivery_rate: messages a second. backlog: "
+            "messages and deliveries under way; in \"eventually\", of those published before, what "
+            "devices and brokers still hold.",
             R"("latency")", need::required),
         make_field<t>("fleet", name_text(), &t::fleet,
                       "Only messages that this fleet published; for connected_ratio, its devices; "
@@ -150,6 +185,13 @@ std::vector<field<expectation_spec>> expectation_fields() {
                       "The least that is right; a duration for latencies.", "0.999"),
         make_field<t>("max", optional_of(number_or_duration()), &t::max,
                       "The most that is right; a duration for latencies.", R"("250ms")"),
+        make_field<t>("always", optional_of(object_of(always_type())), &t::always,
+                      "Over time, not at the end: at each sample the bound holds, for what "
+                      "happened since the sample before.",
+                      R"({"from": "10m", "every": "1s"})"),
+        make_field<t>("eventually", optional_of(object_of(eventually_type())), &t::eventually,
+                      "Over time, not at the end: the bound comes to be kept in that time.",
+                      R"({"after": "last_fault", "within": "2m"})"),
     };
 }
 
@@ -157,7 +199,8 @@ std::vector<field<expectation_spec>> expectation_fields() {
 
 std::vector<std::string_view> metric_names() {
     return {"delivery_ratio", "messages_published", "messages_delivered", "duplicates",   "drops",
-            "latency",        "connected_ratio",    "reply_ratio",        "reply_latency"};
+            "latency",        "connected_ratio",    "reply_ratio",        "reply_latency",
+            "publish_rate",   "delivery_rate",      "backlog"};
 }
 
 const object_type<broker_spec>& broker_type() {
@@ -175,7 +218,7 @@ const object_type<network_spec>& network_type() {
 const object_type<expectation_spec>& expectation_type() {
     static const object_type<expectation_spec> type{
         "expectation", "an expectation",
-        "What has to be true at the end for the run to succeed: a bound on a metric.",
+        "What has to be true for the run to succeed: a bound on a metric, at the end or over time.",
         expectation_fields()};
     return type;
 }
@@ -211,7 +254,7 @@ const object_type<scenario>& scenario_type() {
                        "What goes wrong, and when.",
                        R"([{"kind": "cut", "fleet": "doors", "at": "10m"}])"),
          make_field<t>("expectations", list_of(object_of(expectation_type())), &t::expectations,
-                       "What has to be true at the end.",
+                       "What has to be true, at the end or over time.",
                        R"([{"metric": "delivery_ratio", "min": 1}])")}};
     return type;
 }

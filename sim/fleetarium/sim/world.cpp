@@ -53,6 +53,7 @@ world::~world() = default;
 world world::from(const scenario& described, const remote_brokers& remote) {
     world made({.seed = described.seed, .ledger = described.ledger});
     made.state_->scenario_name = described.name;
+    made.state_->run_end = instant{} + described.duration;
     for (const network_spec& each : described.networks) {
         made.add_network(each);
     }
@@ -159,6 +160,9 @@ void world::expect(const expectation_spec& expected) {
         state_->accounts.select(expected.topic);
         state_->prepared = false;
     }
+    if (expected.always || expected.eventually) {
+        state_->watch_over_time(expected);
+    }
 }
 
 virtual_broker* world::find_broker(std::string_view name) {
@@ -168,6 +172,12 @@ virtual_broker* world::find_broker(std::string_view name) {
         }
     }
     return nullptr;
+}
+
+void world::for_each_broker(const std::function<void(virtual_broker&)>& visit) {
+    for (const auto& each : state_->brokers) {
+        visit(*each);
+    }
 }
 
 fleet* world::find_fleet(std::string_view name) {
@@ -188,6 +198,10 @@ void world::run_until(instant until) { state_->run_until(until); }
 bool world::run_until(instant until, std::uint64_t events_max) {
     return state_->run_until(until, events_max);
 }
+
+bool world::run_until_failure(instant until) { return state_->run_until_failure(until); }
+
+bool world::has_failed() const { return state_->has_failed(); }
 
 bool world::step() { return state_->step(); }
 

@@ -14,6 +14,7 @@
 #include <fleetarium/sim/world_observer.hpp>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -90,11 +91,14 @@ public:
     /// by events of this instant: run on, be it for no time, to see what comes of it.
     fault_guard begin_fault(const fault_spec& spec);
 
-    /// Makes the report tell apart the messages that an expectation narrows by topic; before the
-    /// first event.
+    /// Makes the report tell apart the messages that an expectation narrows by topic, and looks at
+    /// one over time while the world runs; before the first event. Throws std::invalid_argument
+    /// for times that cannot be.
     void expect(const expectation_spec& expected);
 
     virtual_broker* find_broker(std::string_view name);
+    /// In the order of addition.
+    void for_each_broker(const std::function<void(virtual_broker&)>& visit);
     fleet* find_fleet(std::string_view name);
 
     // Running
@@ -108,6 +112,12 @@ public:
 
     /// The same, but stops after so many events. Returns whether it got to that instant.
     bool run_until(instant until, std::uint64_t events_max);
+
+    /// The same, but stops behind the event with which the ledger finds a violation, or at the
+    /// sample at which an expectation with `always` is broken. Returns whether there is neither.
+    bool run_until_failure(instant until);
+    /// Whether one of these has happened. What only the end shows is not in it.
+    bool has_failed() const;
 
     /// Handles the next event, if there is one; the present is its instant.
     bool step();

@@ -27,20 +27,54 @@ world_state::~world_state() {
 void world_state::run_until(instant until) {
     prepare();
     let_guests_act();
-    while (events.next_time() <= until) {
-        handle_next();
+    for (;;) {
+        while (events.next_time() <= std::min(until, sample_due)) {
+            handle_next();
+        }
+        if (sample_due > until) {
+            break;
+        }
+        take_sample();
     }
     now = std::max(now, until);
+}
+
+bool world_state::run_until_failure(instant until) {
+    prepare();
+    let_guests_act();
+    for (;;) {
+        while (events.next_time() <= std::min(until, sample_due)) {
+            handle_next();
+            if (book != nullptr && book->violation_count() != 0) {
+                return false;
+            }
+        }
+        if (sample_due > until) {
+            break;
+        }
+        take_sample();
+        if (has_failed()) {
+            return false;
+        }
+    }
+    now = std::max(now, until);
+    return !has_failed();
 }
 
 bool world_state::run_until(instant until, std::uint64_t events_max) {
     prepare();
     let_guests_act();
-    for (; events.next_time() <= until; --events_max) {
-        if (events_max == 0) {
-            return false;
+    for (;;) {
+        for (; events.next_time() <= std::min(until, sample_due); --events_max) {
+            if (events_max == 0) {
+                return false;
+            }
+            handle_next();
         }
-        handle_next();
+        if (sample_due > until) {
+            break;
+        }
+        take_sample();
     }
     now = std::max(now, until);
     return true;
@@ -51,6 +85,9 @@ bool world_state::step() {
     let_guests_act();
     if (events.empty()) {
         return false;
+    }
+    while (sample_due < events.next_time()) {
+        take_sample();
     }
     const event next = events.pop();
     now = next.time;
@@ -78,6 +115,32 @@ void world_state::after_event() {
     }
 }
 
+void world_state::take_sample() {
+    now = std::max(now, sample_due);
+    monitor->sample(*this, sample_due);
+    sample_due = monitor->next_due();
+}
+
+void world_state::watch_over_time(const expectation_spec& expected) {
+    if (monitor == nullptr) {
+        monitor = std::make_unique<expectation_monitor>();
+    }
+    monitor->add(expected, run_end);
+    faults_changed();
+}
+
+void world_state::faults_changed() {
+    if (monitor != nullptr) {
+        monitor->set_fault_free_since(faults == nullptr ? instant{} : faults->over_since());
+        sample_due = monitor->next_due();
+    }
+}
+
+bool world_state::has_failed() const {
+    return (book != nullptr && book->violation_count() != 0) ||
+           (monitor != nullptr && monitor->has_failed());
+}
+
 /// Until none has anything to do: what one does may be news to another.
 void world_state::let_guests_act() {
     guests_stirred = false;
@@ -95,7 +158,7 @@ void world_state::handle(const event& next) {
     if (faults != nullptr && faults->holds(next)) {
         return;
     }
-    if (watch != nullptr) {
+    if (watch != nullptr && !carries_void_bytes(next)) {
         watch->see(next);
     }
     ++handled;
@@ -109,6 +172,18 @@ void world_state::handle(const event& next) {
     } else {
         faults->handle(next);
     }
+}
+
+/// Whether bytes arrive for nobody: their link broke while they were under way.
+bool world_state::carries_void_bytes(const event& what) const {
+    if (what.kind() != event_kind::bytes && what.kind() != event_kind::messages) {
+        return false;
+    }
+    if (what.target < first_broker_host) {
+        const device_block& block = blocks[what.target >> block_bits];
+        return block.fleet->generation_of(block, what.target) != what.link;
+    }
+    return what.target < first_client_host && broker_of(what.target).is_unheard(what);
 }
 
 // A million devices do not fit any cache: what an event will touch is asked for while the events
@@ -198,12 +273,14 @@ void world_state::prepare() {
     if (prepared) {
         return;
     }
+    std::uint64_t devices = 0;
     for (const auto& each : fleets) {
         each->prepare();
+        devices += each->spec().count;
     }
     // About a kibibyte a device: fewer than this stay in the second level cache by themselves.
-    constexpr std::size_t blocks_in_cache = 2'048 / devices_per_block;
-    fetches_ahead = blocks.size() > blocks_in_cache;
+    constexpr std::uint64_t devices_in_cache = 2'048;
+    fetches_ahead = devices > devices_in_cache;
     prepared = true;
 }
 
@@ -463,6 +540,9 @@ run_report world_state::report() const {
     }
     if (faults != nullptr) {
         out.faults = faults->report();
+    }
+    if (monitor != nullptr) {
+        out.sampled = monitor->report();
     }
     return out;
 }

@@ -7,6 +7,7 @@
 #include <fleetarium/sim/accounting.hpp>
 #include <fleetarium/sim/client.hpp>
 #include <fleetarium/sim/event.hpp>
+#include <fleetarium/sim/expectation_monitor.hpp>
 #include <fleetarium/sim/fault_engine.hpp>
 #include <fleetarium/sim/fleet.hpp>
 #include <fleetarium/sim/ledger.hpp>
@@ -118,12 +119,22 @@ struct world_state {
         return each.kind() != event_kind::wake && each.kind() != event_kind::fault;
     }
     void run_until(instant until);
+    /// The same, but stops at the first failure; returns whether there is none.
+    bool run_until_failure(instant until);
     /// The same, but stops after that many events; returns whether it got there.
     bool run_until(instant until, std::uint64_t events_max);
     bool step();
     void let_guests_act();
     /// What has to be known before the next event: targets, selections.
     void prepare();
+
+    // Expectations over time
+
+    void watch_over_time(const expectation_spec& expected);
+    /// Faults have begun, ended, or been added.
+    void faults_changed();
+    /// Whether the ledger found a violation so far, or what is always expected does not hold.
+    bool has_failed() const;
 
     // Links, from the client's end. `self` is its host.
 
@@ -194,6 +205,10 @@ struct world_state {
     std::string scenario_name;
     std::unique_ptr<ledger> book;  ///< null: none is kept
     world_observer* observer = nullptr;
+    instant run_end = never;       ///< if it is known
+    /// Between events, at `sample_due`; null: nothing is expected over time.
+    std::unique_ptr<expectation_monitor> monitor;
+    instant sample_due = never;
 
     accounting accounts;
     std::unique_ptr<link_watch> watch;     ///< null: nobody listens to links
@@ -234,7 +249,9 @@ struct world_state {
 
 private:
     void handle(const event& next);
+    bool carries_void_bytes(const event& what) const;
     void handle_next();
+    void take_sample();
     void after_event();
     void prefetch_ahead() const;
     void prefetch_of_device(const event& coming, std::size_t distance) const;
@@ -261,6 +278,8 @@ public:
     const link_end& link() const { return link_; }
     /// Whether it tells the ledger what it sends and receives.
     virtual bool tells_ledger() const { return false; }
+    /// Null if it has none of its own.
+    virtual const client_session* own_session() const { return nullptr; }
     bool has_link() const { return link_.phase() != link_end::phase::idle; }
     void use_network(const network_spec& spec);
 
