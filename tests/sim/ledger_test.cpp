@@ -482,6 +482,29 @@ TEST_CASE("a new subscription gets what is retained, and nothing else", "[ledger
         s.book.turn_ended(0, s.now);
         CHECK(s.verdict() == verdict{invariant::retained, invariant::retained});
     }
+    SECTION("it does, in the turn in which another session ended with the same message") {
+        fleetarium::connect short_lived;
+        s.accept(10, 2, 2, "other", short_lived);
+        s.subscribe(2, "c", {.qos = q1});
+        s.topic = "c";
+        s.arrive(2, q1, true);
+        s.made(kind::queued, 2, q1, false, 2);
+        s.routed(2, q1, 1);
+        s.disconnect(2, 2, "other");
+        ++s.metrics.dropped[static_cast<std::size_t>(broker::drop_reason::session_ended)];
+        s.say({.what = kind::dropped,
+               .session = 2,
+               .topic = "c",
+               .identity = {stage::number(2, q1), s.now},
+               .qos = q1,
+               .why = broker::drop_reason::session_ended,
+               .known = true});
+        s.say({.what = kind::session_ended, .session = 2, .client_id = "other"});
+        s.subscribe(1, "c", {.qos = q0});
+        send_stored(2);
+        s.book.turn_ended(0, s.now);
+        CHECK(s.verdict().empty());
+    }
     SECTION("without RETAIN") {
         s.subscribe(1, "a/b", {.qos = q0});
         send_stored(1);

@@ -170,9 +170,6 @@ void broker_host::close(std::uint32_t connection) {
 
 void broker_host::flush() {
     const instant now = world_.now;
-    if (book() != nullptr) {
-        book()->turn_ended(index(), now);
-    }
     while (auto out = core_.poll_output()) {
         link& to = link_of(out->connection);
         const direction& way = to.by->down;
@@ -198,6 +195,10 @@ void broker_host::flush() {
             post_down(to, way.arrival(to.down, 0, now, key), event_kind::close, 0);
             close(out->connection);
         }
+    }
+    // Only now: what ends with a connection that is closed here belongs to this turn.
+    if (book() != nullptr) {
+        book()->turn_ended(index(), now);
     }
     arm();
 }

@@ -294,6 +294,7 @@ void ledger::judge_turn(broker_model& at, instant now) {
 void ledger::subscribe_asked(broker_index broker, std::uint32_t, std::string_view filter,
                              const subscription_options& options) {
     broker_model& at = *brokers_[broker];
+    at.handed_over.clear();  // what comes now of those messages comes because they are retained
     at.asked_filter = hash_text(filter);
     at.asked_options = options;
 }
