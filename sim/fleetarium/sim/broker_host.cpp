@@ -142,7 +142,12 @@ void broker_host::receive(const event& what) {
     }
     chain_.absorb(event_word(what, hash_of(bytes) + what.origin));
     reading_link_ = from;
-    bytes.for_each_part([&](bytes_view part) { core_.handle_bytes(from, part, what.time); });
+    bytes.for_each_part([&](bytes_view part) {
+        if (book() != nullptr) {
+            book()->heard(index(), from, part, what.time);
+        }
+        core_.handle_bytes(from, part, what.time);
+    });
 
     segment* const left = std::exchange(reading_, nullptr);
     link& source = link_of(from);
@@ -159,6 +164,9 @@ void broker_host::receive(const event& what) {
 }
 
 void broker_host::close(std::uint32_t connection) {
+    if (book() != nullptr) {
+        book()->closed(index(), connection);
+    }
     core_.handle_closed(connection, world_.now);
     link& gone = link_of(connection);
     gone.open = false;
