@@ -343,6 +343,7 @@ void fleet_state::send_connect(const context& at) {
         world_.end_link(at.host, self.link, path_, key_of(at.index), event_kind::close);
         self.connect_at = never;
     }
+    give_up_dropped(at);  // a clean start gives up at once what was in flight
 }
 
 void fleet_state::handle_connack(const context& at, const connack& answer) {

@@ -132,6 +132,9 @@ void ledger::mark_deliveries(broker_model& at, const broker::broker_event& decis
     }
     for (const wanted_mark& each : marks_) {
         if (delivery_model* const made = find(each.session, each.qos)) {
+            // Of two copies one may have been dropped, and nobody knows which.
+            const made_delivery alike{each.session, each.qos};
+            made->blurred = made->blurred || std::count(due_.begin(), due_.end(), alike) > 1;
             made->identifiers +=
                 each.identifier == 0 ? 0 : static_cast<std::uint32_t>(mix64(each.identifier));
             made->retain = made->retain || each.retain;
