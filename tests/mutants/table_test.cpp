@@ -28,6 +28,16 @@ TEST_CASE("mutants are found by their names") {
     CHECK(name_of(mutant::none) == "none");
 }
 
+TEST_CASE("a mutant names one invariant or several") {
+    mutant_description one;
+    one.invariant = "conservation stalled";
+    CHECK(is_convicted_by(one, "conservation"));
+    CHECK(is_convicted_by(one, "stalled"));
+    CHECK_FALSE(is_convicted_by(one, "stall"));
+    CHECK_FALSE(is_convicted_by(one, "conservation stalled"));
+    CHECK_FALSE(is_convicted_by(one, ""));
+}
+
 TEST_CASE("no mutant is on unless it is switched on, and then only that one") {
     for (const mutant_description& one : mutants) {
         CHECK_FALSE(is_on(one.which));

@@ -417,3 +417,45 @@ TEST_CASE("a device pings when it has nothing to say", "[fleet]") {
     CHECK(w.report().fleets[0].connect_attempts == 5);
     CHECK(b.metrics().bytes_received >= 5 * 2 * 359);
 }
+
+TEST_CASE("a subscription with an end is ended then, or as soon as its device is back", "[fleet]") {
+    world w;
+    auto& b = w.add_broker();
+    const bool away = GENERATE(false, true);
+    fleet_spec listeners{.name = "listeners", .count = 2, .clean_start = false};
+    listeners.session_expiry = 100s;
+    listeners.reconnect_delay = always(20s);
+    listeners.subscriptions = {{.filter = "short", .until = 10s}, {.filter = "long"}};
+    w.add_fleet(listeners);
+    auto& speaker = w.add_client("speaker");
+    speaker.connect(b);
+    const auto deliveries = [&] {
+        speaker.publish("short", "x", qos::at_most_once);
+        speaker.publish("long", "x", qos::at_most_once);
+        w.run_for(1s);
+        return all_delivered(w.report()).delivered;
+    };
+    w.run_until(instant{5s});
+    CHECK(deliveries() == 4);
+    if (away) {
+        w.add_fault({.kind = fault_kind::cut, .at = 8s, .fleet = "listeners"});
+    }
+    w.run_until(instant{40s});
+    CHECK(deliveries() == 6);
+    CHECK(w.report().brokers[0].subscriptions == 2);
+    CHECK(w.violations().empty());
+}
+
+TEST_CASE("a device holds no more messages than its bound", "[fleet]") {
+    world w;
+    w.add_broker();
+    fleet_spec meters{.name = "meters", .queue_messages_max = 3, .start = 1min};
+    meters.publications = {
+        {.topic = "m", .period = always(1s), .phase = 500ms, .count = 10,
+         .qos = qos::at_least_once}};
+    w.add_fleet(meters);
+    w.run_until(instant{2min});
+    CHECK(all_published(w.report()).acknowledged == 3);
+    CHECK(all_published(w.report()).queue_full == 7);
+    CHECK(w.violations().empty());
+}

@@ -65,6 +65,7 @@ void broker_core::handle_subscribe(connection_id from, const subscribe& request,
               .connection = from,
               .session = owner,
               .topic = one.filter,
+              .count = identifier,
               .code = code});
     });
     suback answer;

@@ -46,7 +46,8 @@ struct broker_event {
         disconnected,  ///< `code`: of DISCONNECT, whoever sent it, or what it would be in
                        ///< 5.0; `broken` if a rule was; `flag`: the network closed it
         session_ended,
-        subscribed,        ///< `topic` is the filter; `code` is that of SUBACK
+        subscribed,        ///< `topic` is the filter; `code` is that of SUBACK; `count` is the
+                           ///< Subscription Identifier, 0: none
         unsubscribed,      ///< `topic` is the filter; `code` is that of UNSUBACK
         received,          ///< a PUBLISH was taken on under `identity`; `qos` is its own
         repeated,          ///< a PUBLISH repeated a QoS 2 message that is under way

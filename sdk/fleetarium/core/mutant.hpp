@@ -114,7 +114,7 @@ struct mutant_description {
     std::string_view name;
     mutant_side side = mutant_side::broker;
     std::string_view bug;        ///< one sentence
-    std::string_view invariant;  ///< of the ledger, that is to catch it
+    std::string_view invariant;  ///< of the ledger, that is to catch it; several with spaces
     std::string_view statement;  ///< of MQTT, that it breaks; empty where only the text says so
 };
 
@@ -124,7 +124,8 @@ inline constexpr mutant_description mutants[] = {
      "A QoS 2 PUBLISH that is sent again before its PUBREL is delivered again.", "exactly_once",
      "v5/MQTT-4.3.3-10"},
     {mutant::qos2_id_forgotten_after_pubrec, "qos2_id_forgotten_after_pubrec", mutant_side::broker,
-     "PUBREC is sent, but the packet id is not kept.", "exactly_once", "v5/MQTT-4.3.3-10"},
+     "PUBREC is sent, but the packet id is not kept.", "exactly_once receive_maximum",
+     "v5/MQTT-4.3.3-10"},
     {mutant::qos2_ids_forgotten_on_disconnect, "qos2_ids_forgotten_on_disconnect",
      mutant_side::broker,
      "The ids of QoS 2 messages not completed are forgotten with the connection.", "exactly_once",
@@ -137,7 +138,7 @@ inline constexpr mutant_description mutants[] = {
      "stalled", "v5/MQTT-4.3.3-11"},
     {mutant::split_publish_acknowledged_and_lost, "split_publish_acknowledged_and_lost",
      mutant_side::broker, "A PUBLISH that comes in more than one piece is acknowledged and lost.",
-     "responsibility", "v5/MQTT-4.5.0-1"},
+     "responsibility exactly_once", "v5/MQTT-4.5.0-1"},
 
     {mutant::dup_missing_on_resend, "dup_missing_on_resend", mutant_side::broker,
      "A PUBLISH is sent again without DUP.", "resent_as_duplicate", "v5/MQTT-3.3.1-1"},
@@ -151,8 +152,8 @@ inline constexpr mutant_description mutants[] = {
      "A PUBREL not acknowledged is not sent again when the session is resumed.", "stalled",
      "v5/MQTT-4.4.0-1"},
     {mutant::pubrel_never_sent, "pubrel_never_sent", mutant_side::broker,
-     "A QoS 2 delivery counts as completed at PUBREC, and PUBREL is not sent.", "stalled",
-     "v5/MQTT-4.3.3-4"},
+     "A QoS 2 delivery counts as completed at PUBREC, and PUBREL is not sent.",
+     "stalled receive_maximum", "v5/MQTT-4.3.3-4"},
     {mutant::publish_resent_after_pubrec, "publish_resent_after_pubrec", mutant_side::broker,
      "A resumed session sends PUBLISH again where PUBREL is due.", "exactly_once",
      "v5/MQTT-4.3.3-6"},
@@ -167,11 +168,11 @@ inline constexpr mutant_description mutants[] = {
     {mutant::qos0_sent_twice, "qos0_sent_twice", mutant_side::broker,
      "A QoS 0 message goes out twice.", "at_most_once", "v5/MQTT-4.3.1-1"},
     {mutant::qos1_done_when_sent, "qos1_done_when_sent", mutant_side::broker,
-     "A QoS 1 delivery counts as completed when it is written, without PUBACK.", "conservation",
-     "v5/MQTT-4.3.2-3"},
+     "A QoS 1 delivery counts as completed when it is written, without PUBACK.",
+     "conservation receive_maximum", "v5/MQTT-4.3.2-3"},
     {mutant::packet_id_reused_in_flight, "packet_id_reused_in_flight", mutant_side::broker,
      "The packet id is the number of messages in flight plus one, whether it is in use or not.",
-     "packet_id", "v5/MQTT-2.2.1-4"},
+     "packet_id conservation", "v5/MQTT-2.2.1-4"},
     {mutant::queue_order_lost_on_resume, "queue_order_lost_on_resume", mutant_side::broker,
      "A resumed session sends the oldest message of its queue last.", "order", "v5/MQTT-4.6.0-6"},
     {mutant::receive_maximum_ignored, "receive_maximum_ignored", mutant_side::broker,
@@ -210,7 +211,7 @@ inline constexpr mutant_description mutants[] = {
      "Of overlapping subscriptions the last found gives the QoS, not the highest.", "routing",
      "v5/MQTT-3.3.4-2"},
     {mutant::subscription_identifier_lost, "subscription_identifier_lost", mutant_side::broker,
-     "Deliveries lack the Subscription Identifier.", "routing", "v5/MQTT-3.3.4-3"},
+     "Deliveries lack the Subscription Identifier.", "subscription_identifier", "v5/MQTT-3.3.4-3"},
     {mutant::retain_as_published_ignored, "retain_as_published_ignored", mutant_side::broker,
      "Forwarded messages have RETAIN 0 in spite of Retain As Published.", "retained",
      "v5/MQTT-3.3.1-13"},
@@ -263,8 +264,8 @@ inline constexpr mutant_description mutants[] = {
     {mutant::session_kept_after_expiry, "session_kept_after_expiry", mutant_side::broker,
      "Sessions never expire.", "session_lifetime", "v5/MQTT-4.1.0-2"},
     {mutant::clean_start_keeps_session, "clean_start_keeps_session", mutant_side::broker,
-     "Clean Start answers Session Present 0, and the old session goes on.", "session_lifetime",
-     "v5/MQTT-3.1.2-4"},
+     "Clean Start answers Session Present 0, and the old session goes on.",
+     "session_lifetime session_present", "v5/MQTT-3.1.2-4"},
     {mutant::take_over_leaves_old_connection, "take_over_leaves_old_connection",
      mutant_side::broker, "The connection that another takes over is not closed.", "take_over",
      "v5/MQTT-3.1.4-3"},
@@ -300,11 +301,11 @@ inline constexpr mutant_description mutants[] = {
      "A PUBREL not acknowledged is not sent again when the session is resumed.", "stalled",
      "v5/MQTT-4.4.0-1"},
     {mutant::client_pubrel_never_sent, "client_pubrel_never_sent", mutant_side::client,
-     "A QoS 2 message counts as completed at PUBREC, and PUBREL is not sent.", "stalled",
-     "v5/MQTT-4.3.3-4"},
+     "A QoS 2 message counts as completed at PUBREC, and PUBREL is not sent.",
+     "stalled receive_maximum", "v5/MQTT-4.3.3-4"},
     {mutant::client_qos1_done_when_sent, "client_qos1_done_when_sent", mutant_side::client,
-     "A QoS 1 message counts as completed when it is written, without PUBACK.", "conservation",
-     "v5/MQTT-4.3.2-3"},
+     "A QoS 1 message counts as completed when it is written, without PUBACK.",
+     "conservation receive_maximum", "v5/MQTT-4.3.2-3"},
     {mutant::client_keeps_state_of_lost_session, "client_keeps_state_of_lost_session",
      mutant_side::client,
      "After Session Present 0 the client goes on with what the old session had in flight.",
@@ -329,6 +330,18 @@ constexpr std::string_view name_of(mutant which) {
 
 constexpr mutant_side side_of(mutant which) {
     return mutants[static_cast<std::size_t>(which) - 1].side;
+}
+
+/// Whether an invariant is among those that are to catch a mutant.
+constexpr bool is_convicted_by(const mutant_description& one, std::string_view invariant) {
+    for (std::string_view rest = one.invariant; !rest.empty();) {
+        const std::size_t end = rest.find(' ');
+        if (rest.substr(0, end) == invariant) {
+            return true;
+        }
+        rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
+    }
+    return false;
 }
 
 /// The mutant of a name; none if there is no such.

@@ -61,6 +61,10 @@ public:
         }
     }
 
+    const publisher_counts& counts_of(source which) const {
+        return selections_[0].rows[which].publisher;
+    }
+
     // Deliveries
 
     template <class Change>

@@ -142,7 +142,12 @@ void broker_host::receive(const event& what) {
     }
     chain_.absorb(event_word(what, hash_of(bytes) + what.origin));
     reading_link_ = from;
-    bytes.for_each_part([&](bytes_view part) { core_.handle_bytes(from, part, what.time); });
+    bytes.for_each_part([&](bytes_view part) {
+        if (book() != nullptr) {
+            book()->heard(index(), from, part, what.time);
+        }
+        core_.handle_bytes(from, part, what.time);
+    });
 
     segment* const left = std::exchange(reading_, nullptr);
     link& source = link_of(from);
@@ -159,6 +164,9 @@ void broker_host::receive(const event& what) {
 }
 
 void broker_host::close(std::uint32_t connection) {
+    if (book() != nullptr) {
+        book()->closed(index(), connection);
+    }
     core_.handle_closed(connection, world_.now);
     link& gone = link_of(connection);
     gone.open = false;
@@ -171,9 +179,6 @@ void broker_host::close(std::uint32_t connection) {
 
 void broker_host::flush() {
     const instant now = world_.now;
-    if (book() != nullptr) {
-        book()->turn_ended(index(), now);
-    }
     while (auto out = core_.poll_output()) {
         link& to = link_of(out->connection);
         const direction& way = to.by->down;
@@ -199,6 +204,10 @@ void broker_host::flush() {
             post_down(to, way.arrival(to.down, 0, now, key), event_kind::close, 0);
             close(out->connection);
         }
+    }
+    // Only now: what ends with a connection that is closed here belongs to this turn.
+    if (book() != nullptr) {
+        book()->turn_ended(index(), now);
     }
     arm();
 }

@@ -64,6 +64,9 @@ void fleet_state::wake(const context& at) {
         client_event learned = self.session.handle_timeout(now);
         handle_event(at, learned, nullptr);
     }
+    if (now >= next_subscription_end(self)) {
+        end_subscriptions(at);
+    }
     if (now >= self.connect_at && may_connect(self)) {
         open_link(at);
     }
@@ -77,6 +80,7 @@ void fleet_state::wake(const context& at) {
 instant fleet_state::next_due(const context& at) const {
     device& self = at.self;
     instant due = std::min(self.session.poll_timeout(), self.coverage_change);
+    due = std::min(due, next_subscription_end(self));
     if (may_connect(self)) {
         due = std::min(due, self.connect_at);
     }
@@ -346,6 +350,7 @@ void fleet_state::send_connect(const context& at) {
         world_.end_link(at.host, self.link, path_, key_of(at.index), event_kind::close);
         self.connect_at = never;
     }
+    give_up_dropped(at);  // a clean start gives up at once what was in flight
 }
 
 void fleet_state::handle_connack(const context& at, const connack& answer) {
@@ -368,8 +373,11 @@ void fleet_state::handle_connack(const context& at, const connack& answer) {
             extras.session_since = world_.now;
         }
     }
+    at.self.subscriptions_ended = 0;
     if (answer.session_present) {
         ++counts_.sessions_resumed;
+        // Those of before too: whether the broker has had that UNSUBSCRIBE is not known.
+        end_subscriptions(at);
     } else {
         at.self.last_packet_id = 0;
         send_subscriptions(at);
@@ -385,6 +393,11 @@ void fleet_state::send_subscriptions(const context& at) {
     std::vector<std::string> filters(subscriptions_.size());
     std::vector<subscription_request> requests;
     std::vector<bool> done(subscriptions_.size());
+    std::uint16_t& ended = at.self.subscriptions_ended;
+    for (; ended < subscription_ends_.size() && subscription_ends_[ended].at <= world_.now;
+         ++ended) {
+        done[subscription_ends_[ended].which] = true;
+    }
     for (std::size_t first = 0; first < subscriptions_.size(); ++first) {
         if (done[first]) {
             continue;
@@ -408,6 +421,31 @@ void fleet_state::send_subscriptions(const context& at) {
             counts_.subscriptions_refused += requests.size();
         }
     }
+    arm(at, next_subscription_end(at.self));
+}
+
+/// Of the next one whose time is over, where it can be told to the broker.
+instant fleet_state::next_subscription_end(const device& of) const {
+    return of.subscriptions_ended < subscription_ends_.size() && of.session.is_connected()
+               ? subscription_ends_[of.subscriptions_ended].at
+               : never;
+}
+
+void fleet_state::end_subscriptions(const context& at) {
+    std::vector<std::string> filters;
+    while (next_subscription_end(at.self) <= world_.now) {
+        const std::size_t which = subscription_ends_[at.self.subscriptions_ended++].which;
+        render(subscriptions_[which].filter, at.index, filters.emplace_back());
+    }
+    if (!filters.empty()) {
+        const std::vector<std::string_view> named(filters.begin(), filters.end());
+        fleetarium::unsubscribe request;
+        request.filters = topic_filters(named);
+        if (at.self.session.unsubscribe(request, world_.now).has_error()) {
+            counts_.subscriptions_refused += filters.size();
+        }
+    }
+    arm(at, next_subscription_end(at.self));
 }
 
 void fleet_state::handle_event(const context& at, client_event& learned, segment* identities) {

@@ -81,6 +81,9 @@ void fleet_state::drop_link(const context& at) {
     }
     ++counts_.links_cut;
     world_.sent_log.clear();
+    if (book() != nullptr && self.link.phase() == link_end::phase::open) {
+        book()->left(at.host, broker_index(), self.link.connection);
+    }
     self.link.set_phase(link_end::phase::idle);
     self.link.generation = (self.link.generation + 1) & link_mask;
     link_ended(at);

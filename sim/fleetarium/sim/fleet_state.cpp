@@ -45,6 +45,7 @@ void check(const fleet_spec& spec) {
             spec, "session_expiry is whole seconds, or for_ever");
     require(spec.receive_maximum != std::uint16_t{0}, spec, "receive_maximum is 1 or more");
     require(spec.maximum_packet_size != std::uint32_t{0}, spec, "maximum_packet_size is 1 or more");
+    require(spec.queue_messages_max != std::uint32_t{0}, spec, "queue_messages_max is 1 or more");
     require(spec.start >= duration{} && spec.ramp_up >= duration{}, spec,
             "start and ramp_up are not negative");
     require(!spec.will || is_seconds(spec.will->delay, 0xFFFF'FFFF), spec,
@@ -86,6 +87,8 @@ fleet_state::fleet_state(world_state& world, const fleet_spec& spec, std::uint32
     // Real devices publish to few topics; an alias table of their own on both sides would cost
     // more memory than all else that a device needs.
     options_.use_topic_aliases = false;
+    options_.queue_messages_max =
+        spec_.queue_messages_max.value_or(options_.queue_messages_max);
     compile();
     world.require_room(spec_.count,
                        publications_.size() + replies_.size() + (will_topic_ ? 1u : 0u) +
@@ -161,7 +164,14 @@ void fleet_state::compile() {
     for (const subscription_spec& each : spec_.subscriptions) {
         subscriptions_.push_back({&each, make_text(each.filter, template_use::topic)});
         keeps_retain_ = keeps_retain_ || each.retain_as_published;
+        if (each.until) {
+            subscription_ends_.push_back(
+                {saturating_add(added_at_, *each.until), subscriptions_.size() - 1});
+        }
     }
+    std::stable_sort(
+        subscription_ends_.begin(), subscription_ends_.end(),
+        [](const subscription_end& a, const subscription_end& b) { return a.at < b.at; });
     if (spec_.will) {
         will_topic_ = make_text(spec_.will->topic, template_use::topic);
         will_payload_ = make_text(spec_.will->payload, template_use::topic);
@@ -397,6 +407,33 @@ fleet_report fleet_state::report(run_report& all) const {
         count_open_requests(all);
     }
     return out;
+}
+
+void fleet_state::for_each_lost(
+    const std::function<void(std::string_view name, std::uint64_t count)>& visit) const {
+    if (remote_ != nullptr) {
+        return;
+    }
+    std::vector<std::uint64_t> held(world_.accounts.source_count());
+    for (std::uint32_t i = 0; i < spec_.count; ++i) {
+        at(i).session.state().outbound.for_each([&](const delivery& each) {
+            ++held[message_number::source_of(each.message->identity().number)];
+        });
+    }
+    const auto look_at = [&](accounting::source which, enum qos qos) {
+        const publisher_counts& counts = world_.accounts.counts_of(which);
+        const std::uint64_t gone = counts.acknowledged + counts.queue_full + counts.rejected +
+                                   counts.expired + counts.session_ended;
+        if (qos != qos::at_most_once && counts.published != gone + held[which]) {
+            visit(world_.accounts.about(which).name, counts.published - gone - held[which]);
+        }
+    };
+    for (const publication& each : publications_) {
+        look_at(each.source, each.spec->qos);
+    }
+    for (const reply& each : replies_) {
+        look_at(each.source, each.spec->qos);
+    }
 }
 
 /// Requests whose time is over without a reply, but which nobody has looked at since.

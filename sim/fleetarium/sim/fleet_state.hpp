@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <new>
 #include <optional>
@@ -83,6 +84,7 @@ struct device {
     bool counted = false;              ///< among the connected ones of its fleet
     std::uint8_t outages = 0;          ///< faults that keep it without power
     bool forgot = false;               ///< its session, when the power went: it begins anew
+    std::uint16_t subscriptions_ended = 0;  ///< of those with an end, in its session, by time
 
     explicit device(const client_options& options) : session(options) {}
 };
@@ -108,6 +110,10 @@ public:
     void add_to(trace_hash& sum) const;
     std::uint64_t own_trace_hash() const;
     fleet_report report(run_report& all) const;
+    /// Calls for each publication or reply of QoS 1 or 2 of which `count` messages are nowhere:
+    /// taken on, but neither acknowledged nor given up nor held by a device. Linear in devices.
+    void for_each_lost(
+        const std::function<void(std::string_view name, std::uint64_t count)>& visit) const;
 
     /// Finds target fleets; learns what selections match.
     void prepare();
@@ -156,6 +162,11 @@ private:
     struct subscription_text {
         const subscription_spec* spec;
         text filter;
+    };
+    /// The time for which one of the subscriptions is meant is over.
+    struct subscription_end {
+        instant at;
+        std::size_t which;
     };
     struct reply {
         const reply_spec* spec;
@@ -207,6 +218,8 @@ private:
     static device_extras& extras_of(device& self);
     void send_connect(const context& at);
     void send_subscriptions(const context& at);
+    void end_subscriptions(const context& at);
+    instant next_subscription_end(const device& of) const;
     void end_link(const context& at, event_kind how);
     void link_ended(const context& at);
     void schedule_connect(const context& at);
@@ -294,6 +307,7 @@ private:
     std::optional<sparkplug_content> will_sparkplug_;
     std::vector<publication> publications_;
     std::vector<subscription_text> subscriptions_;
+    std::vector<subscription_end> subscription_ends_;  // by time
     std::vector<reply> replies_;
     accounting::source will_source_ = 0;
     bool has_requests_ = false;

@@ -43,7 +43,7 @@ namespace fleetarium::sim::detail {
 /// the broker's router nor the sessions' tables. It changes nothing and draws nothing: traces are
 /// the same with and without it.
 ///
-/// Memory: about 150 bytes a session, 40 a subscription, 40 a delivery or publication under way,
+/// Memory: about 180 bytes a session, 40 a subscription, 50 a delivery or publication under way,
 /// 24 a flow (bounded by flows_max). Time: a few table look-ups for each message.
 /// Thread rule: one thread at a time.
 class ledger {
@@ -63,6 +63,12 @@ public:
         virtual void for_each_held(
             broker_index broker, broker::session_index session,
             const std::function<void(std::uint64_t number, enum qos)>& visit) = 0;
+        /// How many QoS 2 messages of its client a session has received and not seen released.
+        virtual std::size_t unreleased(broker_index broker, broker::session_index session) = 0;
+        /// Calls for each fleet's publication or reply of QoS 1 or 2 of which devices have taken
+        /// on more messages, by `count`, than they have seen acknowledged, given up, or hold.
+        virtual void for_each_lost(
+            const std::function<void(std::string_view name, std::uint64_t count)>& visit) = 0;
         virtual const broker::broker_metrics& metrics_of(broker_index broker) = 0;
         virtual std::string name_of(host_id host) = 0;
     };
@@ -76,6 +82,10 @@ public:
 
     /// `observed`: the client tells the ledger what it receives.
     void opened(broker_index broker, std::uint32_t connection, host_id host, bool observed);
+    /// Bytes have come.
+    void heard(broker_index broker, std::uint32_t connection, bytes_view bytes, instant now);
+    /// The broker's end of a link is closed, by whichever side.
+    void closed(broker_index broker, std::uint32_t connection);
     void connect_asked(broker_index broker, std::uint32_t connection, const connect& request);
     /// CONNECT is hidden in an exchange of its own: the ledger does not know what it asked for.
     void authenticates_otherwise(broker_index broker, std::uint32_t connection);
@@ -107,6 +117,10 @@ public:
 
     // Clients; `connection` is the broker's number of the present link
 
+    /// Bytes go out.
+    void spoke(host_id host, broker_index broker, std::uint32_t connection, instant now);
+    /// The client has done with the link.
+    void left(host_id host, broker_index broker, std::uint32_t connection);
     void publish_sent(host_id host, broker_index broker, std::uint32_t connection,
                       std::uint64_t number, instant now);
     void publish_acknowledged(host_id host, std::uint64_t number, instant now);
@@ -172,15 +186,26 @@ private:
         bool is_v3 : 1 = false;
         bool lifetime_known : 1 = false;
         bool had_retain_as_published : 1 = false;
+        bool told_anew : 1 = false;   // its client has learnt that it began anew
         bool may_repeat : 1 = false;  // a message may come by several subscriptions
         bool unordered : 1 =
             false;  // by a QoS 0 message that was handed over, or stored and queued
     };
 
+    /// How far the packet that is coming in has got.
+    struct frame_progress {
+        std::uint32_t left = 0;   // bytes of its body to come
+        std::uint8_t header = 0;  // bytes of its fixed header so far; 0: between packets
+    };
+
     struct connection_model {
+        instant heard{};        // when the newest packet was whole
+        instant spoke = never;  // when its client last sent, from CONNACK on
         std::uint32_t session = broker::no_session;
         host_id host = 0;
-        std::uint32_t sent = 0;  // PUBLISHes, modulo 2^32
+        frame_progress frame;
+        std::uint16_t keep_alive = 0;  // seconds; 0: none
+        std::uint32_t sent = 0;        // PUBLISHes, modulo 2^32
         std::uint32_t received = 0;
         std::uint32_t farewell_expiry = 0;
         reason_code farewell = reason_code::success;
@@ -188,12 +213,17 @@ private:
         bool observed : 1 = false;
         bool said_farewell : 1 = false;
         bool farewell_has_expiry : 1 = false;
+        bool left : 1 = false;    // its client has done with it
+        bool closed : 1 = false;  // the broker's end of it
     };
 
     struct will_model {
-        std::uint64_t topic = 0;  // hash
+        std::uint64_t topic = 0;    // hash
+        std::uint64_t payload = 0;  // hash
         duration delay{};
         instant due = never;  // set when the connection has ended
+        enum qos qos = qos::at_most_once;
+        bool retain = false;
     };
 
     /// What a CONNECT asked for, until it is answered.
@@ -203,12 +233,16 @@ private:
         std::uint32_t expiry_interval = 0;
         std::uint16_t receive_maximum = 65'535;
         std::uint16_t publish_maximum = 65'535;
+        std::uint16_t keep_alive = 0;
         bool clean_start = false;
         bool is_v3 = false;
         bool known = false;
         bool has_will = false;
         will_model will;
     };
+
+    /// No Message Expiry Interval.
+    static constexpr std::uint32_t no_interval = 0xFFFF'FFFF;
 
     struct delivery_model {
         std::uint64_t number = 0;  // with the delivery's QoS
@@ -218,12 +252,20 @@ private:
         std::uint16_t due = 0;        // copies: more than one where subscriptions overlap
         std::uint16_t sent = 0;
         std::uint16_t received = 0;
-        std::uint32_t epoch = 0;  // of the session, when last sent
+        std::uint32_t epoch = 0;               // of the session, when last sent
+        std::uint32_t identifiers = 0;         // of its subscriptions: the sum of their hashes
+        std::uint32_t interval = no_interval;  // seconds left when it was last sent
         std::uint8_t broker = 0;
         bool stored : 1 = false;     // it was retained when the subscription was made
         bool unordered : 1 = false;  // handed over by another member
         bool several : 1 = false;    // there was more than one copy: which is which is not known
         bool excused : 1 = false;    // its receiver has lost its memory
+        bool shared : 1 = false;     // came by a shared subscription
+        bool retain : 1 = false;     // it is to have RETAIN, as published
+        bool blurred : 1 = false;    // nobody knows which of several subscriptions it is for
+
+        /// Whether it was routed by subscriptions that are known.
+        bool is_plain() const { return !stored && !unordered && !several && !blurred; }
     };
 
     struct publish_model {
@@ -255,6 +297,19 @@ private:
         enum qos qos;
         std::uint64_t number;
         friend auto operator<=>(const retained_delivery&, const retained_delivery&) = default;
+    };
+    /// What a subscription that matches wants said in the delivery.
+    struct wanted_mark {
+        session_index session;
+        enum qos qos;
+        std::uint32_t identifier;  // 0: none
+        bool retain;
+        bool shared;
+    };
+    /// A delivery that a member of a group has left behind.
+    struct orphan {
+        session_index session;
+        std::uint64_t number;  // of the message
     };
     struct shared_candidate {
         std::uint64_t filter;
@@ -297,32 +352,54 @@ private:
         std::vector<retained_delivery> retained_made;
         std::vector<session_index> retained_excused;  // too much to look through
         std::vector<std::uint64_t> handed_over;       // messages that members left behind
+        std::vector<orphan> orphans;                  // of them, those that nobody has got yet
+        std::vector<std::uint32_t> taken_over;        // connections that are to be closed
+
+        // The will in hand, between `will_published` and the message
+        bool will_in_hand = false;
+        host_id will_of = 0;
+        will_model published_will;
 
         broker::broker_metrics counted;
     };
 
-    // ledger.cpp: messages
+    // ledger_publishing.cpp
+    void end_publish(publish_model& ending);
+
+    // ledger_deliveries.cpp
+    delivery_model* delivery_of(broker_model& at, const broker::broker_event& decision,
+                                std::string_view complaint);
     void note_delivery(broker_model& at, const broker::broker_event& decision, std::uint16_t sent);
     void note_sent(broker_model& at, const broker::broker_event& decision);
     void note_dropped(broker_model& at, const broker::broker_event& decision);
+    void note_dropped_known(broker_model& at, const broker::broker_event& decision);
     void note_acknowledged(broker_model& at, const broker::broker_event& decision);
+    void open_window(session_model& to, delivery_model& sent, std::string_view topic, instant now);
+    void end_copy(broker_model& at, delivery_model& ending, bool received);
+
+    // ledger_receiving.cpp
     void judge_reception(broker_model& at, session_model& to, connection_model& by, host_id host,
                          const publish& message, const message_identity& identity, instant now);
     void judge_flow(const broker_model& at, const session_model& to, const publish& message,
                     std::uint64_t number, host_id host, instant now);
+    void judge_marks(const session_model& to, const delivery_model& known, const publish& message,
+                     host_id host, instant now);
     void judge_repeat(delivery_model& known, const publish& message, host_id host, instant now);
     void judge_first(const session_model& to, const delivery_model& known, const publish& message,
                      host_id host, instant now);
     void take_packet_id(broker_model& at, delivery_model& known, std::uint16_t packet_id,
                         host_id host, std::string_view topic, instant now);
-    void open_window(session_model& to, delivery_model& sent, std::string_view topic, instant now);
-    void end_copy(broker_model& at, delivery_model& ending, bool received);
 
     // ledger_routing.cpp
     void note_received(broker_model& at, const broker::broker_event& decision);
+    void judge_plain(broker_model& at, const broker::broker_event& decision);
     void judge_routing(broker_model& at, const broker::broker_event& decision);
     void explain_routing(broker_model& at, const broker::broker_event& decision);
     void judge_shared(broker_model& at, const broker::broker_event& decision);
+    void judge_group(broker_model& at, const broker::broker_event& decision,
+                     std::span<const shared_candidate> group, std::span<const made_delivery> extra);
+    void mark_deliveries(broker_model& at, const broker::broker_event& decision);
+    void expect_heir(broker_model& at, const broker::broker_event& decision);
     void find_due(broker_model& at, const broker::broker_event& decision);
     void keep_retained(broker_model& at, const broker::broker_event& decision);
     void note_subscribed(broker_model& at, const broker::broker_event& decision);
@@ -336,11 +413,28 @@ private:
     void note_disconnected(broker_model& at, const broker::broker_event& decision);
     void note_session_ended(broker_model& at, const broker::broker_event& decision);
     void note_will(broker_model& at, const broker::broker_event& decision);
+    void judge_will(broker_model& at, const publish& message, std::uint64_t number, instant now);
     bool session_end_is_due(const broker_model& at, const session_model& of, instant now) const;
 
+    // ledger_liveness.cpp
+    bool is_cut_off_late(const connection_model& by, instant now) const;
+    void judge_cut_off(const connection_model& by, host_id host, instant now);
+    void judge_closed(broker_model& at, instant now);
+
     // ledger_audit.cpp
+    void audit_session(broker_model& at, session_index which, oracle& knows, instant now,
+                       ledger_table<std::uint32_t>& open, ledger_table<std::uint16_t>& held,
+                       std::vector<finding>& found);
     void audit(oracle& knows, instant now, std::vector<finding>& found);
     void audit_metrics(oracle& knows, instant now, std::vector<finding>& found);
+
+    /// Whether a count comes after another one, in a ring of 24 bits.
+    static bool is_ahead(std::uint32_t count, std::uint32_t last) {
+        const std::uint32_t distance = (count - last) & message_number::count_mask;
+        return distance != 0 && distance <= message_number::count_mask / 2;
+    }
+    static constexpr std::uint64_t side_down = 1;
+    static constexpr std::uint64_t side_up = 2;
 
     session_model& session_of(broker_model& at, session_index index);
     session_model* find_session(broker_model& at, session_index index);
@@ -376,6 +470,7 @@ private:
 
     // Scratch memory
     std::vector<made_delivery> due_;
+    std::vector<wanted_mark> marks_;
     std::vector<shared_candidate> shared_;
 };
 

@@ -8,6 +8,13 @@
 
 namespace fleetarium::sim::detail {
 
+namespace {
+
+/// The receiver of what concerns no single client.
+constexpr host_id nobody = first_client_host - 1;
+
+}  // namespace
+
 ledger_report ledger::report(oracle& knows, instant now) {
     std::vector<finding> found;
     audit(knows, now, found);
@@ -31,7 +38,9 @@ ledger_report ledger::report(oracle& knows, instant now) {
         ledger_violation& made = out.violations.emplace_back();
         made.broken = each.broken;
         made.at = each.at;
-        made.receiver = each.receiver == 0 && each.number == 0 ? "" : knows.name_of(each.receiver);
+        made.receiver = each.receiver == nobody || (each.receiver == 0 && each.number == 0)
+                            ? ""
+                            : knows.name_of(each.receiver);
         if (each.number != 0) {
             made.publisher = knows.name_of(message_number::host_of(each.number));
             made.message = message_number::count_of(each.number);
@@ -48,40 +57,65 @@ ledger_report ledger::report(oracle& knows, instant now) {
     return out;
 }
 
+void ledger::audit_session(broker_model& at, session_index which, oracle& knows, instant now,
+                           ledger_table<std::uint32_t>& open, ledger_table<std::uint16_t>& held,
+                           std::vector<finding>& found) {
+    const session_model& of = at.sessions[which];
+    const auto blame = [&](invariant broken, std::uint64_t number, std::string what) {
+        found.push_back({broken, now, number, of.host, {}, std::move(what)});
+    };
+    if (of.lifetime_known && of.expires_at < now) {
+        blame(invariant::session_lifetime, 0, "the session is there after its expiry interval");
+    }
+    knows.for_each_held(at.index, which, [&](std::uint64_t number, enum qos qos) {
+        const std::uint64_t as_delivered = message_number::with_qos(number, qos);
+        const std::uint64_t key = delivery_key(at, which, as_delivered);
+        if (deliveries_.find(key) == nullptr) {
+            blame(invariant::conservation, as_delivered,
+                  "the broker holds a delivery that has ended");
+        }
+        ++*held.insert(key).first;
+    });
+    if (of.connection == broker::no_connection || !of.observed) {
+        return;
+    }
+    const connection_model& by = at.connections[of.connection];
+    if (is_cut_off_late(by, now)) {
+        blame(invariant::keep_alive, 0,
+              "it has been silent for more than one and a half times its Keep Alive, and is still "
+              "connected");
+    }
+    if (!knows.is_silent(at.index, of.connection, of.host)) {
+        return;
+    }
+    if (by.sent != by.received) {
+        blame(invariant::conservation, 0,
+              "of " + std::to_string(by.sent) + " messages sent on its connection, " +
+                  std::to_string(by.received) + " have come, and none is on the way");
+    }
+    const std::uint32_t* const owed = open.find(mix64(of.host + 1));
+    if (knows.unreleased(at.index, which) > (owed == nullptr ? 0 : *owed)) {
+        blame(invariant::stalled, 0,
+              "the broker waits for PUBREL, but this client has done with the message");
+    }
+}
+
 void ledger::audit(oracle& knows, instant now, std::vector<finding>& found) {
     ledger_table<std::uint16_t> held;
     const auto blame = [&](invariant broken, std::uint64_t number, host_id host, std::string what) {
         found.push_back({broken, now, number, host, {}, std::move(what)});
     };
+    ledger_table<std::uint32_t> open;  // QoS 2 messages that the broker has had, by publisher
+    publishes_.for_each([&](std::uint64_t, const publish_model& each) {
+        if (each.received && message_number::qos_of(each.number) == qos::exactly_once) {
+            ++*open.insert(mix64(message_number::host_of(each.number) + 1)).first;
+        }
+    });
     for (const auto& each : brokers_) {
         broker_model& at = *each;
         for (session_index i = 0; i < at.sessions_end; ++i) {
-            const session_model& of = at.sessions[i];
-            if (!of.alive) {
-                continue;
-            }
-            if (of.lifetime_known && of.expires_at < now) {
-                blame(invariant::session_lifetime, 0, of.host,
-                      "the session is there after its expiry interval");
-            }
-            knows.for_each_held(at.index, i, [&](std::uint64_t number, enum qos qos) {
-                const std::uint64_t as_delivered = message_number::with_qos(number, qos);
-                const std::uint64_t key = delivery_key(at, i, as_delivered);
-                if (deliveries_.find(key) == nullptr) {
-                    blame(invariant::conservation, as_delivered, of.host,
-                          "the broker holds a delivery that has ended");
-                }
-                ++*held.insert(key).first;
-            });
-            const bool connected = of.connection != broker::no_connection;
-            if (!connected || !of.observed || !knows.is_silent(at.index, of.connection, of.host)) {
-                continue;
-            }
-            const connection_model& by = at.connections[of.connection];
-            if (by.sent != by.received) {
-                blame(invariant::conservation, 0, of.host,
-                      "of " + std::to_string(by.sent) + " messages sent on its connection, " +
-                          std::to_string(by.received) + " have come, and none is on the way");
+            if (at.sessions[i].alive) {
+                audit_session(at, i, knows, now, open, held, found);
             }
         }
         at.wills.for_each([&](std::uint64_t client, const will_model& one) {
@@ -92,6 +126,12 @@ void ledger::audit(oracle& knows, instant now, std::vector<finding>& found) {
             }
         });
     }
+    knows.for_each_lost([&](std::string_view name, std::uint64_t count) {
+        found.push_back({invariant::conservation, now, 0, nobody, std::string(name),
+                         std::to_string(count) +
+                             " of these messages that devices took on were neither acknowledged "
+                             "nor given up, and nobody holds them"});
+    });
 
     ledger_table<bool> told;  // sessions that have been named
     deliveries_.for_each([&](std::uint64_t key, const delivery_model& each) {

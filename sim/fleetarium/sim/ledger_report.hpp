@@ -16,7 +16,7 @@ namespace fleetarium::sim {
 /// ledger, message by message, from what clients and brokers do; statements are those of MQTT.
 enum class invariant : std::uint8_t {
     /// What a broker has acknowledged to a publisher it has taken on, and a client tells no
-    /// publisher otherwise. [v5/MQTT-4.3.2-4], [v5/MQTT-4.3.3-8]
+    /// publisher otherwise. [v5/MQTT-4.3.2-4], [v5/MQTT-4.3.2-5], [v5/MQTT-4.3.3-8]
     responsibility,
     /// A message taken on goes to every session with a matching subscription, at the lower of
     /// both QoS, and to no other. [v5/MQTT-4.5.0-1], [v5/MQTT-3.3.4-2], [v5/MQTT-3.8.4-8]
@@ -26,10 +26,13 @@ enum class invariant : std::uint8_t {
     dollar_topics,
     /// Nobody gets its own message by a subscription with No Local. [v5/MQTT-3.8.3-3]
     no_local,
-    /// A shared subscription gets a message once, by one of its members. [v5/MQTT-4.8.2-3]
+    /// A shared subscription gets a message once, by one of its members: one that is connected, if
+    /// any is; and what a member leaves behind when its session ends goes to another one.
+    /// [v5/MQTT-4.8.2-3], section 4.8.2 (the rest is this broker's promise, or a SHOULD)
     shared_once,
     /// Each delivery due ends in exactly one of delivered, expired, dropped with a reason, session
-    /// ended; until then somebody holds it. [v5/MQTT-4.3.2-3], [v5/MQTT-4.3.3-3]
+    /// ended; until then somebody holds it. So it is with what a client has taken on to publish.
+    /// [v5/MQTT-4.3.2-3], [v5/MQTT-4.3.2-5], [v5/MQTT-4.3.3-3]
     conservation,
     /// QoS 0 arrives at most once. [v5/MQTT-4.3.1-1]
     at_most_once,
@@ -42,19 +45,31 @@ enum class invariant : std::uint8_t {
     /// [v5/MQTT-4.6.0-1], [v5/MQTT-4.6.0-5], [v5/MQTT-4.6.0-6]
     order,
     /// A new subscription gets the retained message of each topic that it matches, the newest one
-    /// and no other, with RETAIN, as its Retain Handling says; other messages carry no RETAIN
-    /// unless it was asked for. [v5/MQTT-3.3.1-5] to [v5/MQTT-3.3.1-12]
+    /// and no other, with RETAIN, as its Retain Handling says; other messages carry RETAIN if
+    /// their publisher set it and the subscription asked for it, and only then.
+    /// [v5/MQTT-3.3.1-5] to [v5/MQTT-3.3.1-13]
     retained,
-    /// A will is published once, when its delay or its session is over, and not if its client said
-    /// DISCONNECT 0x00 or came back before. [v5/MQTT-3.1.2-8], [v5/MQTT-3.1.2-10],
-    /// [v5/MQTT-3.14.4-3]
+    /// A delivery names the identifiers of the subscriptions that it is for, and no others.
+    /// [v5/MQTT-3.3.4-3], [v5/MQTT-3.3.4-4]
+    subscription_identifier,
+    /// A will is published once and as it was left, when its delay or its session is over, and not
+    /// if its client said DISCONNECT 0x00 or came back before. [v5/MQTT-3.1.2-8],
+    /// [v5/MQTT-3.1.2-10], [v5/MQTT-3.1.2-15], [v5/MQTT-3.14.4-3]
     will,
-    /// Session Present tells whether there was a session to resume. [v5/MQTT-3.2.2-2],
-    /// [v5/MQTT-3.2.2-3]
+    /// Session Present tells whether there was a session to resume; a client that learns that there
+    /// was none goes on with nothing of it. [v5/MQTT-3.2.2-2], [v5/MQTT-3.2.2-3],
+    /// [v5/MQTT-3.2.2-5]
     session_present,
     /// A session ends with its Session Expiry Interval or a clean start, neither before nor after.
     /// [v5/MQTT-3.1.2-4], [v5/MQTT-3.1.2-23], [v5/MQTT-4.1.0-1], [v5/MQTT-4.1.0-2]
     session_lifetime,
+    /// Who connects under a client id that is connected ends the older connection.
+    /// [v5/MQTT-3.1.4-3]
+    take_over,
+    /// A client does not fall silent for longer than its Keep Alive; one that has been silent for
+    /// one and a half times that is cut off then, and not before. [v5/MQTT-3.1.2-20],
+    /// [v5/MQTT-3.1.2-22]
+    keep_alive,
     /// No more QoS 1 and 2 messages are open than the other side's Receive Maximum.
     /// [v5/MQTT-3.3.4-7], [v5/MQTT-3.3.4-9]
     receive_maximum,
@@ -62,10 +77,12 @@ enum class invariant : std::uint8_t {
     /// [v5/MQTT-2.2.1-3], [v5/MQTT-2.2.1-4]
     packet_id,
     /// Only messages with an expiry interval expire, once it is over, and only if they were never
-    /// sent. [v5/MQTT-4.3.3-7], section 3.3.2.3.3
+    /// sent; the others say what is left of it. [v5/MQTT-3.3.2-5], [v5/MQTT-3.3.2-6],
+    /// [v5/MQTT-4.3.3-7]
     expiry,
     /// Where a connection is open and silent, nothing is owed: what was in flight has been resent
-    /// or released, what waited has been sent. [v5/MQTT-4.4.0-1], [v5/MQTT-4.3.3-5]
+    /// or released, what waited has been sent, and nobody waits for a PUBREL that will not come.
+    /// [v5/MQTT-4.4.0-1], [v5/MQTT-4.3.3-4], [v5/MQTT-4.3.3-5]
     stalled,
     /// No side finds fault with what the other says, but for silence.
     protocol,
@@ -73,7 +90,7 @@ enum class invariant : std::uint8_t {
     metrics,
 };
 
-inline constexpr std::size_t invariant_count = 20;
+inline constexpr std::size_t invariant_count = 23;
 
 /// "routing" and so on.
 std::string_view name_of(invariant which);

@@ -41,17 +41,24 @@ void ledger::note_received(broker_model& at, const broker::broker_event& decisio
 void ledger::judge_routing(broker_model& at, const broker::broker_event& decision) {
     at.routing = false;
     ++messages_;
+    find_due(at, decision);
+    if (!shared_.empty()) {
+        judge_shared(at, decision);
+    } else {
+        judge_plain(at, decision);
+    }
+    if (!shared_.empty() || !marks_.empty()) {
+        mark_deliveries(at, decision);
+    }
     if (decision.count != at.made.size()) {
         convict(invariant::metrics, decision.at, decision.identity.number,
                 first_broker_host + at.index, decision.topic,
                 "the broker counts " + std::to_string(decision.count) + " deliveries of it, not " +
                     std::to_string(at.made.size()));
     }
-    find_due(at, decision);
-    if (!shared_.empty()) {
-        judge_shared(at, decision);
-        return;
-    }
+}
+
+void ledger::judge_plain(broker_model& at, const broker::broker_event& decision) {
     std::uint64_t difference = due_.size() - at.made.size();
     for (const made_delivery& each : due_) {
         difference += mixed(each.session, each.qos);
@@ -68,18 +75,23 @@ void ledger::judge_routing(broker_model& at, const broker::broker_event& decisio
 void ledger::find_due(broker_model& at, const broker::broker_event& decision) {
     due_.clear();
     shared_.clear();
+    marks_.clear();
     std::uint64_t filter = 0;
     bool several = false;
     at.subscriptions.for_each_match(
         decision.topic, [&](const ledger_subscriptions::subscription& by) {
             const enum qos lower = std::min(decision.qos, by.options.qos);  // v5/MQTT-3.8.4-8
+            const bool own = by.options.no_local && by.session == decision.session;
+            const bool retain = at.message_retains && by.options.retain_as_published;
+            if ((by.identifier != 0 || retain) && !own) {
+                marks_.push_back({by.session, lower, by.identifier, retain, by.group != 0});
+            }
             if (by.group != 0) {
                 shared_.push_back({by.filter, by.group, {by.session, lower}});
                 return;
             }
             several = several || (filter != 0 && filter != by.filter);
             filter = by.filter;
-            const bool own = by.options.no_local && by.session == decision.session;
             if (!own) {
                 due_.push_back({by.session, lower});
             }
@@ -93,6 +105,40 @@ void ledger::find_due(broker_model& at, const broker::broker_event& decision) {
                                    return a.session == b.session;
                                }),
                    due_.end());
+        for (wanted_mark& each : marks_) {
+            const auto by = std::find_if(due_.begin(), due_.end(), [&](const made_delivery& to) {
+                return to.session == each.session && !each.shared;
+            });
+            each.qos = by == due_.end() ? each.qos : by->qos;
+        }
+    }
+}
+
+/// Notes what its subscriptions want said in each delivery. Those of QoS 0 have no entry to note
+/// it in.
+void ledger::mark_deliveries(broker_model& at, const broker::broker_event& decision) {
+    const auto find = [&](session_index session, enum qos qos) {
+        const std::uint64_t number = message_number::with_qos(decision.identity.number, qos);
+        return qos == qos::at_most_once ? nullptr
+                                        : deliveries_.find(delivery_key(at, session, number));
+    };
+    for (const shared_candidate& each : shared_) {
+        if (delivery_model* const made = find(each.to.session, each.to.qos)) {
+            const bool also_plain = std::find(due_.begin(), due_.end(), each.to) != due_.end();
+            const bool of_other_group = made->shared;
+            made->shared = !also_plain;
+            made->blurred = made->blurred || also_plain || of_other_group;
+        }
+    }
+    for (const wanted_mark& each : marks_) {
+        if (delivery_model* const made = find(each.session, each.qos)) {
+            // Of two copies one may have been dropped, and nobody knows which.
+            const made_delivery alike{each.session, each.qos};
+            made->blurred = made->blurred || std::count(due_.begin(), due_.end(), alike) > 1;
+            made->identifiers +=
+                each.identifier == 0 ? 0 : static_cast<std::uint32_t>(mix64(each.identifier));
+            made->retain = made->retain || each.retain;
+        }
     }
 }
 
@@ -134,6 +180,11 @@ void ledger::explain_routing(broker_model& at, const broker::broker_event& decis
                   "the broker matched a topic with $ to a filter that begins with a wildcard");
             continue;
         }
+        if (std::binary_search(due_.begin(), due_.end(), each)) {
+            blame(each.qos == qos::at_most_once ? invariant::at_most_once : invariant::routing,
+                  each, "the broker delivered it once too often to this subscriber");
+            continue;
+        }
         bool own = false;
         if (to != nullptr && each.session == decision.session) {
             at.subscriptions.for_each_of(to->subscriptions,
@@ -141,8 +192,7 @@ void ledger::explain_routing(broker_model& at, const broker::broker_event& decis
         }
         blame(own ? invariant::no_local : invariant::routing, each,
               own ? "the broker delivered it to its own publisher, which asked for No Local"
-                  : "the broker delivered it though no subscription of this client matches, or "
-                    "once too often");
+                  : "the broker delivered it though no subscription of this client matches");
     }
 }
 
@@ -168,19 +218,12 @@ void ledger::judge_shared(broker_model& at, const broker::broker_event& decision
                                               : a.to < b.to;
               });
     std::size_t groups = 0;
-    for (std::size_t first = 0; first < shared_.size(); ++groups) {
-        std::size_t served = 0;
-        const std::size_t begin = first;
-        for (; first < shared_.size() && same_group(shared_[first], shared_[begin]); ++first) {
-            served +=
-                static_cast<std::size_t>(std::count(extra.begin(), extra.end(), shared_[first].to));
-        }
-        if (served == 0) {
-            const session_model* const member = find_session(at, shared_[begin].to.session);
-            convict(invariant::shared_once, decision.at, decision.identity.number,
-                    member == nullptr ? 0 : member->host, decision.topic,
-                    "no member of the shared subscription got it at the QoS that is due");
-        }
+    for (auto begin = shared_.begin(); begin != shared_.end(); ++groups) {
+        const auto end = std::find_if_not(begin, shared_.end(), [&](const shared_candidate& each) {
+            return same_group(each, *begin);
+        });
+        judge_group(at, decision, {begin, end}, extra);
+        begin = end;
     }
     for (const made_delivery& each : extra) {
         const bool member =
@@ -199,6 +242,62 @@ void ledger::judge_shared(broker_model& at, const broker::broker_event& decision
                 to == nullptr ? 0 : to->host, decision.topic,
                 "the shared subscriptions that match, " + std::to_string(groups) + ", got it " +
                     std::to_string(extra.size()) + " times");
+    }
+}
+
+/// Whether one member of the group has got the message; `extra` is what was delivered beyond plain
+/// subscriptions.
+void ledger::judge_group(broker_model& at, const broker::broker_event& decision,
+                         std::span<const shared_candidate> group,
+                         std::span<const made_delivery> extra) {
+    std::size_t served = 0;
+    const session_model* served_absent = nullptr;
+    bool one_is_present = false;
+    for (const shared_candidate& each : group) {
+        const session_model* const member = find_session(at, each.to.session);
+        const auto times = std::count(extra.begin(), extra.end(), each.to);
+        const bool present = member != nullptr && member->connection != broker::no_connection;
+        served += static_cast<std::size_t>(times);
+        one_is_present = one_is_present || present;
+        served_absent = times != 0 && !present ? member : served_absent;
+    }
+    const auto blame = [&](const session_model* to, std::string what) {
+        convict(invariant::shared_once, decision.at, decision.identity.number,
+                to == nullptr ? 0 : to->host, decision.topic, std::move(what));
+    };
+    if (served == 0) {
+        blame(find_session(at, group.front().to.session),
+              "no member of the shared subscription got it at the QoS that is due");
+    } else if (served == 1 && served_absent != nullptr && one_is_present) {
+        blame(served_absent,
+              "it was given to a member without a connection, though another has one");
+    }
+}
+
+/// A session ends, and a shared delivery with it: if each of its groups that match has another
+/// member, one of them gets the message.
+void ledger::expect_heir(broker_model& at, const broker::broker_event& decision) {
+    shared_.clear();
+    at.subscriptions.for_each_match(
+        decision.topic, [&](const ledger_subscriptions::subscription& by) {
+            if (by.group != 0) {
+                shared_.push_back({by.filter, by.group, {by.session, qos::at_most_once}});
+            }
+        });
+    bool own = false;
+    bool alone = false;
+    for (const shared_candidate& mine : shared_) {
+        if (mine.to.session != decision.session) {
+            continue;
+        }
+        own = true;
+        alone = alone || std::none_of(shared_.begin(), shared_.end(), [&](const auto& each) {
+                    return each.filter == mine.filter && each.group == mine.group &&
+                           each.to.session != decision.session;
+                });
+    }
+    if (own && !alone) {
+        at.orphans.push_back({decision.session, decision.identity.number});
     }
 }
 
@@ -256,6 +355,7 @@ void ledger::judge_turn(broker_model& at, instant now) {
     at.turn_is_open = false;
     at.crashing = false;
     at.handed_over.clear();
+    judge_closed(at, now);
     if (at.retained_due.empty() && at.retained_made.empty()) {
         at.retained_excused.clear();
         return;
@@ -294,6 +394,7 @@ void ledger::judge_turn(broker_model& at, instant now) {
 void ledger::subscribe_asked(broker_index broker, std::uint32_t, std::string_view filter,
                              const subscription_options& options) {
     broker_model& at = *brokers_[broker];
+    at.handed_over.clear();  // what comes now of those messages comes because they are retained
     at.asked_filter = hash_text(filter);
     at.asked_options = options;
 }
@@ -312,8 +413,8 @@ void ledger::note_subscribed(broker_model& at, const broker::broker_event& decis
                 "SUBACK grants another QoS than was asked for and is allowed");
     }
     const bool shared = is_shared_filter(decision.topic);
-    const bool is_new =
-        at.subscriptions.add(to->subscriptions, decision.session, decision.topic, granted);
+    const bool is_new = at.subscriptions.add(to->subscriptions, decision.session, decision.topic,
+                                             granted, decision.count);
     to->subscription_count = static_cast<std::uint16_t>(to->subscription_count + is_new);
     to->had_retain_as_published = to->had_retain_as_published || granted.retain_as_published;
     // Once a message can come by two subscriptions, it may come twice.

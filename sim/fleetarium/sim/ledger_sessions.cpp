@@ -26,6 +26,8 @@ void ledger::connect_asked(broker_index broker, std::uint32_t connection, const 
     asked.client = hash_text(request.client_id);
     asked.clean_start = request.clean_start;
     asked.is_v3 = !v5;
+    asked.keep_alive =
+        v5 ? at.options.server_keep_alive.value_or(request.keep_alive) : request.keep_alive;
     const std::uint32_t interval = v5 ? request.session_expiry_interval.value_or(0)
                                    : request.clean_start ? 0
                                                          : broker::session_expiry_never;
@@ -37,6 +39,9 @@ void ledger::connect_asked(broker_index broker, std::uint32_t connection, const 
     if (request.will) {
         asked.has_will = true;
         asked.will.topic = hash_text(request.will->topic);
+        asked.will.payload = hash_text(as_text(request.will->payload));
+        asked.will.qos = request.will->qos;
+        asked.will.retain = request.will->retain;
         asked.will.delay = std::chrono::seconds{request.will->delay_interval};
     }
 }
@@ -61,6 +66,9 @@ void ledger::note_connected(broker_model& at, const broker::broker_event& decisi
     };
     if (prior != nullptr && prior->lifetime_known && prior->expires_at <= decision.at) {
         blame(invariant::session_lifetime, "the session was resumed after its expiry interval");
+    }
+    if (prior != nullptr && prior->connection != broker::no_connection) {
+        blame(invariant::take_over, "the older connection under this client id goes on");
     }
     if (decision.flag && (prior == nullptr || *before != decision.session)) {
         blame(invariant::session_present, "the broker resumed a session that there was not");
@@ -105,6 +113,8 @@ void ledger::note_connected(broker_model& at, const broker::broker_event& decisi
     to.observed = to.observed && by.observed;
     to.lifetime_known = to.lifetime_known && by.observed && asked.known;
     by.session = decision.session;
+    by.keep_alive = asked.keep_alive;
+    by.heard = decision.at;
 
     if (const will_model* const old = at.wills.find(client)) {
         if (old->due <= decision.at && to.lifetime_known) {
@@ -119,7 +129,11 @@ void ledger::note_connected(broker_model& at, const broker::broker_event& decisi
 
 void ledger::session_told(host_id host, broker_index broker, std::uint32_t connection, bool present,
                           instant now) {
-    const session_model* const to = present_session(*brokers_[broker], connection, host);
+    session_model* const to = present_session(*brokers_[broker], connection, host);
+    if (to != nullptr) {
+        brokers_[broker]->connections[connection].spoke = now;
+        to->told_anew = to->told_anew || !present;
+    }
     if (to != nullptr && to->present != present) {
         convict(invariant::session_present, now, 0, host, {},
                 "CONNACK says otherwise than the broker did");
@@ -145,6 +159,13 @@ void ledger::note_disconnected(broker_model& at, const broker::broker_event& dec
     session_model* const to = find_session(at, decision.session);
     if (to == nullptr) {
         return;
+    }
+    if (decision.code == reason_code::session_taken_over && !by.closed) {
+        at.taken_over.push_back(decision.connection);
+        at.turn_is_open = true;
+    }
+    if (decision.broken == violation::keep_alive_timeout) {
+        judge_cut_off(by, to->host, decision.at);
     }
     // A 3.1.1 client cannot know what the broker does not support.
     const bool could_not_know = to->is_v3 && (decision.broken == violation::qos_not_supported ||
@@ -204,6 +225,15 @@ void ledger::note_session_ended(broker_model& at, const broker::broker_event& de
         }
         at.wills.erase(to->client);
     }
+    std::erase_if(at.orphans, [&](const orphan& each) {
+        if (each.session != decision.session) {
+            return false;
+        }
+        convict(invariant::shared_once, decision.at, each.number, to->host, {},
+                "its receiver's session ended, and no other member of the shared subscription "
+                "got it");
+        return true;
+    });
     at.subscriptions.remove_all(to->subscriptions);
     at.by_client.erase(to->client);
     *to = {};
@@ -211,6 +241,7 @@ void ledger::note_session_ended(broker_model& at, const broker::broker_event& de
 
 void ledger::note_will(broker_model& at, const broker::broker_event& decision) {
     ++at.counted.wills_published;
+    at.will_in_hand = false;
     session_model* const of = find_session(at, decision.session);
     if (of == nullptr || !of->lifetime_known) {
         at.wills.erase(hash_text(decision.client_id));
@@ -232,7 +263,26 @@ void ledger::note_will(broker_model& at, const broker::broker_event& decision) {
     } else if (decision.at < due->due && !session_end_is_due(at, *of, decision.at)) {
         blame("a will was published before its delay was over");
     }
+    at.will_in_hand = true;
+    at.will_of = of->host;
+    at.published_will = *due;
     at.wills.erase(of->client);
+}
+
+/// The message that a will has become.
+void ledger::judge_will(broker_model& at, const publish& message, std::uint64_t number,
+                        instant now) {
+    at.will_in_hand = false;
+    const will_model& left = at.published_will;
+    if (message.retain != left.retain) {  // v5/MQTT-3.1.2-14, v5/MQTT-3.1.2-15
+        convict(invariant::will, now, number, at.will_of, message.topic,
+                left.retain ? "a will with Will Retain was published without RETAIN"
+                            : "a will without Will Retain was published with RETAIN");
+    }
+    if (message.qos != left.qos || hash_text(as_text(message.payload)) != left.payload) {
+        convict(invariant::will, now, number, at.will_of, message.topic,
+                "a will was published with another payload or QoS than its own");
+    }
 }
 
 void ledger::crashing(broker_index broker, bool keeps_sessions) {

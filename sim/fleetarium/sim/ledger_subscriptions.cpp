@@ -55,12 +55,14 @@ void ledger_subscriptions::note_shape(std::string_view filter) {
 }
 
 bool ledger_subscriptions::add(std::uint32_t& first_of_session, std::uint32_t session,
-                               std::string_view filter, const subscription_options& options) {
+                               std::string_view filter, const subscription_options& options,
+                               std::uint32_t identifier) {
     const auto [plain, group] = parts_of(filter);
     const std::uint64_t hash = hash_of(plain);
     for (std::uint32_t at = first_of_session; at != none; at = pool_[at].next_of_session) {
         if (pool_[at].filter == hash && pool_[at].group == group) {
             pool_[at].options = options;
+            pool_[at].identifier = identifier;
             return false;
         }
     }
@@ -72,8 +74,9 @@ bool ledger_subscriptions::add(std::uint32_t& first_of_session, std::uint32_t se
         free_.pop_back();
     }
     subscription& made = pool_[index];
-    made = {hash, session,          group,   none,
-            none, first_of_session, options, plain.front() == '+' || plain.front() == '#'};
+    made = {hash,       session, group,
+            none,       none,    first_of_session,
+            identifier, options, plain.front() == '+' || plain.front() == '#'};
     first_of_session = index;
     const auto [head, is_new] = filters_.insert(hash);
     if (!is_new) {

@@ -26,13 +26,14 @@ public:
         std::uint32_t next_of_filter = none;
         std::uint32_t previous_of_filter = none;
         std::uint32_t next_of_session = none;
+        std::uint32_t identifier = 0;  // 0: none
         subscription_options options;
         bool dollar_shielded = false;  // begins with a wildcard
     };
 
     /// Of a session: the head of its list is kept by the caller. Returns whether it is new.
     bool add(std::uint32_t& first_of_session, std::uint32_t session, std::string_view filter,
-             const subscription_options& options);
+             const subscription_options& options, std::uint32_t identifier);
     /// Returns whether there was one.
     bool remove(std::uint32_t& first_of_session, std::uint32_t session, std::string_view filter);
     void remove_all(std::uint32_t& first_of_session);

@@ -36,6 +36,18 @@ void world_oracle::for_each_held(ledger::broker_index broker, broker::session_in
         [&](const delivery& each) { visit(each.message->identity().number, each.qos); });
 }
 
+std::size_t world_oracle::unreleased(ledger::broker_index broker, broker::session_index session) {
+    const broker::session_registry& all = world_.broker_hosts[broker]->core().sessions();
+    return all.slots().contains(session) ? all[session].state.inbound.size() : 0;
+}
+
+void world_oracle::for_each_lost(
+    const std::function<void(std::string_view, std::uint64_t)>& visit) {
+    for (const auto& each : world_.fleets) {
+        each->for_each_lost(visit);
+    }
+}
+
 const broker::broker_metrics& world_oracle::metrics_of(ledger::broker_index broker) {
     return world_.broker_hosts[broker]->core().metrics();
 }

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <string>
+#include <string_view>
 
 namespace fleetarium::sim::detail {
 
@@ -17,6 +18,8 @@ public:
     bool is_silent(ledger::broker_index broker, std::uint32_t connection, host_id host) override;
     void for_each_held(ledger::broker_index broker, broker::session_index session,
                        const std::function<void(std::uint64_t, enum qos)>& visit) override;
+    std::size_t unreleased(ledger::broker_index broker, broker::session_index session) override;
+    void for_each_lost(const std::function<void(std::string_view, std::uint64_t)>& visit) override;
     const broker::broker_metrics& metrics_of(ledger::broker_index broker) override;
     std::string name_of(host_id host) override;
 

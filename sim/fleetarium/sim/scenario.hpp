@@ -158,6 +158,7 @@ struct subscription_spec {
     bool retain_as_published = false;           ///< version 5
     enum retain_handling retain_handling = retain_handling::send;  ///< version 5
     std::optional<std::uint32_t> identifier{};  ///< 1..268,435,455; version 5
+    std::optional<duration> until{};            ///< it is ended then, from the run's beginning
 };
 
 /// What devices answer to messages they receive.
@@ -188,6 +189,9 @@ struct fleet_spec {
     duration keep_alive = std::chrono::seconds(60);  ///< whole seconds; 0 is off
     bool clean_start = true;                    ///< of each connect; Clean Session in 3.1.1
     std::optional<duration> session_expiry{};   ///< whole seconds or for_ever; version 5
+    /// QoS 1 and 2 messages that a device holds until they are acknowledged, 1 and up; what falls
+    /// due beyond is lost. None: 65,535.
+    std::optional<std::uint32_t> queue_messages_max{};
     std::optional<std::uint16_t> receive_maximum{};      ///< 1 and up; version 5
     std::optional<std::uint32_t> maximum_packet_size{};  ///< bytes; version 5
     std::optional<std::uint16_t> topic_alias_maximum{};  ///< version 5

@@ -171,6 +171,10 @@ void scenario_checker::check_subscription(fleet_sample& sample,
         report(pointer + "/identifier", std::to_string(*subscription.identifier),
                "a whole number from 1 to 268435455");
     }
+    if (subscription.until && *subscription.until <= sample.fleet->start) {
+        report(pointer + "/until", duration_text(*subscription.until),
+               "a time after the fleet's \"start\", " + duration_text(sample.fleet->start));
+    }
     if (!filter) {
         return;
     }

@@ -179,7 +179,11 @@ const object_type<subscription_spec>& subscription_type() {
                        &t::retain_handling, "Retained messages when subscribing; MQTT 5.",
                        R"("send_if_new")"),
          make_field<t>("identifier", optional_of(integer<std::uint32_t>(1, 268'435'455)),
-                       &t::identifier, "Subscription identifier; MQTT 5.", "7")}};
+                       &t::identifier, "Subscription identifier; MQTT 5.", "7"),
+         make_field<t>("until", optional_of(duration_from(above_zero)), &t::until,
+                       "The device unsubscribes then, or as soon as it is connected again; from "
+                       "the beginning of the run.",
+                       R"("20m")")}};
     return type;
 }
 
@@ -236,6 +240,11 @@ std::vector<field<fleet_spec>> fleet_fields() {
                       "How long the broker keeps the session of an absent device, in whole "
                       "seconds; MQTT 5.",
                       R"("12h")"),
+        make_field<t>("queue_messages_max", optional_of(integer<std::uint32_t>(1)),
+                      &t::queue_messages_max,
+                      "QoS 1 and 2 messages that a device holds until they are acknowledged; what "
+                      "falls due beyond is lost. Without it, 65,535.",
+                      "100"),
         make_field<t>("receive_maximum", optional_of(integer<std::uint16_t>(1)),
                       &t::receive_maximum,
                       "QoS 1 and 2 messages a device takes before it acknowledges; MQTT 5.", "4"),

@@ -306,9 +306,12 @@ void world_state::open_link(host_id self, link_end& link, const link_path& path,
 void world_state::send_up(host_id self, link_end& link, const link_path& path,
                           random_key host_key, wire_buffer bytes, instant lost_from) {
     segment* identities = nullptr;
+    const bool audited = book != nullptr && path.broker < first_client_host;
+    if (audited) {
+        book->spoke(self, path.broker - first_broker_host, link.connection, now);
+    }
     if (!sent_log.empty()) {
         identities = segment::make();
-        const bool audited = book != nullptr && path.broker < first_client_host;
         for (const message_identity& each : sent_log) {
             identities = segment::add(identities, each);
             if (audited) {
@@ -345,6 +348,9 @@ void world_state::end_link(host_id self, link_end& link, const link_path& path,
                            random_key host_key, event_kind how) {
     if (link.phase() == link_end::phase::open) {
         signal(self, link, path, host_key, how);
+        if (book != nullptr && path.broker < first_client_host) {
+            book->left(self, path.broker - first_broker_host, link.connection);
+        }
     }
     // While opening, the broker's number is not known: `opened` will find nobody and is refused.
     link.set_phase(link_end::phase::idle);
