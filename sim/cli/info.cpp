@@ -3,8 +3,8 @@
 #include <fleetarium/recording/recording_reader.hpp>
 #include <fleetarium/sim/report_text.hpp>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include <cstdio>
@@ -82,14 +82,15 @@ nlohmann::ordered_json to_json(const recording::recording_summary& of) {
 /// One message's journey. False: there is no such message.
 bool print_message(recording::database& in, std::int64_t id) {
     recording::statement message(
-        in, "SELECT topic, qos, retain, payload, reason, properties FROM message_log WHERE id = ?1");
+        in,
+        "SELECT topic, qos, retain, payload, reason, properties FROM message_log WHERE id = ?1");
     message.bind(1, id);
     if (!message.step()) {
         return false;
     }
-    fmt::print("message {}: {}, QoS {}{}, {} bytes{}{}\n", id, message.text(0),
-               message.integer(1), message.integer(2) != 0 ? ", RETAIN" : "",
-               message.blob(3).size(), message.text(4) == "none" ? "" : ", ",
+    fmt::print("message {}: {}, QoS {}{}, {} bytes{}{}\n", id, message.text(0), message.integer(1),
+               message.integer(2) != 0 ? ", RETAIN" : "", message.blob(3).size(),
+               message.text(4) == "none" ? "" : ", ",
                message.text(4) == "none" ? "" : message.text(4));
     if (!message.is_null(5)) {
         fmt::print("  {}\n", message.text(5));

@@ -153,7 +153,7 @@ bool run_to_end(sim::world& running, const run_recording& recorded, instant end,
         }
         if (after - last_drawn > 100ms) {
             last_drawn = after;
-            recorded.check();
+            recorded.keep_up();
             progress.show(running, end, seconds_since(started), 0);
         }
     }
@@ -168,7 +168,7 @@ bool run_to_end(live_run& running, const run_recording& recorded, instant end,
     progress_line progress(show_progress);
     bool go_on = true;
     running.run_until(end, [&] {
-        recorded.check();
+        recorded.keep_up();
         progress.show(running.running(), end, seconds_since(started), running.seconds_behind());
         go_on = !fail_fast || !running.running().has_failed();
         return go_on && interrupted == 0;

@@ -4,11 +4,13 @@
 #include <fleetarium/sim/report_text.hpp>
 #include <fleetarium/sim/scenario_loader.hpp>
 
-#include <CLI/CLI.hpp>
+#include <fmt/chrono.h>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <chrono>
 #include <cstdio>
+#include <ctime>
 #include <filesystem>
 
 namespace fleetarium::cli {
@@ -17,6 +19,11 @@ namespace {
 
 /// Instant 0 as {time:iso} and captures have it: 2000-01-01.
 constexpr std::int64_t virtual_epoch = 946'684'800'000'000'000;
+
+std::string wall_time() {
+    const std::time_t now = std::time(nullptr);
+    return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(now));
+}
 
 std::int64_t epoch_of(bool is_virtual, instant now) {
     if (is_virtual) {
@@ -52,8 +59,9 @@ std::string recording_flags::check() const {
     if (!size_max.empty()) {
         const auto size = config::parse_size(size_max);
         if (!size || *size < recording::recording_options::file_size_min) {
-            return "--max-size: found \"" + size_max + "\", expected a size such as 500MiB, of 4MiB "
-                                                       "at least";
+            return "--max-size: found \"" + size_max +
+                   "\", expected a size such as 500MiB, of 4MiB "
+                   "at least";
         }
     }
     if (!last.empty() && config::parse_duration(last).value_or(duration{}) <= duration{}) {
@@ -74,6 +82,7 @@ run_recording::run_recording(const recording_flags& flags, const recorded_run& r
     options.scenario_file = std::filesystem::absolute(run.scenario_file).string();
     options.seed = run.seed;
     options.epoch = epoch_of(run.is_virtual, of.now());
+    options.began = wall_time();
     options.program_version = FLEETARIUM_VERSION;
     if (!flags.size_max.empty()) {
         options.file_size_max = config::parse_size(flags.size_max);
@@ -84,8 +93,9 @@ run_recording::run_recording(const recording_flags& flags, const recorded_run& r
     recorder_ = std::make_unique<recording::world_recorder>(of, options);
 }
 
-void run_recording::check() const {
+void run_recording::keep_up() const {
     if (recorder_ != nullptr) {
+        recorder_->flush();
         const std::string wrong = recorder_->error();
         if (!wrong.empty()) {
             throw recording::recording_error(wrong);

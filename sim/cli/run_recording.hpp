@@ -38,8 +38,8 @@ class run_recording {
 public:
     run_recording(const recording_flags& flags, const recorded_run& run, sim::world& of);
 
-    /// Throws what went wrong, if something did.
-    void check() const;
+    /// Lets what there is be committed; throws what went wrong, if something did.
+    void keep_up() const;
     /// Closes the file and says on standard error what is in it. With --last the file goes if all
     /// is well: it is there to show what led to a failure.
     void finish(const std::string& report_json, bool all_is_well);

@@ -6,10 +6,10 @@
 
 #include <catch2/catch.hpp>
 
+#include <unistd.h>
 #include <filesystem>
 #include <fstream>
 #include <string>
-#include <unistd.h>
 #include <variant>
 #include <vector>
 
@@ -87,15 +87,14 @@ scenario sensors_and_a_panel(std::uint32_t count = 10) {
 }  // namespace
 
 TEST_CASE("a recording has every message and delivery of the run's report", "[recording]") {
-    const auto [name, overrides] = GENERATE(
-        table<std::string, std::vector<std::string>>({
-            {"scenarios/power_cut.json", {}},
-            {"scenarios/worker_crash.json", {}},
-            {"scenarios/broker_restart.json", {}},
-            {"scenarios/slow_dashboard.json", {}},
-            {"scenarios/smart_building.json", {"duration=10m"}},
-            {"tests/mutants/protocol_lab.json", {}},
-        }));
+    const auto [name, overrides] = GENERATE(table<std::string, std::vector<std::string>>({
+        {"scenarios/power_cut.json", {}},
+        {"scenarios/worker_crash.json", {}},
+        {"scenarios/broker_restart.json", {}},
+        {"scenarios/slow_dashboard.json", {}},
+        {"scenarios/smart_building.json", {"duration=10m"}},
+        {"tests/mutants/protocol_lab.json", {}},
+    }));
     INFO(name);
     // given
     const scratch_file file;
@@ -110,15 +109,18 @@ TEST_CASE("a recording has every message and delivery of the run's report", "[re
     CHECK(number(made, "SELECT count(*) FROM messages WHERE NOT copy") ==
           static_cast<std::int64_t>(sent.received -
                                     sum_publishers(before, before.selections[0], {}).received));
-    CHECK(number(made, "SELECT count(*) FROM deliveries d JOIN messages m ON m.id = d.id >> 20 "
-                       "WHERE d.received IS NOT NULL AND NOT m.copy") ==
+    CHECK(number(made,
+                 "SELECT count(*) FROM deliveries d JOIN messages m ON m.id = d.id >> 20 "
+                 "WHERE d.received IS NOT NULL AND NOT m.copy") ==
           static_cast<std::int64_t>(flows.delivered));
     CHECK(in_state(made, recorded_state::lost) == static_cast<std::int64_t>(flows.lost_on_link));
-    CHECK(number(made, "SELECT count(*) FROM deliveries d JOIN messages m ON m.id = d.id >> 20 "
-                       "WHERE d.state = 5 AND NOT m.copy") ==
+    CHECK(number(made,
+                 "SELECT count(*) FROM deliveries d JOIN messages m ON m.id = d.id >> 20 "
+                 "WHERE d.state = 5 AND NOT m.copy") ==
           static_cast<std::int64_t>(flows.dropped_total()));
-    CHECK(number(made, "SELECT count(*) FROM deliveries d JOIN messages m ON m.id = d.id >> 20 "
-                       "WHERE NOT m.copy") == static_cast<std::int64_t>(flows.due));
+    CHECK(number(made,
+                 "SELECT count(*) FROM deliveries d JOIN messages m ON m.id = d.id >> 20 "
+                 "WHERE NOT m.copy") == static_cast<std::int64_t>(flows.due));
     CHECK(number(made, "SELECT count(*) FROM deliveries WHERE id >> 20 = 0") == 0);
     CHECK(number(made, "SELECT count(*) FROM connections WHERE accepted") ==
           static_cast<std::int64_t>(report.brokers[0].metrics.connections_accepted));
@@ -148,12 +150,13 @@ TEST_CASE("the journey of a message is told from its publisher to its last ackno
         told += std::string(steps.text(0)) + ' ' + std::string(steps.text(1)) + " +" +
                 std::to_string(steps.integer(2) / 1'000'000) + " ms\n";
     }
-    CHECK(told == "published sensors[0] +0 ms\n"
-                  "at the broker broker +3 ms\n"
-                  "sent panel[0] +3 ms\n"
-                  "received panel[0] +7 ms\n"
-                  "acknowledged to its publisher sensors[0] +14 ms\n"
-                  "delivered panel[0] +17 ms\n");
+    CHECK(told ==
+          "published sensors[0] +0 ms\n"
+          "at the broker broker +3 ms\n"
+          "sent panel[0] +3 ms\n"
+          "received panel[0] +7 ms\n"
+          "acknowledged to its publisher sensors[0] +14 ms\n"
+          "delivered panel[0] +17 ms\n");
 }
 
 TEST_CASE("the views answer the questions that people ask first", "[recording]") {
@@ -209,8 +212,9 @@ TEST_CASE("a recording with a limit gives up its oldest messages", "[recording]"
         CHECK(number(made, "SELECT count(*) FROM messages") > 200 * 3 * 58);
         CHECK(number(made, "SELECT forgotten_until FROM runs") ==
               number(made, "SELECT min(at) FROM messages"));
-        CHECK(number(made, "SELECT count(*) FROM deliveries WHERE message < "
-                           "(SELECT min(id) FROM messages)") == 0);
+        CHECK(number(made,
+                     "SELECT count(*) FROM deliveries WHERE message < "
+                     "(SELECT min(id) FROM messages)") == 0);
     }
     SECTION("of size") {
         record(what, {.path = file.path, .file_size_max = recording_options::file_size_min});

@@ -128,23 +128,22 @@ double statement::real(int column) const { return sqlite3_column_double(handle_,
 
 std::string_view statement::text(int column) const {
     const auto* const begin = reinterpret_cast<const char*>(sqlite3_column_text(handle_, column));
-    return begin == nullptr ? std::string_view()
-                            : std::string_view(begin, static_cast<std::size_t>(
-                                                          sqlite3_column_bytes(handle_, column)));
+    return begin == nullptr
+               ? std::string_view()
+               : std::string_view(begin,
+                                  static_cast<std::size_t>(sqlite3_column_bytes(handle_, column)));
 }
 
 bytes_view statement::blob(int column) const {
     const auto* const begin =
         static_cast<const std::uint8_t*>(sqlite3_column_blob(handle_, column));
-    return begin == nullptr ? bytes_view()
-                            : bytes_view(begin, static_cast<std::size_t>(
-                                                    sqlite3_column_bytes(handle_, column)));
+    return begin == nullptr
+               ? bytes_view()
+               : bytes_view(begin, static_cast<std::size_t>(sqlite3_column_bytes(handle_, column)));
 }
 
 int statement::columns() const { return sqlite3_column_count(handle_); }
 
-std::string_view statement::name(int column) const {
-    return sqlite3_column_name(handle_, column);
-}
+std::string_view statement::name(int column) const { return sqlite3_column_name(handle_, column); }
 
 }  // namespace fleetarium::recording

@@ -76,8 +76,8 @@ void message_journal::take(const traffic_note& note, std::string_view text) {
         case kind::queued: make_delivery(note); break;
         case kind::sent: note_sent(note); break;
         case kind::acknowledged:
-            end_delivery(note, note.code < 0x80 ? recorded_state::delivered
-                                                : recorded_state::rejected);
+            end_delivery(note,
+                         note.code < 0x80 ? recorded_state::delivered : recorded_state::rejected);
             break;
         case kind::dropped:
             if (note.session != none) {
@@ -100,10 +100,7 @@ void message_journal::take(const traffic_note& note, std::string_view text) {
             break;
         }
         case kind::fault:
-            add_fault_.bind(1, note.extra)
-                .bind(2, note.at)
-                .bind(3, std::int64_t{note.flag})
-                .run();
+            add_fault_.bind(1, note.extra).bind(2, note.at).bind(3, std::int64_t{note.flag}).run();
             break;
         case kind::violation:
             add_violation_.bind(1, note.at)
@@ -620,8 +617,8 @@ void message_journal::finish(std::int64_t now) {
     std::sort(left.begin(), left.end(),
               [](const delivery* a, const delivery* b) { return a->id < b->id; });
     for (const delivery* const each : left) {
-        write_delivery(*each,
-                       each->sent < 0 ? recorded_state::queued : recorded_state::in_flight, 0, -1);
+        write_delivery(*each, each->sent < 0 ? recorded_state::queued : recorded_state::in_flight,
+                       0, -1);
     }
     write_second();
 }

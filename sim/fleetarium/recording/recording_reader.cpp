@@ -34,8 +34,9 @@ void require_whole(const std::string& path) {
         return out;
     };
     if (std::string(header.begin(), header.begin() + 15) != "SQLite format 3") {
-        throw recording_error(path + ": is not a recording: it does not begin with "
-                                     "\"SQLite format 3\"");
+        throw recording_error(path +
+                              ": is not a recording: it does not begin with "
+                              "\"SQLite format 3\"");
     }
     // Section 1.3.7 of SQLite's file format: valid if the two counters are equal.
     const std::uintmax_t page = number(16, 2) == 1 ? 65'536 : number(16, 2);

@@ -20,11 +20,11 @@ std::int64_t first_message_from(database& in, std::int64_t instant);
 struct recording_summary {
     std::string kind{};
     std::string program_version{};
-    std::string began{};                       ///< wall clock
+    std::string began{};  ///< wall clock
     std::optional<std::uint64_t> seed{};
-    std::optional<duration> ran_for{};         ///< none: it was cut short
+    std::optional<duration> ran_for{};  ///< none: it was cut short
     std::string trace_hash{};
-    duration forgotten_until{};                ///< what was before was given up for space
+    duration forgotten_until{};  ///< what was before was given up for space
     std::string scenario_name{};
     std::int64_t brokers = 0;
     std::int64_t clients = 0;

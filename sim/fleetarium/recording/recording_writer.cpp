@@ -6,10 +6,8 @@
 #include <fleetarium/recording/schema.hpp>
 
 #include <algorithm>
-#include <chrono>
 #include <condition_variable>
 #include <cstring>
-#include <ctime>
 #include <deque>
 #include <filesystem>
 #include <mutex>
@@ -20,18 +18,8 @@ namespace fleetarium::recording {
 
 namespace {
 
-using wall_clock = std::chrono::steady_clock;
-
-constexpr auto commit_interval = std::chrono::milliseconds{500};
-
-std::string wall_time() {
-    const std::time_t now = std::time(nullptr);
-    std::tm parts{};
-    gmtime_r(&now, &parts);
-    char text[32];
-    std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
-    return text;
-}
+/// A commit is cheap, but not free: under load there is one for so many blocks.
+constexpr std::size_t blocks_a_commit = 16;
 
 }  // namespace
 
@@ -64,14 +52,20 @@ public:
         return error_;
     }
 
+    void flush() {
+        if (!current_->empty()) {
+            hand_over(0);
+        }
+    }
+
     sums finish(const run_facts& facts) {
         end_thread();
         if (!error_.empty()) {
             throw recording_error(error_);
         }
         journal_->finish(facts.ended_at.time_since_epoch().count());
-        statement ending(*database_,
-                         "UPDATE runs SET ended_at = ?1, events = ?2, trace_hash = ?3, report = ?4");
+        statement ending(
+            *database_, "UPDATE runs SET ended_at = ?1, events = ?2, trace_hash = ?3, report = ?4");
         ending.bind(1, std::int64_t{facts.ended_at.time_since_epoch().count()})
             .bind(2, static_cast<std::int64_t>(facts.events));
         facts.trace_hash.empty() ? ending.bind_null(3) : ending.bind(3, facts.trace_hash);
@@ -107,15 +101,15 @@ private:
         database_->execute("PRAGMA cache_size = -65536");
         database_->execute("PRAGMA wal_autocheckpoint = 4096");
         database_->execute("BEGIN;" + recording_schema());
-        statement run(*database_,
-                      "INSERT INTO runs(id, kind, fleetarium, scenario, scenario_file, seed, began, "
-                      "epoch) VALUES(1, ?1, ?2, ?3, ?4, ?5, ?6, ?7)");
-        const std::string began = wall_time();
+        statement run(
+            *database_,
+            "INSERT INTO runs(id, kind, fleetarium, scenario, scenario_file, seed, began, "
+            "epoch) VALUES(1, ?1, ?2, ?3, ?4, ?5, ?6, ?7)");
         run.bind(1, options_.kind).bind(2, options_.program_version);
         options_.scenario.empty() ? run.bind_null(3) : run.bind(3, options_.scenario);
         options_.scenario_file.empty() ? run.bind_null(4) : run.bind(4, options_.scenario_file);
         options_.seed ? run.bind(5, static_cast<std::int64_t>(*options_.seed)) : run.bind_null(5);
-        run.bind(6, began).bind(7, options_.epoch).run();
+        run.bind(6, options_.began).bind(7, options_.epoch).run();
         database_->execute("COMMIT; BEGIN");
         journal_ = std::make_unique<message_journal>(*database_);
     }
@@ -150,37 +144,30 @@ private:
     }
 
     void write_all() {
-        auto committed = wall_clock::now();
-        bool dirty = false;
+        std::size_t uncommitted = 0;
         std::unique_lock lock(mutex_);
         while (true) {
-            wake_.wait_for(lock, commit_interval, [this] { return !filled_.empty() || ending_; });
-            if (filled_.empty() && ending_) {
+            wake_.wait(lock, [this] { return !filled_.empty() || ending_; });
+            if (filled_.empty()) {
                 return;
             }
-            std::unique_ptr<note_block> block;
-            if (!filled_.empty()) {
-                block = std::move(filled_.front());
-                filled_.pop_front();
-                written_.notify_one();
-            }
+            std::unique_ptr<note_block> block = std::move(filled_.front());
+            filled_.pop_front();
+            written_.notify_one();
             const bool usable = error_.empty();
+            const bool commits = filled_.empty() || ++uncommitted == blocks_a_commit;
             lock.unlock();
             std::string failed;
             if (usable) {
                 failed = attempt([&] {
-                    if (block != nullptr) {
-                        block->for_each([this](const traffic_note& note, std::string_view text) {
-                            newest_ = std::max(newest_, note.at);
-                            journal_->take(note, text);
-                        });
-                        dirty = true;
-                        forget_old(newest_);
-                    }
-                    if (dirty && wall_clock::now() - committed >= commit_interval) {
+                    block->for_each([this](const traffic_note& note, std::string_view text) {
+                        newest_ = std::max(newest_, note.at);
+                        journal_->take(note, text);
+                    });
+                    forget_old(newest_);
+                    if (commits) {
                         database_->execute("COMMIT; BEGIN");
-                        committed = wall_clock::now();
-                        dirty = false;
+                        uncommitted = 0;
                     }
                 });
             }
@@ -188,7 +175,7 @@ private:
             if (!failed.empty()) {
                 error_ = failed;
             }
-            if (block != nullptr && free_.size() < 2) {
+            if (free_.size() < 2) {
                 block->clear();
                 free_.push_back(std::move(block));
             }
@@ -214,9 +201,9 @@ private:
         if (options_.file_size_max) {
             const std::int64_t page = *database_->integer("PRAGMA page_size");
             const auto used = [&] {
-                return static_cast<std::uint64_t>(
-                    page * (*database_->integer("PRAGMA page_count") -
-                            *database_->integer("PRAGMA freelist_count")));
+                return static_cast<std::uint64_t>(page *
+                                                  (*database_->integer("PRAGMA page_count") -
+                                                   *database_->integer("PRAGMA freelist_count")));
             };
             // A tenth at a time, so that it is not done again at once.
             while (used() > *options_.file_size_max * 9 / 10) {
@@ -237,10 +224,10 @@ private:
         }
         const auto at = database_->integer("SELECT at FROM messages WHERE id >= " + id +
                                            " ORDER BY id LIMIT 1");
-        database_->execute(
-            "DELETE FROM messages WHERE id < " + id + "; DELETE FROM deliveries WHERE id < " +
-            std::to_string(message << deliveries_per_message_bits) +
-            "; DELETE FROM acknowledgements WHERE message < " + id);
+        database_->execute("DELETE FROM messages WHERE id < " + id +
+                           "; DELETE FROM deliveries WHERE id < " +
+                           std::to_string(message << deliveries_per_message_bits) +
+                           "; DELETE FROM acknowledgements WHERE message < " + id);
         if (at) {
             database_->execute("UPDATE runs SET forgotten_until = max(forgotten_until, " +
                                std::to_string(*at) + ")");
@@ -278,6 +265,8 @@ void recording_writer::add(const traffic_note& note, std::string_view text) {
         std::memcpy(to, text.data(), text.size());
     }
 }
+
+void recording_writer::flush() { implementation_->flush(); }
 
 std::string recording_writer::error() const { return implementation_->error(); }
 

@@ -20,6 +20,7 @@ struct recording_options {
     std::string scenario{};
     std::string scenario_file{};  ///< paths in the scenario are relative to it
     std::optional<std::uint64_t> seed{};
+    std::string began{};     ///< wall clock, ISO 8601
     std::int64_t epoch = 0;  ///< nanoseconds since 1970 of instant 0
     std::string program_version{};
 
@@ -43,8 +44,8 @@ struct run_facts {
 /// Writes a recording on a thread of its own.
 ///
 /// Notes are handed over in blocks; at most `blocks_max` wait, then `add` waits: a run cannot be
-/// faster than what writes it down. Whatever was committed, at least once a second, survives the
-/// death of the process.
+/// faster than what writes it down. Whatever was committed survives the death of the process: blocks
+/// are as soon as the thread has caught up, or every 16 of them.
 /// Thread rule: one thread at a time calls the members.
 class recording_writer {
 public:
@@ -61,6 +62,9 @@ public:
     /// Adds a note with room for its text; returns where the text of note.size bytes goes.
     char* add(const traffic_note& note);
     void add(const traffic_note& note, std::string_view text);
+
+    /// Hands over what was added, so that it is committed soon. For slow runs: others fill blocks.
+    void flush();
 
     /// What went wrong, as a sentence; empty: nothing. After it, nothing more is written; what was
     /// committed before is kept.

@@ -19,10 +19,10 @@ struct traffic_note {
         refused,       ///< code, why: the violation
         disconnected,  ///< code, why: the violation; flag: lost
         session_ended,
-        subscribed,        ///< text: filter; code
-        unsubscribed,      ///< text: filter; code
-        message,           ///< text: topic (topic_size), properties (properties_size), payload
-        routed,            ///< extra: deliveries
+        subscribed,    ///< text: filter; code
+        unsubscribed,  ///< text: filter; code
+        message,       ///< text: topic (topic_size), properties (properties_size), payload
+        routed,        ///< extra: deliveries
         retained,
         retained_removed,  ///< text: topic
         will_published,
@@ -31,8 +31,8 @@ struct traffic_note {
         acknowledged,  ///< code
         dropped,       ///< why: drop_reason; text: topic, where the message was refused
         // What clients tell
-        received,    ///< flag: not for the first time
-        complete,    ///< a publisher learns that its message is complete
+        received,  ///< flag: not for the first time
+        complete,  ///< a publisher learns that its message is complete
         lost,
         // Of the run
         fault,       ///< extra: which; flag: ends
@@ -41,12 +41,12 @@ struct traffic_note {
     };
     static constexpr std::uint32_t nobody = 0xFFFF'FFFF;
 
-    std::int64_t at = 0;        ///< nanoseconds
-    std::uint64_t number = 0;   ///< of the message, the same whatever the QoS
-    std::int64_t extra = 0;     ///< of messages: when published
+    std::int64_t at = 0;       ///< nanoseconds
+    std::uint64_t number = 0;  ///< of the message, the same whatever the QoS
+    std::int64_t extra = 0;    ///< of messages: when published
     std::uint32_t client = nobody;
     std::uint32_t session = nobody;
-    std::uint32_t size = 0;     ///< of the text, in bytes
+    std::uint32_t size = 0;  ///< of the text, in bytes
     std::uint16_t topic_size = 0;
     std::uint16_t broker = 0;
     std::uint32_t properties_size = 0;
@@ -54,10 +54,10 @@ struct traffic_note {
     std::uint8_t qos = 0;
     std::uint8_t code = 0;
     std::uint8_t why = 0;
-    bool flag : 1 = false;      ///< of messages: RETAIN
-    bool known : 1 = false;     ///< of sent and dropped: a note told of this delivery before
-    bool copy : 1 = false;      ///< of messages: the broker had it before
-    bool tells : 1 = false;     ///< of clients: it tells what it receives
+    bool flag : 1 = false;   ///< of messages: RETAIN
+    bool known : 1 = false;  ///< of sent and dropped: a note told of this delivery before
+    bool copy : 1 = false;   ///< of messages: the broker had it before
+    bool tells : 1 = false;  ///< of clients: it tells what it receives
 };
 
 static_assert(sizeof(traffic_note) == 56);
@@ -89,8 +89,7 @@ public:
         for (std::size_t at = 0; at < size_;) {
             traffic_note note;
             std::memcpy(&note, bytes_.get() + at, sizeof note);
-            const auto* const text =
-                reinterpret_cast<const char*>(bytes_.get() + at + sizeof note);
+            const auto* const text = reinterpret_cast<const char*>(bytes_.get() + at + sizeof note);
             visit(note, std::string_view(text, note.size));
             at += sizeof note + rounded(note.size);
         }

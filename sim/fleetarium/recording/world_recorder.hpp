@@ -27,6 +27,7 @@ public:
 
     /// See recording_writer.
     std::string error() const { return writer_.error(); }
+    void flush() { writer_.flush(); }
     void annotate(std::string_view text);
 
     /// With the world's own report. Throws recording_error.

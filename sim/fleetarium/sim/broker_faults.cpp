@@ -105,8 +105,7 @@ void broker_host::send_cut_short(std::uint32_t connection, const wire_buffer& by
     }
     if (lost != nullptr) {
         lost->bytes = part_of(bytes, cut.packet_begin, bytes.size());
-        world_.lose(lost, to.peer,
-                    core_.describe_client(connection).version);
+        world_.lose(lost, to.peer, core_.describe_client(connection).version);
     }
     if (cut.bytes != 0) {
         transmit(way, to.down, key, part_of(bytes, 0, cut.bytes), kept, world_.now, world_.pieces,

@@ -17,8 +17,7 @@ broker_host::broker_host(world_state& world, const broker_spec& spec, broker_hoo
       open_to_all_(policy_.allows_everything()),
       core_(spec_.options, this),
       id_(first_broker_host + static_cast<host_id>(world.broker_hosts.size())),
-      source_(world.accounts.add_source(
-          {.what = source_report::kind::broker, .name = spec.name})),
+      source_(world.accounts.add_source({.what = source_report::kind::broker, .name = spec.name})),
       next_source_(source_) {
     world.broker_hosts.push_back(this);
     world.broker_places.push_back({spec_.name, id_, nullptr});
@@ -324,7 +323,8 @@ message_identity broker_host::identify(broker::connection_id publisher, std::uin
             book()->publish_made(index(), message, number, now);
         }
         if (world_.observer != nullptr) {
-            world_.observer->on_message(index(), world_observer::nobody, message, {number, now}, now);
+            world_.observer->on_message(index(), world_observer::nobody, message, {number, now},
+                                        now);
         }
         return {number, now};
     }
@@ -479,9 +479,8 @@ void broker_host::note_dropped(const broker::broker_event& decision) {
     }
     const accounting::source source = message_number::source_of(dropped.number);
     if (decision.session == broker::no_session) {
-        world_.accounts.publisher(source, decision.topic, [&](publisher_counts& counts) {
-            ++counts.dropped[reason];
-        });
+        world_.accounts.publisher(source, decision.topic,
+                                  [&](publisher_counts& counts) { ++counts.dropped[reason]; });
         return;
     }
     world_.accounts.flow(source, receiver_of(decision.session), decision.qos, decision.topic,
