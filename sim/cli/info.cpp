@@ -3,8 +3,8 @@
 #include <fleetarium/recording/recording_reader.hpp>
 #include <fleetarium/sim/report_text.hpp>
 
-#include <fmt/format.h>
 #include <CLI/CLI.hpp>
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include <cstdio>

@@ -167,8 +167,12 @@ bool run_to_end(live_run& running, const run_recording& recorded, instant end,
     const auto started = wall_clock::now();
     progress_line progress(show_progress);
     bool go_on = true;
+    auto last_kept_up = started;
     running.run_until(end, [&] {
-        recorded.keep_up();
+        if (wall_clock::now() - last_kept_up > std::chrono::milliseconds{100}) {
+            last_kept_up = wall_clock::now();
+            recorded.keep_up();
+        }
         progress.show(running.running(), end, seconds_since(started), running.seconds_behind());
         go_on = !fail_fast || !running.running().has_failed();
         return go_on && interrupted == 0;
@@ -189,6 +193,9 @@ std::string check_together(const run_options& options) {
     }
     if (!options.live.any() && options.live.has_tls()) {
         return "--cert, --key, --ca and --insecure go with --listen or --target";
+    }
+    if (!options.live.targets.empty() && !options.recording.file.empty()) {
+        return "--record does not go with --target: what a broker outside decides nobody tells";
     }
     return options.recording.check();
 }

@@ -188,7 +188,7 @@ private:
             work();
             return {};
         } catch (const std::exception& error) {
-            // What is committed stays; a transaction that failed is taken back when the file closes.
+            // What is committed stays; what failed is taken back when the file closes.
             return error.what();
         }
     }

@@ -44,8 +44,8 @@ struct run_facts {
 /// Writes a recording on a thread of its own.
 ///
 /// Notes are handed over in blocks; at most `blocks_max` wait, then `add` waits: a run cannot be
-/// faster than what writes it down. Whatever was committed survives the death of the process: blocks
-/// are as soon as the thread has caught up, or every 16 of them.
+/// faster than what writes it down. Whatever was committed survives the death of the process:
+/// blocks are as soon as the thread has caught up, or every 16 of them.
 /// Thread rule: one thread at a time calls the members.
 class recording_writer {
 public:
