@@ -309,8 +309,8 @@ TEST_CASE("mistakes outside of fleets are named as well", "[sim][scenario]") {
     CHECK(whole(R"("expectations":[{"metric":@"delivry_ratio","min":1}])") ==
           "/expectations/0/metric: found \"delivry_ratio\", expected "
           "\"delivery_ratio\", \"messages_published\", \"messages_delivered\", \"duplicates\", "
-          "\"drops\", \"latency\", \"connected_ratio\", \"reply_ratio\" or \"reply_latency\" (did "
-          "you mean \"delivery_ratio\"?)\n");
+          "\"drops\", \"latency\", \"connected_ratio\", \"reply_ratio\", \"reply_latency\", "
+          "\"state_ratio\" or \"states_entered\" (did you mean \"delivery_ratio\"?)\n");
 }
 
 TEST_CASE("what the broker does not offer is a mistake where it is asked for",

@@ -118,7 +118,7 @@ void fleet_state::publish_due(const context& at) {
         publication_state& state = states(at.self)[which];
         while (state.due <= world_.now) {
             ++state.made;
-            if (at.self.outages == 0) {
+            if (at.self.outages == 0 && runs(at.self, which)) {
                 publish_one(at, which);
             }
             schedule_next(at, which);
@@ -151,14 +151,17 @@ void fleet_state::publish_one(const context& at, std::size_t which) {
     const publication_spec& spec = *what.spec;
     const std::uint32_t number = states(self)[which].made;
     const bool v5 = spec_.version == protocol_version::v5;
-    const auto generated = generate(at, what.generators);
+    std::string& topic = world_.topic_text;
+    topic.clear();
+    if (what.in_topic.is_empty()) {
+        render_topic(at.index, which, number, topic);
+    } else {
+        render(what.topic, at, number, {}, {}, *generate(at, what.in_topic), {}, topic);
+    }
+    const auto generated = generate(at, what.content);
     if (!generated) {
         return;
     }
-
-    std::string& topic = world_.topic_text;
-    topic.clear();
-    render_topic(at.index, which, number, topic);
     fleetarium::publish message;
     message.topic = topic;
     if (what.payload.is_constant()) {
@@ -248,27 +251,32 @@ void fleet_state::close_requests(const context& at, std::size_t which) {
             world_.accounts.publisher(what.source, topic, [](publisher_counts& counts) {
                 ++counts.replies_missing;
             });
+            if (machine_ != nullptr && machine_->has_timeouts) {
+                machine_->missed.push_back(static_cast<std::uint32_t>(which));
+            }
         }
         log.open.pop_front();
         ++log.first;
     }
 }
 
-void fleet_state::match_reply(const context& at, const fleetarium::publish& message) {
+/// The publication that asked for it, if the reply is in time.
+std::optional<std::uint32_t> fleet_state::match_reply(const context& at,
+                                                      const fleetarium::publish& message) {
     const bytes_view data = *message.correlation_data;
     if (data.size() != sizeof(correlation) || word_of(data, 0) != short_hash(spec_.name) ||
         word_of(data, 1) != at.index || at.self.extras == nullptr) {
-        return;
+        return std::nullopt;
     }
     const std::size_t which = word_of(data, 2);
     if (which >= at.self.extras->requests.size()) {
-        return;
+        return std::nullopt;
     }
     device_extras::request_log& log = at.self.extras->requests[which];
     const std::uint32_t number = word_of(data, 3);
     const std::uint32_t place = number - log.first;
     if (place >= log.open.size() || log.open[place].answered) {
-        return;
+        return std::nullopt;
     }
     const publication& what = publications_[which];
     // A device that subscribes to its own requests sees them too: they are no replies.
@@ -276,10 +284,11 @@ void fleet_state::match_reply(const context& at, const fleetarium::publish& mess
     response_topic.clear();
     render(*what.response_topic, at.index, response_topic);
     if (message.topic != response_topic) {
-        return;
+        return std::nullopt;
     }
     const duration waited = world_.now - log.open[place].sent_at;
-    if (waited <= what.spec->reply_timeout) {
+    const bool in_time = waited <= what.spec->reply_timeout;
+    if (in_time) {
         log.open[place].answered = true;
         std::string topic;
         if (world_.accounts.needs_topic(what.source)) {
@@ -291,6 +300,7 @@ void fleet_state::match_reply(const context& at, const fleetarium::publish& mess
         });
     }
     close_requests(at, which);
+    return in_time ? std::optional(static_cast<std::uint32_t>(which)) : std::nullopt;
 }
 
 // What comes in
@@ -334,8 +344,9 @@ void fleet_state::handle_message(const context& at, const fleetarium::publish& m
                 }
             });
     }
+    std::optional<std::uint32_t> reply_to;
     if (has_requests_ && message.correlation_data) {
-        match_reply(at, message);
+        reply_to = match_reply(at, message);
     }
     for (std::size_t which = 0; which < replies_.size(); ++which) {
         std::string& filter = world_.other_text;
@@ -344,6 +355,9 @@ void fleet_state::handle_message(const context& at, const fleetarium::publish& m
         if (topic_matches(filter, message.topic)) {
             answer(at, which, message);
         }
+    }
+    if (machine_ != nullptr) {
+        behave_on_message(at, message, reply_to);
     }
     if (self.extras != nullptr && !self.extras->replies.empty()) {
         send_due_replies(at);  // only now: sending may end the life of the message's views
@@ -421,7 +435,7 @@ void fleet_state::send_due_replies(const context& at) {
 
 void fleet_state::send_reply(const context& at, const device_extras::reply& due) {
     const reply& what = replies_[due.which];
-    const auto generated = generate(at, what.generators);
+    const auto generated = generate(at, what.content);
     if (!generated) {
         return;
     }

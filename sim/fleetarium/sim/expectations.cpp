@@ -49,7 +49,33 @@ std::uint64_t drops(const expectation_spec& expected, const flow_counts& flows,
     return flows.dropped[static_cast<std::size_t>(*expected.reason)] + refused(*expected.reason);
 }
 
+/// Of a state of a fleet's behaviour.
+std::optional<double> measure_state(const expectation_spec& expected, const run_report& report) {
+    for (const fleet_report& fleet : report.fleets) {
+        for (const state_report& state : fleet.states) {
+            if (fleet.name != expected.fleet || state.name != expected.state) {
+                continue;
+            }
+            if (expected.metric == metric::states_entered) {
+                return static_cast<double>(state.entered);
+            }
+            if (expected.cohort.empty()) {
+                return ratio(state.devices, fleet.devices);
+            }
+            for (std::size_t i = 0; i < fleet.cohorts.size(); ++i) {
+                if (fleet.cohorts[i].name == expected.cohort) {
+                    return ratio(state.by_cohort[i], fleet.cohorts[i].devices);
+                }
+            }
+        }
+    }
+    return std::nullopt;
+}
+
 std::optional<double> measure(const expectation_spec& expected, const run_report& report) {
+    if (expected.metric == metric::state_ratio || expected.metric == metric::states_entered) {
+        return measure_state(expected, report);
+    }
     if (expected.metric == metric::connected_ratio) {
         return connected_ratio(report, expected.fleet);
     }
@@ -77,7 +103,9 @@ std::optional<double> measure(const expectation_spec& expected, const run_report
                          publishers.replies_in_time + publishers.replies_missing);
         case metric::reply_latency:
             return percentile_seconds(publishers.reply_latency, expected.percentile);
-        case metric::connected_ratio: break;
+        case metric::connected_ratio:
+        case metric::state_ratio:
+        case metric::states_entered: break;
     }
     return std::nullopt;
 }
@@ -96,6 +124,8 @@ std::string default_name(const expectation_spec& expected) {
     add("from", expected.fleet);
     add("to", expected.receiver);
     add("on", expected.topic);
+    add("in", expected.state);
+    add("of", expected.cohort);
     if (expected.qos) {
         out += fmt::format(" at QoS {}", static_cast<int>(*expected.qos));
     }
@@ -107,7 +137,7 @@ std::string default_name(const expectation_spec& expected) {
 
 bool is_ratio(metric what) {
     return what == metric::delivery_ratio || what == metric::connected_ratio ||
-           what == metric::reply_ratio;
+           what == metric::reply_ratio || what == metric::state_ratio;
 }
 
 bool is_time(metric what) { return what == metric::latency || what == metric::reply_latency; }

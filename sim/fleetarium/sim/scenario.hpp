@@ -6,6 +6,7 @@
 #include <fleetarium/core/clock.hpp>
 #include <fleetarium/core/distribution.hpp>
 #include <fleetarium/sim/arrival.hpp>
+#include <fleetarium/sim/behaviour.hpp>
 #include <fleetarium/sim/fault.hpp>
 #include <fleetarium/sim/generator.hpp>
 
@@ -151,6 +152,12 @@ struct reply_spec {
 /// in turn. For brokers that are reached by TLS, outside of the world.
 struct certificates_spec {
     std::uint64_t seed = 1;
+    /// Template of a duration from the run's beginning, such as "24h", or "never"; {variables} of a
+    /// behaviour are as they are when the device connects. From then on brokers of the world hang
+    /// up on it, as TLS does, before it has said CONNECT; connections that there are go on. So
+    /// does a text that is no duration. None: always valid. Brokers outside of the world are shown
+    /// certificates that are valid.
+    std::optional<std::string> expires{};
 };
 
 struct fleet_spec {
@@ -180,6 +187,7 @@ struct fleet_spec {
     std::vector<reply_spec> replies{};
     /// What payloads of publications and replies call {name}: values with a state per device.
     std::vector<generator_spec> generators{};
+    std::optional<behaviour_spec> behaviour{};  ///< none: online, and all publications run
 };
 
 /// What an expectation looks at.
@@ -196,6 +204,8 @@ enum class metric : std::uint8_t {
     connected_ratio,   ///< devices connected at the end / all devices, 0..1
     reply_ratio,       ///< replies in time / requests whose time is over, 0..1
     reply_latency,     ///< a percentile of request to reply, seconds
+    state_ratio,       ///< devices in a state of their behaviour at the end / devices, 0..1
+    states_entered,    ///< how often devices came into a state
 };
 
 /// A bound on a metric. The members that narrow what is counted are all optional.
@@ -207,6 +217,8 @@ struct expectation_spec {
     std::string topic{};     ///< filter of topic names
     std::optional<enum qos> qos{};  ///< QoS of the delivery
     std::optional<broker::drop_reason> reason{};  ///< drops: only those of this reason
+    std::string state{};   ///< state_ratio and states_entered, which need it, and `fleet`
+    std::string cohort{};  ///< state_ratio: only devices of this cohort
     double percentile = 99;  ///< latency and reply_latency: 0..100
     std::optional<double> min{};  ///< latency and reply_latency: seconds
     std::optional<double> max{};

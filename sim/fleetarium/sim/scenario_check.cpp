@@ -111,6 +111,10 @@ const Named* scenario_checker::find_named(const std::vector<Named>& list, const 
 template const broker_spec* scenario_checker::find_named(const std::vector<broker_spec>&,
                                                          const std::string&, std::string_view,
                                                          const std::string&);
+template const network_spec* scenario_checker::find_named(const std::vector<network_spec>&,
+                                                          const std::string&, std::string_view,
+                                                          const std::string&);
+template void scenario_checker::check_names(const std::string&, const std::vector<cohort_spec>&);
 template const fleet_spec* scenario_checker::find_named(const std::vector<fleet_spec>&,
                                                         const std::string&, std::string_view,
                                                         const std::string&);
@@ -231,9 +235,9 @@ void scenario_checker::check_expectation(const expectation_spec& expected,
         report(pointer + "/min", number_text(*expected.min),
                "at most \"max\", " + number_text(*expected.max));
     }
-    const bool is_ratio = expected.metric == metric::delivery_ratio ||
-                          expected.metric == metric::connected_ratio ||
-                          expected.metric == metric::reply_ratio;
+    const bool is_ratio =
+        expected.metric == metric::delivery_ratio || expected.metric == metric::connected_ratio ||
+        expected.metric == metric::reply_ratio || expected.metric == metric::state_ratio;
     for (const auto& [name, bound] :
          {std::pair("/min", &expected.min), std::pair("/max", &expected.max)}) {
         if (is_ratio && *bound && (**bound < 0 || **bound > 1)) {
@@ -254,12 +258,20 @@ void scenario_checker::check_expectation(const expectation_spec& expected,
     const bool is_reply =
         expected.metric == metric::reply_ratio || expected.metric == metric::reply_latency;
     const bool is_published = expected.metric == metric::messages_published;
+    check_expected_state(expected, pointer);
+    const bool is_of_states =
+        expected.metric == metric::state_ratio || expected.metric == metric::states_entered;
+    refuse(!expected.state.empty() && !is_of_states, "state",
+           "it with \"state_ratio\" and \"states_entered\" only");
+    refuse(!expected.cohort.empty() && expected.metric != metric::state_ratio, "cohort",
+           "it with \"state_ratio\" only");
     refuse(expected.reason && expected.metric != metric::drops, "reason",
            "it with the metric \"drops\" only");
-    refuse(!expected.receiver.empty() && (is_connected || is_reply || is_published), "receiver",
-           "it with metrics of deliveries only");
-    refuse(!expected.topic.empty() && is_connected, "topic", "it with metrics of messages only");
-    refuse(expected.qos && (is_connected || is_reply || is_published), "qos",
+    refuse(!expected.receiver.empty() && (is_connected || is_reply || is_published || is_of_states),
+           "receiver", "it with metrics of deliveries only");
+    refuse(!expected.topic.empty() && (is_connected || is_of_states), "topic",
+           "it with metrics of messages only");
+    refuse(expected.qos && (is_connected || is_reply || is_published || is_of_states), "qos",
            "it with metrics of deliveries only");
 }
 
@@ -282,7 +294,13 @@ std::string scenario_checker::example_of(const text_template& made, const fleet_
         sample.client_id->render({.fleet = sample.fleet->name, .index = index}, client_id);
     }
     std::string text;
-    made.render({.fleet = sample.fleet->name, .index = index, .client_id = client_id}, text);
+    const std::vector<generator_value> generated(made.generator_uses().size(),
+                                                 {.text = "x", .form = field_form::name});
+    made.render({.fleet = sample.fleet->name,
+                 .index = index,
+                 .client_id = client_id,
+                 .generated = generated},
+                text);
     return text;
 }
 
@@ -296,8 +314,9 @@ const scenario_checker::fleet_sample* scenario_checker::sample_of(const std::str
 /// Gives an example of the topic if it is valid.
 std::optional<std::string> scenario_checker::check_topic(const std::string& topic,
                                                          const fleet_sample& sample,
-                                                         const std::string& pointer) {
-    const auto made = check_template(topic, template_use::topic, pointer);
+                                                         const std::string& pointer,
+                                                         std::span<const generator_names> names) {
+    const auto made = check_template(topic, template_use::topic, pointer, names);
     if (!made) {
         return std::nullopt;
     }

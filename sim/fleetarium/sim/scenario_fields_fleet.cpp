@@ -1,6 +1,7 @@
 #include <fleetarium/sim/scenario_fields.hpp>
 
 #include <fleetarium/sim/arrival_fields.hpp>
+#include <fleetarium/sim/behaviour_fields.hpp>
 #include <fleetarium/sim/generator_fields.hpp>
 #include <fleetarium/sim/scenario_values.hpp>
 
@@ -56,7 +57,12 @@ const object_type<certificates_spec>& certificates_type() {
         "Certificates that name devices by their client ids, all from one authority for tests.",
         {make_field<t>("seed", integer<std::uint64_t>(0), &t::seed,
                        "Of the authority; `fleetarium certs --seed` makes the broker's files.",
-                       "7", need::required)}};
+                       "7", need::required),
+         make_field<t>("expires", optional_of(name_text()), &t::expires,
+                       "Template of a duration from the beginning of the run, or \"never\": from "
+                       "then on a broker of the world hangs up on devices that connect. "
+                       "{variables} of a behaviour are as they are at that time.",
+                       R"("24h")")}};
     return type;
 }
 
@@ -267,6 +273,12 @@ std::vector<field<fleet_spec>> fleet_fields() {
         make_field<t>("generators", list_of(object_of(generator_spec_type())), &t::generators,
                       "What payloads of publications and replies show as {name}.",
                       R"([{"name": "celsius", "walk": {"min": 18, "max": 24, "step": 0.2}}])"),
+        make_field<t>("behaviour", optional_of(object_of(behaviour_type_of_scenario())),
+                      &t::behaviour,
+                      "What each device does over time: states, and what leads from one to the "
+                      "other; without it, the devices are online and all publications run.",
+                      R"({"states": {"awake": {"for": "5s", "then": "asleep"},
+                         "asleep": {"link": "goodbye", "for": "10m", "then": "awake"}}})"),
     };
 }
 
