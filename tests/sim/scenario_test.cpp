@@ -311,8 +311,8 @@ TEST_CASE("mistakes outside of fleets are named as well", "[sim][scenario]") {
           "/expectations/0/metric: found \"delivry_ratio\", expected "
           "\"delivery_ratio\", \"messages_published\", \"messages_delivered\", \"duplicates\", "
           "\"drops\", \"latency\", \"connected_ratio\", \"reply_ratio\", "
-          "\"reply_latency\", \"publish_rate\", \"delivery_rate\" or \"backlog\" (did "
-          "you mean \"delivery_ratio\"?)\n");
+          "\"reply_latency\", \"publish_rate\", \"delivery_rate\", \"backlog\", "
+          "\"state_ratio\" or \"states_entered\" (did you mean \"delivery_ratio\"?)\n");
 }
 
 TEST_CASE("what the broker does not offer is a mistake where it is asked for",

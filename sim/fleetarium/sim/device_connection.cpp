@@ -2,6 +2,7 @@
 
 #include <fleetarium/sim/fleet_state.hpp>
 
+#include <fleetarium/config/quantities.hpp>
 #include <fleetarium/core/assert.hpp>
 
 #include <algorithm>
@@ -41,7 +42,8 @@ void fleet_state::handle(const device_block& block, const event& what) {
     }
     if (what.link != self.link.generation) {
         if (what.kind() == event_kind::opened) {
-            world_.refuse_opened(at.host, self.link, what, key_of(at.index), *path_.by);
+            world_.refuse_opened(at.host, self.link, what, key_of(at.index),
+                                 network_of(self));
         } else {
             world_.lose(what, at.host, self.session.version());
         }
@@ -58,6 +60,9 @@ void fleet_state::wake(const context& at) {
     if (now >= self.coverage_change) {
         change_coverage(at);
     }
+    if (machine_ != nullptr) {
+        behave_due(at);
+    }
     // Before the session's time is looked at: a message makes a PINGREQ unnecessary.
     publish_due(at);
     if (now >= self.session.poll_timeout()) {
@@ -72,6 +77,10 @@ void fleet_state::wake(const context& at) {
     }
     if (self.extras != nullptr && !self.extras->replies.empty()) {
         send_due_replies(at);
+    }
+    if (machine_ != nullptr) {
+        behave_on_missed(at);
+        settle_link(at);
     }
     flush(at);
     arm(at, next_due(at));
@@ -90,7 +99,7 @@ instant fleet_state::next_due(const context& at) const {
     if (self.extras != nullptr && !self.extras->replies.empty()) {
         due = std::min(due, self.extras->replies.front().due);
     }
-    return due;
+    return machine_ == nullptr ? due : std::min(due, behaviour_due(at));
 }
 
 // There is one wake under way for each device, or none: a deadline that moves later costs nothing,
@@ -155,17 +164,21 @@ void fleet_state::open_link(const context& at) {
         return;
     }
     ++counts_.connect_attempts;
-    world_.open_link(at.host, at.self.link, path_, key_of(at.index));
+    if (machine_ != nullptr) {
+        place(at.self).network = place(at.self).wanted_network;
+    }
+    world_.open_link(at.host, at.self.link, path_of(at.self), key_of(at.index));
 }
 
 void fleet_state::end_link(const context& at, event_kind how) {
     world_.sent_log.clear();
-    world_.end_link(at.host, at.self.link, path_, key_of(at.index), how);
+    world_.end_link(at.host, at.self.link, path_of(at.self), key_of(at.index), how);
     link_ended(at);
 }
 
 void fleet_state::link_ended(const context& at) {
     device& self = at.self;
+    const bool was_connected = self.counted;
     connected_ -= self.counted;
     self.counted = false;
     self.session.handle_closed(world_.now);
@@ -175,6 +188,12 @@ void fleet_state::link_ended(const context& at) {
                     self.session.version());
     }
     schedule_connect(at);
+    // The behaviour is not told of what it has done itself.
+    if (machine_ != nullptr && self.wants_link && self.outages == 0 &&
+        place(self).network == place(self).wanted_network) {
+        behave_on_link(at, was_connected ? behaviour_occasion::disconnected
+                                         : behaviour_occasion::refused);
+    }
 }
 
 void fleet_state::schedule_connect(const context& at) {
@@ -199,7 +218,7 @@ void fleet_state::flush(const context& at) {
                 return;
             }
         }
-        world_.send_up(at.host, self.link, path_, key_of(at.index), std::move(bytes),
+        world_.send_up(at.host, self.link, path_of(self), key_of(at.index), std::move(bytes),
                        lost_from(self));
     }
     if (self.session.should_close()) {
@@ -215,10 +234,17 @@ void fleet_state::receive(const context& at, const event& what) {
             self.link.chain.absorb(event_word(what, what.origin));
             self.link.connection = static_cast<std::uint32_t>(what.payload);
             self.link.set_phase(link_end::phase::open);
+            if (certificate_expires_ && remote_ == nullptr && !is_certificate_valid(at)) {
+                // The handshake of TLS fails: the link ends before any packet.
+                ++counts_.certificates_refused;
+                end_link(at, event_kind::close);
+                break;
+            }
             send_connect(at);
             if (world_.faults != nullptr && remote_ == nullptr && world_.faults->is_slow(at.host)) {
                 flush(at);
-                world_.signal(at.host, self.link, path_, key_of(at.index), event_kind::congested);
+                world_.signal(at.host, self.link, path_of(self), key_of(at.index),
+                              event_kind::congested);
             }
             break;
         case event_kind::bytes:
@@ -256,8 +282,12 @@ void fleet_state::receive(const context& at, const event& what) {
             break;
         default: FLEETARIUM_ASSERT(false); break;
     }
+    if (machine_ != nullptr) {
+        behave_on_missed(at);
+        settle_link(at);
+    }
     flush(at);
-    arm(at, self.session.poll_timeout());
+    arm(at, std::min(self.session.poll_timeout(), behaviour_due(at)));
 }
 
 /// Identities of PUBLISHes that were cut on their way come before those that come now.
@@ -294,6 +324,18 @@ device_extras& fleet_state::extras_of(device& self) {
 }
 
 // Session
+
+/// A text that is no duration is no certificate.
+bool fleet_state::is_certificate_valid(const context& at) {
+    std::string& expires = world_.other_text;
+    expires.clear();
+    render(*certificate_expires_, at, 0, {}, {}, *generate(at, in_certificate_), {}, expires);
+    if (expires == "never") {
+        return true;
+    }
+    const auto until = config::parse_duration(expires);
+    return until && world_.now < saturating_add(added_at_, *until);
+}
 
 void fleet_state::send_connect(const context& at) {
     device& self = at.self;
@@ -347,7 +389,7 @@ void fleet_state::send_connect(const context& at) {
     if (self.session.connect(request, world_.now).has_error()) {
         // Only a template that renders as no valid text: the device stays away for good.
         ++counts_.connects_failed;
-        world_.end_link(at.host, self.link, path_, key_of(at.index), event_kind::close);
+        world_.end_link(at.host, self.link, path_of(self), key_of(at.index), event_kind::close);
         self.connect_at = never;
     }
     give_up_dropped(at);  // a clean start gives up at once what was in flight
@@ -386,6 +428,9 @@ void fleet_state::handle_connack(const context& at, const connack& answer) {
         publish_on_connect(at);
     }
     give_up_dropped(at);
+    if (machine_ != nullptr) {
+        behave_on_link(at, behaviour_occasion::connected, answer.session_present);
+    }
 }
 
 void fleet_state::send_subscriptions(const context& at) {
@@ -482,6 +527,10 @@ void fleet_state::handle_event(const context& at, client_event& learned, segment
                     message_number::source_of(done.identity().number), done.topic(),
                     [](publisher_counts& counts) { ++counts.acknowledged; });
                 give_up_dropped(at);
+                if (machine_ != nullptr &&
+                    at.self.session.in_flight() + at.self.session.queued() == 0) {
+                    behave_on_link(at, behaviour_occasion::delivered);
+                }
             } else if constexpr (std::is_same_v<type, connack>) {
                 handle_connack(at, what);
             } else if constexpr (std::is_same_v<type, suback>) {

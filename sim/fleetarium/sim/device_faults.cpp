@@ -34,7 +34,7 @@ void fleet_state::handle_fault(const context& at, const event& what) {
             if (is_open && remote_ == nullptr) {
                 // Another one may go on when this one ends.
                 world_.signal(
-                    at.host, self.link, path_, key_of(at.index),
+                    at.host, self.link, path_of(self), key_of(at.index),
                     world_.faults->is_slow(at.host) ? event_kind::congested : event_kind::drained);
             }
             break;
@@ -50,11 +50,14 @@ void fleet_state::handle_fault(const context& at, const event& what) {
                 if (world_.book != nullptr) {
                     world_.book->disturbed(at.host);
                 }
-                world_.send_up(at.host, self.link, path_, key_of(at.index),
+                world_.send_up(at.host, self.link, path_of(self), key_of(at.index),
                                world_.faults->hostile_bytes(news, at.host), lost_from(self));
             }
             break;
         default: FLEETARIUM_ASSERT(false); break;
+    }
+    if (machine_ != nullptr) {
+        settle_link(at);
     }
     flush(at);
     arm(at, next_due(at));
@@ -110,6 +113,9 @@ void fleet_state::regain_power(const context& at) {
     if (self.outages != 0 && --self.outages == 0 && self.connect_at != never) {
         self.connect_at = std::max(self.connect_at, world_.now);
     }
+    if (machine_ != nullptr && self.outages == 0) {
+        behave_on_power(at);
+    }
 }
 
 void fleet_state::send_cut_short(const context& at, const wire_buffer& bytes,
@@ -127,8 +133,8 @@ void fleet_state::send_cut_short(const context& at, const wire_buffer& bytes,
         sent.resize(kept);
     }
     if (cut.bytes != 0) {
-        world_.send_up(at.host, self.link, path_, key_of(at.index), part_of(bytes, 0, cut.bytes),
-                       lost_from(self));
+        world_.send_up(at.host, self.link, path_of(self), key_of(at.index),
+                       part_of(bytes, 0, cut.bytes), lost_from(self));
     }
     ++counts_.links_cut;
     end_link(at, event_kind::cut);

@@ -122,7 +122,7 @@ void fleet_state::publish_due(const context& at) {
         while (state.due <= world_.now) {
             ++state.timed;
             ++state.made;
-            if (at.self.outages == 0) {
+            if (at.self.outages == 0 && runs(at.self, which)) {
                 publish_one(at, which, publication_cause::time);
             }
             schedule_next(at, which);
@@ -158,14 +158,17 @@ void fleet_state::publish_one(const context& at, std::size_t which, publication_
     if (what.sparkplug && !may_say(at, *what.sparkplug, cause)) {
         return;
     }
-    const auto generated = generate(at, what.generators);
+    std::string& topic = world_.topic_text;
+    topic.clear();
+    if (what.in_topic.is_empty()) {
+        render_topic(at.index, which, number, topic);
+    } else {
+        render(what.topic, at, number, {}, {}, *generate(at, what.in_topic), {}, topic);
+    }
+    const auto generated = generate(at, what.content);
     if (!generated && !(what.sparkplug && what.sparkplug->is_birth())) {
         return;
     }
-
-    std::string& topic = world_.topic_text;
-    topic.clear();
-    render_topic(at.index, which, number, topic);
     fleetarium::publish message;
     message.topic = topic;
     const random_key random = make_random_key(key_of(at.index).value, 0, purpose::content + which);
@@ -260,27 +263,32 @@ void fleet_state::close_requests(const context& at, std::size_t which) {
             world_.accounts.publisher(what.source, topic, [](publisher_counts& counts) {
                 ++counts.replies_missing;
             });
+            if (machine_ != nullptr && machine_->has_timeouts) {
+                machine_->missed.push_back(static_cast<std::uint32_t>(which));
+            }
         }
         log.open.pop_front();
         ++log.first;
     }
 }
 
-void fleet_state::match_reply(const context& at, const fleetarium::publish& message) {
+/// The publication that asked for it, if the reply is in time.
+std::optional<std::uint32_t> fleet_state::match_reply(const context& at,
+                                                      const fleetarium::publish& message) {
     const bytes_view data = *message.correlation_data;
     if (data.size() != sizeof(correlation) || word_of(data, 0) != short_hash(spec_.name) ||
         word_of(data, 1) != at.index || at.self.extras == nullptr) {
-        return;
+        return std::nullopt;
     }
     const std::size_t which = word_of(data, 2);
     if (which >= at.self.extras->requests.size()) {
-        return;
+        return std::nullopt;
     }
     device_extras::request_log& log = at.self.extras->requests[which];
     const std::uint32_t number = word_of(data, 3);
     const std::uint32_t place = number - log.first;
     if (place >= log.open.size() || log.open[place].answered) {
-        return;
+        return std::nullopt;
     }
     const publication& what = publications_[which];
     // A device that subscribes to its own requests sees them too: they are no replies.
@@ -288,10 +296,11 @@ void fleet_state::match_reply(const context& at, const fleetarium::publish& mess
     response_topic.clear();
     render(*what.response_topic, at.index, response_topic);
     if (message.topic != response_topic) {
-        return;
+        return std::nullopt;
     }
     const duration waited = world_.now - log.open[place].sent_at;
-    if (waited <= what.spec->reply_timeout) {
+    const bool in_time = waited <= what.spec->reply_timeout;
+    if (in_time) {
         log.open[place].answered = true;
         std::string topic;
         if (world_.accounts.needs_topic(what.source)) {
@@ -303,6 +312,7 @@ void fleet_state::match_reply(const context& at, const fleetarium::publish& mess
         });
     }
     close_requests(at, which);
+    return in_time ? std::optional(static_cast<std::uint32_t>(which)) : std::nullopt;
 }
 
 // What comes in
@@ -349,8 +359,9 @@ void fleet_state::handle_message(const context& at, const fleetarium::publish& m
                 }
             });
     }
+    std::optional<std::uint32_t> reply_to;
     if (has_requests_ && message.correlation_data) {
-        match_reply(at, message);
+        reply_to = match_reply(at, message);
     }
     for (std::size_t which = 0; which < replies_.size(); ++which) {
         std::string& filter = world_.other_text;
@@ -365,6 +376,9 @@ void fleet_state::handle_message(const context& at, const fleetarium::publish& m
     }
     if (shadows_) {
         answers_ = shadows_->handle(message.topic, message.payload, world_.now);
+    }
+    if (machine_ != nullptr) {
+        behave_on_message(at, message, reply_to);
     }
     // Only from here on: sending may end the life of the message's views.
     if (has_triggers_) {
@@ -449,7 +463,7 @@ void fleet_state::send_due_replies(const context& at) {
 
 void fleet_state::send_reply(const context& at, const device_extras::reply& due) {
     const reply& what = replies_[due.which];
-    const auto generated = generate(at, what.generators);
+    const auto generated = generate(at, what.content);
     if (!generated) {
         return;
     }

@@ -6,12 +6,12 @@
 
 namespace fleetarium::sim::detail {
 
-namespace {
-
 std::optional<double> ratio(std::uint64_t part, std::uint64_t whole) {
     return whole == 0 ? std::optional<double>()
                       : static_cast<double>(part) / static_cast<double>(whole);
 }
+
+namespace {
 
 double seconds(duration value) { return std::chrono::duration<double>(value).count(); }
 
@@ -117,6 +117,8 @@ std::optional<double> measure(const expectation_spec& expected, const expectatio
         case metric::publish_rate: return rate(published, span);
         case metric::delivery_rate: return rate(delivered, span);
         case metric::backlog: return static_cast<double>(backlog(expected, now));
+        case metric::state_ratio:
+        case metric::states_entered: break;  // of a whole run's report
     }
     return std::nullopt;
 }

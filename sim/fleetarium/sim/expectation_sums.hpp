@@ -36,8 +36,16 @@ inline bool is_of_instant(metric what) {
 
 inline bool is_ratio(metric what) {
     return what == metric::delivery_ratio || what == metric::connected_ratio ||
-           what == metric::reply_ratio;
+           what == metric::reply_ratio || what == metric::state_ratio;
 }
+
+/// Whether the metric is of the states of a fleet's behaviour, at the end of the run.
+inline bool is_of_states(metric what) {
+    return what == metric::state_ratio || what == metric::states_entered;
+}
+
+/// None of nothing.
+std::optional<double> ratio(std::uint64_t part, std::uint64_t whole);
 
 inline bool is_rate(metric what) {
     return what == metric::publish_rate || what == metric::delivery_rate;

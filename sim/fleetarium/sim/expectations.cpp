@@ -14,6 +14,29 @@ namespace fleetarium::sim {
 
 namespace {
 
+/// Of a state of a fleet's behaviour.
+std::optional<double> measure_state(const expectation_spec& expected, const run_report& report) {
+    for (const fleet_report& fleet : report.fleets) {
+        for (const state_report& state : fleet.states) {
+            if (fleet.name != expected.fleet || state.name != expected.state) {
+                continue;
+            }
+            if (expected.metric == metric::states_entered) {
+                return static_cast<double>(state.entered);
+            }
+            if (expected.cohort.empty()) {
+                return detail::ratio(state.devices, fleet.devices);
+            }
+            for (std::size_t i = 0; i < fleet.cohorts.size(); ++i) {
+                if (fleet.cohorts[i].name == expected.cohort) {
+                    return detail::ratio(state.by_cohort[i], fleet.cohorts[i].devices);
+                }
+            }
+        }
+    }
+    return std::nullopt;
+}
+
 detail::expectation_sums sums_of(const expectation_spec& expected, const run_report& report) {
     detail::expectation_sums out;
     for (const fleet_report& each : report.fleets) {
@@ -64,6 +87,8 @@ std::string default_name(const expectation_spec& expected) {
     add("from", expected.fleet);
     add("to", expected.receiver);
     add("on", expected.topic);
+    add("in", expected.state);
+    add("of", expected.cohort);
     if (expected.qos) {
         out += fmt::format(" at QoS {}", static_cast<int>(*expected.qos));
     }
@@ -79,7 +104,9 @@ std::string default_name(const expectation_spec& expected) {
 void judge_at_end(const expectation_spec& expected, const run_report& report,
                   expectation_result& result) {
     result.measured =
-        detail::measure(expected, sums_of(expected, report), {}, report.simulated);
+        detail::is_of_states(expected.metric)
+            ? measure_state(expected, report)
+            : detail::measure(expected, sums_of(expected, report), {}, report.simulated);
     result.met = result.measured && detail::is_within(expected, *result.measured);
 }
 

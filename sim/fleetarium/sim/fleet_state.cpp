@@ -92,7 +92,8 @@ fleet_state::fleet_state(world_state& world, const fleet_spec& spec, std::uint32
     compile();
     world.require_room(spec_.count,
                        publications_.size() + replies_.size() + (will_topic_ ? 1u : 0u) +
-                           (spec_.shadow_service ? 1u : 0u));
+                           (spec_.shadow_service ? 1u : 0u) +
+                           (machine_ != nullptr ? machine_->messages.size() + 1 : 0));
     add_sources();
     make_devices();
 }
@@ -108,15 +109,45 @@ fleet_state::text fleet_state::make_text(const std::string& source, template_use
     return {source, use, spec_.name, spec_.client_id};
 }
 
-fleet_state::text fleet_state::make_payload(const std::string& source, template_use use,
-                                            generator_set::plan& generators) const {
-    text made(source, use, spec_.name, spec_.client_id, generators_.names());
-    generators = generators_.plan_for(made.generator_uses());
+fleet_state::text fleet_state::make_content(const std::string& source, template_use use,
+                                            content_plan& shown) const {
+    text made(source, use, spec_.name, spec_.client_id, names());
+    shown = plan_for(made);
+    return made;
+}
+
+content_plan fleet_state::plan_for(const text& what) const {
+    const std::size_t known = generators_.names().size();
+    std::vector<generator_use> generated;
+    content_plan made;
+    bool behaves = false;
+    for (const generator_use& each : what.generator_uses()) {
+        const bool is_generator = each.generator < known;
+        if (is_generator) {
+            generated.push_back(each);
+        }
+        behaves = behaves || !is_generator;
+        made.values.push_back(is_generator
+                                  ? content_plan::of_generator
+                                  : each.generator - static_cast<std::uint32_t>(known));
+    }
+    if (!behaves) {
+        made.values.clear();
+    }
+    made.generators = generators_.plan_for(generated);
     return made;
 }
 
 void fleet_state::compile() {
     generators_ = generator_set(spec_.generators);
+    if (spec_.behaviour) {
+        machine_ = std::make_unique<behaviour_machine>();
+        machine_->names.assign(generators_.names().begin(), generators_.names().end());
+        machine_->generator_count = machine_->names.size();
+        for (generator_names& each : names_of(*spec_.behaviour)) {
+            machine_->names.push_back(std::move(each));
+        }
+    }
     client_id_ = make_text(spec_.client_id, template_use::client_id);
     const auto optional_text = [this](const std::optional<std::string>& source, template_use use) {
         return source ? std::optional<text>(make_text(*source, use)) : std::nullopt;
@@ -126,12 +157,13 @@ void fleet_state::compile() {
     for (const publication_spec& each : spec_.publications) {
         publication made{};
         made.spec = &each;
-        made.topic = make_text(each.to ? each.to->topic : each.topic, template_use::topic);
+        made.topic = each.to ? make_text(each.to->topic, template_use::topic)
+                             : make_content(each.topic, template_use::topic, made.in_topic);
         if (each.sparkplug) {
             made.sparkplug = make_sparkplug(*each.sparkplug);
-            made.generators = made.sparkplug->generators;
+            made.content.generators = made.sparkplug->generators;
         } else {
-            made.payload = make_payload(each.payload, template_use::payload, made.generators);
+            made.payload = make_content(each.payload, template_use::payload, made.content);
         }
         if (each.on) {
             has_triggers_ = true;
@@ -156,7 +188,7 @@ void fleet_state::compile() {
         made.spec = &each;
         made.on = make_text(each.on, template_use::topic);
         made.to = optional_text(each.to, template_use::topic);
-        made.payload = make_payload(each.payload, template_use::reply, made.generators);
+        made.payload = make_content(each.payload, template_use::reply, made.content);
         made.first_walk = walk_count_;
         walk_count_ += static_cast<std::uint32_t>(made.payload.walk_count());
         replies_.push_back(std::move(made));
@@ -172,6 +204,10 @@ void fleet_state::compile() {
     std::stable_sort(
         subscription_ends_.begin(), subscription_ends_.end(),
         [](const subscription_end& a, const subscription_end& b) { return a.at < b.at; });
+    if (spec_.certificates && spec_.certificates->expires) {
+        certificate_expires_ =
+            make_content(*spec_.certificates->expires, template_use::topic, in_certificate_);
+    }
     if (spec_.will) {
         will_topic_ = make_text(spec_.will->topic, template_use::topic);
         will_payload_ = make_text(spec_.will->payload, template_use::topic);
@@ -185,6 +221,9 @@ void fleet_state::compile() {
     }
     if (spec_.shadow_service) {
         shadows_ = std::make_unique<shadow_service>(*spec_.shadow_service);
+    }
+    if (machine_ != nullptr) {
+        compile_behaviour();
     }
     counts_.name = spec_.name;
     counts_.devices = spec_.count;
@@ -219,6 +258,9 @@ void fleet_state::add_sources() {
                                             .name = "will",
                                             .topic = spec_.will->topic});
     }
+    if (machine_ != nullptr) {
+        add_behaviour_sources();
+    }
 }
 
 void fleet_state::make_devices() {
@@ -226,7 +268,7 @@ void fleet_state::make_devices() {
         sizeof(device) +
         (publications_.size() + replies_.size()) * sizeof(publication_state) +
         (walk_count_ + walk_count_ % 2) * sizeof(std::uint32_t) +
-        generators_.state_size() * sizeof(double);
+        generators_.state_size() * sizeof(double) + behaviour_size();
     stride_ = static_cast<std::uint32_t>((size + 15) / 16 * 16);
     prefetched_ = std::min<std::size_t>(stride_, 5 * line);
     const std::size_t bytes = std::size_t{spec_.count} * stride_;
@@ -245,6 +287,14 @@ void fleet_state::make_devices() {
             std::uninitialized_default_construct_n(states(*made).data(), states(*made).size());
             std::uninitialized_fill_n(walks(*made, 0, walk_count_).data(), walk_count_, 0u);
             std::uninitialized_fill_n(generated(*made).data(), generators_.state_size(), 0.0);
+            if (machine_ != nullptr) {
+                ::new (&place(*made)) behaviour_place();
+                std::uninitialized_default_construct_n(variables(*made).data(),
+                                                       variables(*made).size());
+                std::uninitialized_fill_n(timers(*made).data(), timers(*made).size(), never);
+                std::uninitialized_fill_n(custom_memory(*made).data(),
+                                          custom_memory(*made).size(), std::byte{});
+            }
         }
     }
     for (std::uint32_t i = 0; i < spec_.count; ++i) {
@@ -265,6 +315,9 @@ void fleet_state::start_device(const context& at) {
     }
     for (std::size_t i = 0; i < publications_.size(); ++i) {
         states(at.self)[i].due = first_due(at, i);
+    }
+    if (machine_ != nullptr) {
+        start_behaviour(at);
     }
     arm(at, next_due(at));
 }
@@ -300,11 +353,22 @@ void fleet_state::prepare() {
         if (will_topic_) {
             accounts.set_coverage(i, will_source_, coverage_of(*will_topic_, *this, filter));
         }
+        if (machine_ != nullptr) {
+            for (const behaviour_machine::message& each : machine_->messages) {
+                accounts.set_coverage(i, each.source, coverage_of(each.topic.body, *this, filter));
+            }
+            if (machine_->custom != nullptr) {
+                accounts.set_coverage(i, machine_->custom_source, coverage_of_filter::some);
+            }
+        }
     }
 }
 
 coverage_of_filter fleet_state::coverage_of(const text& topic, const fleet_state& whose,
                                             std::string_view filter) const {
+    if (!topic.generator_uses().empty()) {
+        return coverage_of_filter::some;  // what a variable says may change
+    }
     const std::uint32_t devices = topic.differs_by_device() ? whose.spec_.count : 1;
     std::uint32_t matching = 0;
     std::string rendered;
@@ -367,6 +431,35 @@ std::span<double> fleet_state::generated(device& of) const {
     return {reinterpret_cast<double*>(walks(of, even, 0).data()), generators_.state_size()};
 }
 
+behaviour_place& fleet_state::place(device& of) const {
+    const auto numbers = generated(of);
+    return *reinterpret_cast<behaviour_place*>(numbers.data() + numbers.size());
+}
+
+std::span<variable_slot> fleet_state::variables(device& of) const {
+    return {reinterpret_cast<variable_slot*>(&place(of) + 1), spec_.behaviour->variables.size()};
+}
+
+std::span<instant> fleet_state::timers(device& of) const {
+    return {reinterpret_cast<instant*>(&place(of) + 1),
+            machine_->custom != nullptr ? machine_->custom->timer_count() : 0};
+}
+
+std::span<std::byte> fleet_state::custom_memory(device& of) const {
+    const auto before = timers(of);
+    return {reinterpret_cast<std::byte*>(before.data() + before.size()),
+            machine_->custom != nullptr ? machine_->custom->state_size() : 0};
+}
+
+std::size_t fleet_state::behaviour_size() const {
+    if (machine_ == nullptr) {
+        return 0;
+    }
+    const behaviour_type* const custom = machine_->custom.get();
+    return sizeof(behaviour_place) + spec_.behaviour->variables.size() * sizeof(variable_slot) +
+           (custom != nullptr ? custom->timer_count() * sizeof(instant) + custom->state_size() : 0);
+}
+
 device_view fleet_state::view(std::uint32_t index) {
     if (index >= spec_.count) {
         throw std::out_of_range("fleet \"" + spec_.name + "\" has no such device");
@@ -403,6 +496,9 @@ fleet_report fleet_state::report(run_report& all) const {
         out.in_coverage += at(i).in_coverage;
     }
     out.trace_hash = own_trace_hash();
+    if (machine_ != nullptr && machine_->custom == nullptr) {
+        report_behaviour(out);
+    }
     if (has_requests_) {
         count_open_requests(all);
     }
@@ -508,13 +604,30 @@ void fleet_state::render(const text& what, const context& at, std::uint64_t sequ
 
 /// What the payload shows; none if there is to be no message, as the generators have it.
 std::optional<std::span<const generator_value>> fleet_state::generate(
-    const context& at, const generator_set::plan& wanted) {
-    if (wanted.uses.empty()) {
+    const context& at, const content_plan& wanted) {
+    if (wanted.is_empty()) {
         return std::span<const generator_value>();
     }
-    const auto values = generators_.evaluate(
-        wanted, {world_.now, added_at_, key_of(at.index), at.self.count}, generated(at.self));
-    return values.empty() ? std::nullopt : std::optional(values);
+    std::span<const generator_value> values;
+    if (!wanted.generators.uses.empty()) {
+        values = generators_.evaluate(wanted.generators,
+                                      {world_.now, added_at_, key_of(at.index), at.self.count},
+                                      generated(at.self));
+        if (values.empty()) {
+            return std::nullopt;
+        }
+    }
+    if (wanted.values.empty()) {
+        return values;
+    }
+    std::vector<generator_value>& shown = machine_->shown;
+    shown.clear();
+    std::size_t generated_so_far = 0;
+    for (const std::uint32_t each : wanted.values) {
+        shown.push_back(each == content_plan::of_generator ? values[generated_so_far++]
+                                                           : machine_value_of(at, each));
+    }
+    return std::span<const generator_value>(shown);
 }
 
 }  // namespace fleetarium::sim::detail

@@ -3,6 +3,7 @@
 #include <fleetarium/core/prefetch.hpp>
 #include <fleetarium/session/client_session.hpp>
 #include <fleetarium/sim/arrival_process.hpp>
+#include <fleetarium/sim/behaviour_machine.hpp>
 #include <fleetarium/sim/device_sparkplug.hpp>
 #include <fleetarium/sim/device_text.hpp>
 #include <fleetarium/sim/generator_set.hpp>
@@ -68,7 +69,8 @@ struct device_extras {
 };
 
 /// One device: all that it does not share with its fleet. Behind it in memory are its
-/// publication_states, its walk numbers, and the state of its generators.
+/// publication_states, its walk numbers, the state of its generators, and, with a behaviour, its
+/// behaviour_place and variables.
 struct device {
     link_end link;                 ///< with the history; the first line with `armed`
     instant armed = never;         ///< of the pending wake; others are superseded
@@ -85,6 +87,7 @@ struct device {
     std::uint8_t outages = 0;          ///< faults that keep it without power
     bool forgot = false;               ///< its session, when the power went: it begins anew
     std::uint16_t subscriptions_ended = 0;  ///< of those with an end, in its session, by time
+    bool wants_link = true;            ///< as its behaviour has it
 
     explicit device(const client_options& options) : session(options) {}
 };
@@ -154,7 +157,8 @@ private:
         std::uint32_t first_walk = 0;
         std::optional<duration> constant_period{};
         std::optional<arrival_process> arrival{};  ///< with an arrival or stages
-        generator_set::plan generators{};
+        content_plan content{};
+        content_plan in_topic{};            ///< variables in the topic
         bool on_time = true;                ///< has a period or an arrival
         std::optional<text> on_message{};
         std::optional<sparkplug_content> sparkplug{};  ///< in place of `payload`
@@ -175,7 +179,7 @@ private:
         text payload;
         accounting::source source = 0;
         std::uint32_t first_walk = 0;
-        generator_set::plan generators{};
+        content_plan content{};
     };
 
     /// A device in the course of an event.
@@ -187,8 +191,12 @@ private:
 
     // fleet_state.cpp: building, looking
     text make_text(const std::string& source, template_use use) const;
-    text make_payload(const std::string& source, template_use use,
-                      generator_set::plan& generators) const;
+    text make_content(const std::string& source, template_use use, content_plan& shown) const;
+    content_plan plan_for(const text& what) const;
+    std::span<const generator_names> names() const {
+        return machine_ != nullptr ? std::span<const generator_names>(machine_->names)
+                                   : generators_.names();
+    }
     void compile();
     void add_sources();
     void make_devices();
@@ -199,6 +207,15 @@ private:
     std::span<publication_state> states(device& of) const;
     std::span<std::uint32_t> walks(device& of, std::uint32_t first, std::size_t count) const;
     std::span<double> generated(device& of) const;
+    behaviour_place& place(device& of) const;
+    std::span<variable_slot> variables(device& of) const;
+    std::span<instant> timers(device& of) const;
+    std::span<std::byte> custom_memory(device& of) const;
+    std::size_t behaviour_size() const;
+    const network& network_of(device& of) const {
+        return machine_ == nullptr ? *path_.by : *machine_->networks[place(of).network];
+    }
+    link_path path_of(device& of) const { return {path_.broker, &network_of(of)}; }
     coverage_of_filter coverage_of(const text& topic, const fleet_state& whose,
                                    std::string_view filter) const;
     void count_open_requests(run_report& all) const;
@@ -211,11 +228,14 @@ private:
     void handle_event(const context& at, client_event& learned, segment* identities);
     void handle_connack(const context& at, const connack& answer);
     void change_coverage(const context& at);
-    bool may_connect(const device& self) const { return self.in_coverage && self.outages == 0; }
+    bool may_connect(const device& self) const {
+        return self.in_coverage && self.outages == 0 && self.wants_link;
+    }
     void open_link(const context& at);
     static segment* join_incoming(device& self, segment* arrived);
     static void keep_incoming(device& self, segment* left);
     static device_extras& extras_of(device& self);
+    bool is_certificate_valid(const context& at);
     void send_connect(const context& at);
     void send_subscriptions(const context& at);
     void end_subscriptions(const context& at);
@@ -240,6 +260,65 @@ private:
     void regain_power(const context& at);
     void send_cut_short(const context& at, const wire_buffer& bytes, const packet_cut& cut);
 
+    // fleet_behaviour.cpp: a behaviour made ready to use
+    void compile_behaviour();
+    behaviour_machine::text behaviour_text(const std::string& source, template_use use) const;
+    behaviour_machine::condition compile_condition(const condition_spec& of, bool in_payload) const;
+    std::vector<behaviour_machine::condition> compile_conditions(
+        const std::vector<condition_spec>& of, bool in_payload) const;
+    std::vector<behaviour_machine::choice> compile_choices(
+        const std::vector<choice_spec>& of) const;
+    behaviour_machine::action compile_action(const action_spec& of);
+    behaviour_machine::transition compile_transition(const transition_spec& of);
+    std::uint32_t variable_named(const std::string& name) const;
+    std::uint32_t publication_named(const std::string& name) const;
+    void add_behaviour_sources();
+    void start_behaviour(const context& at);
+    void report_behaviour(fleet_report& out) const;
+
+    // device_behaviour.cpp: what a device does by it
+    void behave_due(const context& at);
+    void behave_on_message(const context& at, const fleetarium::publish& message,
+                           std::optional<std::uint32_t> reply_to);
+    void behave_on_link(const context& at, behaviour_occasion what, bool session_present = false);
+    void behave_on_missed(const context& at);
+    void behave_on_timers(const context& at, instant due);
+    bool behave_on_power(const context& at);
+    template <class Wanted>
+    void take_first(const context& at, const fleetarium::publish* message, Wanted&& wanted);
+    bool take(const context& at, behaviour_machine::transition& which,
+              const fleetarium::publish* message);
+    bool holds(const context& at, const behaviour_machine::condition& what,
+               std::string_view payload);
+    bool is_time_for(const context& at, const transition_spec& what) const;
+    bool takes(const context& at, const std::vector<behaviour_machine::taking>& what,
+               const fleetarium::publish* message);
+    void act(const context& at, const behaviour_machine::action& what);
+    void say(const context& at, std::uint32_t which);
+    void enter(const context& at, std::uint16_t state);
+    void step(const context& at);
+    bool leave(const context& at);
+    std::optional<std::uint16_t> choose(const context& at,
+                                        const std::vector<behaviour_machine::choice>& from);
+    void use_link(const context& at, behaviour_link how, std::uint16_t network);
+    void settle_link(const context& at);
+    instant next_check(const context& at, instant after) const;
+    instant next_time(const context& at, const behaviour_machine::transition& of,
+                      instant after) const;
+    random_stream behaviour_draws(const context& at) const;
+    duration behaviour_length(const context& at, const distribution& of);
+    instant behaviour_due(const context& at) const;
+    instant oldest_deadline(const device& self) const;
+    generator_value machine_value_of(const context& at, std::uint32_t which) const;
+    bool runs(const device& self, std::size_t which) const;
+
+    // custom_behaviour.cpp: code of the user's own
+    class behaving;
+    void begin_custom(const context& at);
+    void run_custom_timers(const context& at);
+    void tell_custom(const context& at, const fleetarium::publish& message);
+    void tell_custom(const context& at, behaviour_occasion what, bool session_present);
+
     // device_messages.cpp: publications, replies, requests
     void publish_due(const context& at);
     void publish_one(const context& at, std::size_t which, publication_cause cause);
@@ -258,7 +337,8 @@ private:
                         const message_identity* identity);
     message_identity match_remote(const context& at, const fleetarium::publish& message,
                                   bool& copy) const;
-    void match_reply(const context& at, const fleetarium::publish& message);
+    std::optional<std::uint32_t> match_reply(const context& at,
+                                             const fleetarium::publish& message);
     void close_requests(const context& at, std::size_t which);
     void answer(const context& at, std::size_t which, const fleetarium::publish& message);
     void send_reply(const context& at, const device_extras::reply& due);
@@ -288,7 +368,7 @@ private:
                 std::span<std::uint32_t> walks, std::span<const generator_value> generated,
                 std::string_view request, std::string& out) const;
     std::optional<std::span<const generator_value>> generate(const context& at,
-                                                             const generator_set::plan& wanted);
+                                                             const content_plan& wanted);
     std::string_view client_id(std::uint32_t index, std::string& out) const;
 
     world_state& world_;
@@ -302,6 +382,8 @@ private:
     text client_id_;
     std::optional<text> user_name_;
     std::optional<text> password_;
+    std::optional<text> certificate_expires_;
+    content_plan in_certificate_;
     std::optional<text> will_topic_;
     std::optional<text> will_payload_;
     std::optional<sparkplug_content> will_sparkplug_;
@@ -323,6 +405,7 @@ private:
     std::string value_text_;
     std::uint32_t walk_count_ = 0;
     generator_set generators_;
+    std::unique_ptr<behaviour_machine> machine_;  // null: no behaviour
     std::uint32_t stride_ = 0;
     std::size_t prefetched_ = 0;
     std::byte* memory_ = nullptr;  // of all devices

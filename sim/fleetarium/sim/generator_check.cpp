@@ -39,15 +39,6 @@ std::vector<std::string_view> kinds_of(const generator_spec& spec) {
     return kinds;
 }
 
-bool is_name(std::string_view text) {
-    const auto letter = [](char each) {
-        return (each >= 'a' && each <= 'z') || (each >= 'A' && each <= 'Z') || each == '_';
-    };
-    return !text.empty() && letter(text[0]) &&
-           std::all_of(text.begin(), text.end(),
-                       [&](char each) { return letter(each) || (each >= '0' && each <= '9'); });
-}
-
 class checker {
 public:
     checker(std::span<const generator_spec> specs, const std::string& pointer)
@@ -90,7 +81,7 @@ private:
     }
 
     void check_name(const generator_spec& spec) {
-        if (!is_name(spec.name)) {
+        if (!is_generator_name(spec.name)) {
             report("/name", quoted(spec.name), "letters, digits and \"_\", no digit first");
         } else if (text_template::is_placeholder_name(spec.name)) {
             report("/name", quoted(spec.name) + ", which templates have a placeholder for",
@@ -440,6 +431,15 @@ private:
 };
 
 }  // namespace
+
+bool is_generator_name(std::string_view text) {
+    const auto letter = [](char each) {
+        return (each >= 'a' && each <= 'z') || (each >= 'A' && each <= 'Z') || each == '_';
+    };
+    return !text.empty() && letter(text[0]) &&
+           std::all_of(text.begin(), text.end(),
+                       [&](char each) { return letter(each) || (each >= '0' && each <= '9'); });
+}
 
 generator_verdict check_generators(std::span<const generator_spec> specs,
                                    const std::string& pointer) {

@@ -19,6 +19,9 @@ struct generator_verdict {
     std::vector<generator_names> names{};
 };
 
+/// Whether it may be the name of a generator: letters, digits and _, no digit first.
+bool is_generator_name(std::string_view text);
+
 /// `pointer` leads to the list. Reads the files of series that nobody has read yet.
 generator_verdict check_generators(std::span<const generator_spec> specs,
                                    const std::string& pointer);

@@ -40,51 +40,6 @@ value_type<generator_input> input() {
             }};
 }
 
-/// Any names, with numbers or texts.
-value_type<std::vector<custom_generator::parameter>> parameters() {
-    static constexpr std::string_view expected = "an object of numbers and texts";
-    return {
-        std::string(expected),
-        [](reading& in, const json_value& value, std::vector<custom_generator::parameter>& result) {
-            if (value.kind != json_kind::object) {
-                in.report(value, std::string(expected));
-                return;
-            }
-            result.clear();
-            for (const json_member& each : value.members) {
-                in.inside(each.name, [&] {
-                    const auto plain = json_double(each.value);
-                    if (each.value.kind == json_kind::string) {
-                        result.emplace_back(each.name, each.value.text);
-                    } else if (each.value.kind == json_kind::number && plain) {
-                        result.emplace_back(each.name, *plain);
-                    } else {
-                        in.report(each.value, "a number or a text");
-                    }
-                });
-            }
-        },
-        [](definitions&) {
-            return schema_of(
-                {schema_member("type", json_string("object")),
-                 schema_member(
-                     "additionalProperties",
-                     schema_of({schema_member(
-                         "type", json_array({json_string("number"), json_string("string")}))}))});
-        },
-        [](const std::vector<custom_generator::parameter>&) { return std::nullopt; },
-        [](const std::vector<custom_generator::parameter>& value) {
-            std::vector<json_member> members;
-            for (const auto& [name, held] : value) {
-                const auto* const text = std::get_if<std::string>(&held);
-                members.push_back(schema_member(
-                    name, text != nullptr ? json_string(*text)
-                                          : json_number(number_text(std::get<double>(held)))));
-            }
-            return std::optional(json_object(std::move(members)));
-        }};
-}
-
 const object_type<constant_generator>& constant_type() {
     using t = constant_generator;
     static const object_type<t> type{
@@ -374,7 +329,7 @@ const object_type<custom_generator>& custom_type() {
         "A type that the program registers in C++ (register_generator).",
         {make_field<t>("type", name_text(), &t::type, "The name that it is registered with.",
                        R"("solar_panel")", need::required),
-         make_field<t>("parameters", parameters(), &t::parameters, "What it wants to know.",
+         make_field<t>("parameters", custom_parameters(), &t::parameters, "What it wants to know.",
                        R"({"peak_watts": 300, "facing": "south"})")}};
     return type;
 }
@@ -494,6 +449,50 @@ std::vector<field<generator_spec>> generator_spec_fields() {
 }
 
 }  // namespace
+
+value_type<std::vector<custom_generator::parameter>> custom_parameters() {
+    static constexpr std::string_view expected = "an object of numbers and texts";
+    return {
+        std::string(expected),
+        [](reading& in, const json_value& value, std::vector<custom_generator::parameter>& result) {
+            if (value.kind != json_kind::object) {
+                in.report(value, std::string(expected));
+                return;
+            }
+            result.clear();
+            for (const json_member& each : value.members) {
+                in.inside(each.name, [&] {
+                    const auto plain = json_double(each.value);
+                    if (each.value.kind == json_kind::string) {
+                        result.emplace_back(each.name, each.value.text);
+                    } else if (each.value.kind == json_kind::number && plain) {
+                        result.emplace_back(each.name, *plain);
+                    } else {
+                        in.report(each.value, "a number or a text");
+                    }
+                });
+            }
+        },
+        [](definitions&) {
+            return schema_of(
+                {schema_member("type", json_string("object")),
+                 schema_member(
+                     "additionalProperties",
+                     schema_of({schema_member(
+                         "type", json_array({json_string("number"), json_string("string")}))}))});
+        },
+        [](const std::vector<custom_generator::parameter>&) { return std::nullopt; },
+        [](const std::vector<custom_generator::parameter>& value) {
+            std::vector<json_member> members;
+            for (const auto& [name, held] : value) {
+                const auto* const text = std::get_if<std::string>(&held);
+                members.push_back(schema_member(
+                    name, text != nullptr ? json_string(*text)
+                                          : json_number(number_text(std::get<double>(held)))));
+            }
+            return std::optional(json_object(std::move(members)));
+        }};
+}
 
 const object_type<generator_spec>& generator_spec_type() {
     static const object_type<generator_spec> type{

@@ -91,6 +91,19 @@ struct selection_report {
     std::vector<flow_counts> flows{};
 };
 
+/// A state of a fleet's behaviour.
+struct state_report {
+    std::string name{};
+    std::uint64_t entered = 0;                 ///< times, by all devices
+    std::uint64_t devices = 0;                 ///< in it at the end
+    std::vector<std::uint64_t> by_cohort{};    ///< of these, those of each cohort
+};
+
+struct cohort_report {
+    std::string name{};
+    std::uint64_t devices = 0;
+};
+
 /// Connections and sessions of a fleet, as its devices saw them.
 struct fleet_report {
     std::string name{};
@@ -101,6 +114,7 @@ struct fleet_report {
     std::uint64_t connects_accepted = 0;
     std::uint64_t sessions_resumed = 0;
     std::map<reason_code, std::uint64_t> connects_refused{};
+    std::uint64_t certificates_refused = 0;  ///< attempts with one that was no longer valid
     std::uint64_t connects_failed = 0;       ///< credentials or will no valid CONNECT can carry
     std::uint64_t disconnects = 0;           ///< said goodbye
     std::uint64_t links_cut = 0;             ///< lost coverage
@@ -110,6 +124,8 @@ struct fleet_report {
     std::uint64_t subscriptions_granted = 0;
     std::uint64_t subscriptions_refused = 0;
     std::uint64_t trace_hash = 0;            ///< of this fleet's devices alone
+    std::vector<state_report> states{};      ///< of its behaviour
+    std::vector<cohort_report> cohorts{};
 };
 
 struct broker_report {

@@ -82,13 +82,26 @@ json fleet_json(const fleet_report& fleet) {
     for (const auto& [broken, count] : fleet.violations) {
         violations[std::string(describe(broken).name)] = count;
     }
+    json states = json::array();
+    for (const state_report& state : fleet.states) {
+        json by_cohort = json::object();
+        for (std::size_t i = 0; i < fleet.cohorts.size(); ++i) {
+            by_cohort[fleet.cohorts[i].name] = state.by_cohort[i];
+        }
+        states.push_back({{"name", state.name},
+                          {"entered", state.entered},
+                          {"devices", state.devices},
+                          {"by_cohort", std::move(by_cohort)}});
+    }
     return {{"name", fleet.name},
             {"devices", fleet.devices},
+            {"states", std::move(states)},
             {"connected", fleet.connected},
             {"in_coverage", fleet.in_coverage},
             {"connect_attempts", fleet.connect_attempts},
             {"connects_accepted", fleet.connects_accepted},
             {"connects_failed", fleet.connects_failed},
+            {"certificates_refused", fleet.certificates_refused},
             {"sessions_resumed", fleet.sessions_resumed},
             {"connects_refused", codes_json(fleet.connects_refused)},
             {"disconnects", fleet.disconnects},

@@ -147,6 +147,15 @@ void write_fleets(writer& out, const run_report& report) {
             out.line(fmt::format("    subscriptions refused {}",
                                  with_thousands(fleet.subscriptions_refused)));
         }
+        if (fleet.certificates_refused != 0) {
+            out.line(fmt::format("    certificates refused {}: they have expired",
+                                 with_thousands(fleet.certificates_refused)));
+        }
+        for (const state_report& state : fleet.states) {
+            out.line(fmt::format("    {}: {} now, entered {} times", state.name,
+                                 counted(state.devices, "device", "devices"),
+                                 with_thousands(state.entered)));
+        }
         if (fleet.connects_failed != 0) {
             out.line(fmt::format("    no valid CONNECT from {}: will or credentials do not fit",
                                  counted(fleet.connects_failed, "device", "devices")));

@@ -6,6 +6,7 @@
 #include <fleetarium/core/clock.hpp>
 #include <fleetarium/core/distribution.hpp>
 #include <fleetarium/sim/arrival.hpp>
+#include <fleetarium/sim/behaviour.hpp>
 #include <fleetarium/sim/fault.hpp>
 #include <fleetarium/sim/generator.hpp>
 #include <fleetarium/sim/preset.hpp>
@@ -177,6 +178,12 @@ struct reply_spec {
 /// in turn. For brokers that are reached by TLS, outside of the world.
 struct certificates_spec {
     std::uint64_t seed = 1;
+    /// Template of a duration from the run's beginning, such as "24h", or "never"; {variables} of a
+    /// behaviour are as they are when the device connects. From then on brokers of the world hang
+    /// up on it, as TLS does, before it has said CONNECT; connections that there are go on. So
+    /// does a text that is no duration. None: always valid. Brokers outside of the world are shown
+    /// certificates that are valid.
+    std::optional<std::string> expires{};
 };
 
 struct fleet_spec {
@@ -213,6 +220,7 @@ struct fleet_spec {
     /// A convention that adds subscriptions, publications, replies and a will to those above:
     /// expand_preset(). A world does so by itself.
     std::optional<preset_spec> preset{};
+    std::optional<behaviour_spec> behaviour{};  ///< none: online, and all publications run
 };
 
 /// What an expectation looks at. Over time (sampling_spec), ratios, latencies and rates are of the
@@ -237,6 +245,8 @@ enum class metric : std::uint8_t {
     /// In `eventually`: of the messages published before its beginning, those that devices or
     /// brokers hold, QoS 1 and 2 until they are acknowledged. Such a sample is linear in sessions.
     backlog,
+    state_ratio,       ///< devices in a state of their behaviour at the end / devices, 0..1
+    states_entered,    ///< how often devices came into a state
 };
 
 /// From when on an expectation looks.
@@ -268,6 +278,8 @@ struct expectation_spec {
     std::string topic{};     ///< filter of topic names
     std::optional<enum qos> qos{};  ///< QoS of the delivery
     std::optional<broker::drop_reason> reason{};  ///< drops: only those of this reason
+    std::string state{};   ///< state_ratio and states_entered, which need it, and `fleet`
+    std::string cohort{};  ///< state_ratio: only devices of this cohort
     double percentile = 99;  ///< latency and reply_latency: 0..100
     std::optional<double> min{};  ///< latency and reply_latency: seconds
     std::optional<double> max{};

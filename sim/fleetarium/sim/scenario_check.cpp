@@ -111,6 +111,10 @@ const Named* scenario_checker::find_named(const std::vector<Named>& list, const 
 template const broker_spec* scenario_checker::find_named(const std::vector<broker_spec>&,
                                                          const std::string&, std::string_view,
                                                          const std::string&);
+template const network_spec* scenario_checker::find_named(const std::vector<network_spec>&,
+                                                          const std::string&, std::string_view,
+                                                          const std::string&);
+template void scenario_checker::check_names(const std::string&, const std::vector<cohort_spec>&);
 template const fleet_spec* scenario_checker::find_named(const std::vector<fleet_spec>&,
                                                         const std::string&, std::string_view,
                                                         const std::string&);
@@ -232,7 +236,13 @@ std::string scenario_checker::example_of(const text_template& made, const fleet_
         sample.client_id->render({.fleet = sample.fleet->name, .index = index}, client_id);
     }
     std::string text;
-    made.render({.fleet = sample.fleet->name, .index = index, .client_id = client_id}, text);
+    const std::vector<generator_value> generated(made.generator_uses().size(),
+                                                 {.text = "x", .form = field_form::name});
+    made.render({.fleet = sample.fleet->name,
+                 .index = index,
+                 .client_id = client_id,
+                 .generated = generated},
+                text);
     return text;
 }
 
@@ -246,8 +256,9 @@ const scenario_checker::fleet_sample* scenario_checker::sample_of(const std::str
 /// Gives an example of the topic if it is valid.
 std::optional<std::string> scenario_checker::check_topic(const std::string& topic,
                                                          const fleet_sample& sample,
-                                                         const std::string& pointer) {
-    const auto made = check_template(topic, template_use::topic, pointer);
+                                                         const std::string& pointer,
+                                                         std::span<const generator_names> names) {
+    const auto made = check_template(topic, template_use::topic, pointer, names);
     if (!made) {
         return std::nullopt;
     }

@@ -86,6 +86,27 @@ private:
     void check_metric_value(const fleet_sample& sample, const sparkplug_metric& metric,
                             const std::string& pointer);
     void check_shadow_service(const fleet_sample& sample, const std::string& pointer);
+    // In scenario_check_behaviour.cpp.
+    void check_behaviour(const fleet_sample& sample, const std::string& pointer);
+    void check_custom_behaviour(const behaviour_spec& spec, const std::string& pointer);
+    void check_variables(const fleet_sample& sample, const std::string& pointer);
+    void check_cohorts(const fleet_sample& sample, const std::string& pointer);
+    void check_variable_name(const fleet_sample& sample, const std::string& name,
+                             const std::string& pointer);
+    void check_choices(const fleet_sample& sample, const std::vector<choice_spec>& list,
+                       const std::string& pointer);
+    void check_conditions(const fleet_sample& sample, const std::vector<condition_spec>& list,
+                          bool in_payload, const std::string& pointer);
+    void check_action(const fleet_sample& sample, const action_spec& action,
+                      const std::string& pointer);
+    void check_state(const fleet_sample& sample, const state_spec& state,
+                     const std::string& pointer);
+    void check_publication_name(const fleet_sample& sample, const std::string& name,
+                                const std::string& pointer, bool asks);
+    void check_transition(const fleet_sample& sample, const transition_spec& given,
+                          const std::string& pointer);
+    void check_expected_state(const expectation_spec& expected, const std::string& pointer);
+    void check_ways(const behaviour_spec& spec, const std::string& pointer);
 
     // Parts of several.
     static bool is_covered(const std::vector<std::string>& filters, std::string_view narrow);
@@ -93,7 +114,12 @@ private:
         const std::string& text, template_use use, const std::string& pointer,
         std::span<const generator_names> generators = {});
     std::optional<std::string> check_topic(const std::string& topic, const fleet_sample& sample,
-                                           const std::string& pointer);
+                                           const std::string& pointer,
+                                           std::span<const generator_names> names = {});
+    /// The variables of its behaviour.
+    static std::span<const generator_names> names_for_topics(const fleet_sample& sample);
+    static std::string_view matching_part(std::string_view filter);
+    static bool is_covered(const std::vector<std::string>& filters, std::string_view narrow);
     std::optional<std::string> check_filter(const std::string& filter, const fleet_sample& sample,
                                             const std::string& pointer);
     bool check_filter_text(const std::string& filter, const std::string& pointer);

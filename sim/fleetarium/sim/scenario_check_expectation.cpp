@@ -86,13 +86,23 @@ void scenario_checker::check_expectation(const expectation_spec& expected,
         expected.metric == metric::reply_ratio || expected.metric == metric::reply_latency;
     const bool is_published =
         expected.metric == metric::messages_published || expected.metric == metric::publish_rate;
+    const bool of_states = is_of_states(expected.metric);
+    check_expected_state(expected, pointer);
+    refuse(!expected.state.empty() && !of_states, "state",
+           "it with \"state_ratio\" and \"states_entered\" only");
+    refuse(!expected.cohort.empty() && expected.metric != metric::state_ratio, "cohort",
+           "it with \"state_ratio\" only");
     refuse(expected.reason && expected.metric != metric::drops, "reason",
            "it with the metric \"drops\" only");
-    refuse(!expected.receiver.empty() && (is_connected || is_reply || is_published), "receiver",
+    refuse(!expected.receiver.empty() && (is_connected || is_reply || is_published || of_states),
+           "receiver", "it with metrics of deliveries only");
+    refuse(!expected.topic.empty() && (is_connected || of_states), "topic",
+           "it with metrics of messages only");
+    refuse(expected.qos && (is_connected || is_reply || is_published || of_states), "qos",
            "it with metrics of deliveries only");
-    refuse(!expected.topic.empty() && is_connected, "topic", "it with metrics of messages only");
-    refuse(expected.qos && (is_connected || is_reply || is_published), "qos",
-           "it with metrics of deliveries only");
+    refuse(expected.always.has_value() && of_states, "always", "it at the end of the run only");
+    refuse(expected.eventually.has_value() && of_states, "eventually",
+           "it at the end of the run only");
     check_sampling(expected, pointer);
 }
 

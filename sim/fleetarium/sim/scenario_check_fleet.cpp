@@ -6,6 +6,7 @@
 #include <fleetarium/config/value_types.hpp>
 #include <fleetarium/core/limits.hpp>
 #include <fleetarium/sim/arrival_fields.hpp>
+#include <fleetarium/sim/behaviour_machine.hpp>
 #include <fleetarium/sim/generator_check.hpp>
 
 #include <algorithm>
@@ -25,20 +26,24 @@ constexpr duration interval_max = std::chrono::seconds(4'294'967'294);
 /// Of a certificate (RFC 5280, appendix A.1).
 constexpr std::size_t common_name_max = 64;
 
-std::string_view matching_part(std::string_view filter) {
-    const auto shared = parse_shared_filter(filter);
-    return shared ? shared->filter : filter;
-}
-
 std::string shown(enum qos value) { return std::to_string(static_cast<int>(value)); }
 
 }  // namespace
+
+std::string_view scenario_checker::matching_part(std::string_view filter) {
+    const auto shared = parse_shared_filter(filter);
+    return shared ? shared->filter : filter;
+}
 
 bool scenario_checker::is_covered(const std::vector<std::string>& filters,
                                   std::string_view narrow) {
     return std::any_of(filters.begin(), filters.end(), [&](const std::string& filter) {
         return broker::filter_covers(matching_part(filter), narrow);
     });
+}
+
+std::span<const generator_names> scenario_checker::names_for_topics(const fleet_sample& sample) {
+    return std::span(sample.generators).subspan(sample.fleet->generators.size());
 }
 
 void scenario_checker::check_fleet(fleet_sample& sample, const std::string& pointer) {
@@ -51,6 +56,21 @@ void scenario_checker::check_fleet(fleet_sample& sample, const std::string& poin
     auto verdict = check_generators(fleet.generators, pointer + "/generators");
     std::move(verdict.problems.begin(), verdict.problems.end(), std::back_inserter(problems_));
     sample.generators = std::move(verdict.names);
+    if (fleet.behaviour && !fleet.behaviour->custom) {
+        for (generator_names& each : names_of(*fleet.behaviour)) {
+            sample.generators.push_back(std::move(each));
+        }
+    }
+    if (fleet.certificates && fleet.certificates->expires) {
+        const std::string at = pointer + "/certificates/expires";
+        const auto made = check_template(*fleet.certificates->expires, template_use::topic, at,
+                                         names_for_topics(sample));
+        if (made && made->is_constant() && *fleet.certificates->expires != "never" &&
+            !parse_duration(*fleet.certificates->expires)) {
+            report(at, quoted(*fleet.certificates->expires),
+                   "a duration such as \"24h\", or \"never\"");
+        }
+    }
     if (fleet.online) {
         check_positive(fleet.online->up, pointer + "/online/up");
         check_positive(fleet.online->down, pointer + "/online/down");
@@ -67,6 +87,9 @@ void scenario_checker::check_fleet(fleet_sample& sample, const std::string& poin
     }
     if (fleet.shadow_service) {
         check_shadow_service(sample, pointer + "/shadow_service");
+    }
+    if (fleet.behaviour) {
+        check_behaviour(sample, pointer + "/behaviour");
     }
 }
 
@@ -220,7 +243,9 @@ void scenario_checker::check_publication(const fleet_sample& sample,
     } else if (publication.to) {
         check_target(sample, publication, pointer + "/to");
     } else {
-        check_topic(publication.topic, sample, pointer + "/topic");
+        check_topic(publication.topic, sample, pointer + "/topic",
+                    publication.response_topic ? std::span<const generator_names>()
+                                               : names_for_topics(sample));
     }
     check_template(publication.payload, template_use::payload, pointer + "/payload",
                    sample.generators);

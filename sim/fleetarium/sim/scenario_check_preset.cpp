@@ -348,8 +348,9 @@ void scenario_checker::check_sparkplug(const fleet_sample& sample, const sparkpl
 void scenario_checker::check_metric_value(const fleet_sample& sample,
                                           const sparkplug_metric& metric,
                                           const std::string& pointer) {
-    const auto made =
-        check_template(metric.value, template_use::payload, pointer, sample.generators);
+    // Variables of a behaviour are not among what metrics show.
+    const auto names = std::span(sample.generators).first(sample.fleet->generators.size());
+    const auto made = check_template(metric.value, template_use::payload, pointer, names);
     if (!made) {
         return;
     }

@@ -165,7 +165,8 @@ std::vector<field<expectation_spec>> expectation_fields() {
             "those connected at the end. reply_ratio: requests answered in time. reply_latency: "
             "from request to reply. publish_rate, delivery_rate: messages a second. backlog: "
             "messages and deliveries under way; in \"eventually\", of those published before, what "
-            "devices and brokers still hold.",
+            "devices and brokers still hold. state_ratio: of all devices, those in \"state\" at "
+            "the end. states_entered: how often devices came into it.",
             R"("latency")", need::required),
         make_field<t>("fleet", name_text(), &t::fleet,
                       "Only messages that this fleet published; for connected_ratio, its devices; "
@@ -179,6 +180,11 @@ std::vector<field<expectation_spec>> expectation_fields() {
                       "1"),
         make_field<t>("reason", optional_of(word<broker::drop_reason>(reasons)), &t::reason,
                       "Only drops for this reason.", R"("queue_full")"),
+        make_field<t>("state", name_text(), &t::state,
+                      "state_ratio, states_entered: the state of the fleet's behaviour.",
+                      R"("up to date")"),
+        make_field<t>("cohort", name_text(), &t::cohort,
+                      "state_ratio: only devices of this cohort.", R"("old boot loader")"),
         make_field<t>("percentile", number(0, 100), &t::percentile,
                       "Of a latency: so many of a hundred are within the bound.", "99.9"),
         make_field<t>("min", optional_of(number_or_duration()), &t::min,
@@ -200,7 +206,8 @@ std::vector<field<expectation_spec>> expectation_fields() {
 std::vector<std::string_view> metric_names() {
     return {"delivery_ratio", "messages_published", "messages_delivered", "duplicates",   "drops",
             "latency",        "connected_ratio",    "reply_ratio",        "reply_latency",
-            "publish_rate",   "delivery_rate",      "backlog"};
+            "publish_rate",   "delivery_rate",      "backlog",
+            "state_ratio",    "states_entered"};
 }
 
 const object_type<broker_spec>& broker_type() {

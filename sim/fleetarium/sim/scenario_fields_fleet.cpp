@@ -1,6 +1,7 @@
 #include <fleetarium/sim/scenario_fields.hpp>
 
 #include <fleetarium/sim/arrival_fields.hpp>
+#include <fleetarium/sim/behaviour_fields.hpp>
 #include <fleetarium/sim/generator_fields.hpp>
 #include <fleetarium/sim/preset_fields.hpp>
 #include <fleetarium/sim/scenario_values.hpp>
@@ -60,7 +61,12 @@ const object_type<certificates_spec>& certificates_type() {
         "Certificates that name devices by their client ids, all from one authority for tests.",
         {make_field<t>("seed", integer<std::uint64_t>(0), &t::seed,
                        "Of the authority; `fleetarium certs --seed` makes the broker's files.",
-                       "7", need::required)}};
+                       "7", need::required),
+         make_field<t>("expires", optional_of(name_text()), &t::expires,
+                       "Template of a duration from the beginning of the run, or \"never\": from "
+                       "then on a broker of the world hangs up on devices that connect. "
+                       "{variables} of a behaviour are as they are at that time.",
+                       R"("24h")")}};
     return type;
 }
 
@@ -295,6 +301,12 @@ std::vector<field<fleet_spec>> fleet_fields() {
         make_field<t>("preset", optional_of(object_of(preset_type())), &t::preset,
                       "A common convention: Sparkplug B, Home Assistant, device shadows.",
                       R"({"sparkplug_host": {"host": "scada"}})"),
+        make_field<t>("behaviour", optional_of(object_of(behaviour_type_of_scenario())),
+                      &t::behaviour,
+                      "What each device does over time: states, and what leads from one to the "
+                      "other; without it, the devices are online and all publications run.",
+                      R"({"states": {"awake": {"for": "5s", "then": "asleep"},
+                         "asleep": {"link": "goodbye", "for": "10m", "then": "awake"}}})"),
     };
 }
 

@@ -130,7 +130,7 @@ void append_generated(std::string& out, const generator_value& value, std::size_
     switch (value.form) {
         case field_form::boolean: out += value.number != 0 ? "true" : "false"; return;
         case field_form::name:
-            if (as_json) {
+            if (as_json && !value.bare) {
                 out += json_quoted(value.text);
             } else {
                 out += value.text;

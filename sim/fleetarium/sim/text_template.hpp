@@ -27,6 +27,7 @@ struct generator_names {
     std::string name{};
     std::vector<std::string> fields{};  ///< empty: not known, any will do
     bool has_main_field = true;         ///< whether {name} stands for the first
+    template_use since = template_use::payload;  ///< the first use that may have it
 };
 
 /// A generator's field that a template shows: numbers in the lists it was compiled with.
@@ -44,6 +45,7 @@ struct generator_value {
     field_form form = field_form::number;
     std::uint8_t decimals = 2;
     bool missing = false;
+    bool bare = false;  ///< a name that is no name but stands as it is, in JSON too
 };
 
 /// What the placeholders of a template stand for in one rendering.
@@ -85,7 +87,8 @@ struct template_fault {
 ///     {request}                        in replies: the payload of the request
 ///     {request.state.delta}            in replies to JSON: a member of it, as JSON; null if there
 ///                                      is none
-///     {NAME}  {NAME.FIELD}             the value of a generator of the fleet (generator.hpp);
+///     {NAME}  {NAME.FIELD}             the value of a generator of the fleet (generator.hpp), or a
+///                                      variable of its behaviour (behaviour.hpp);
 ///     {NAME:2}  {NAME:json}            with so many decimals; as a JSON value: names in quotes
 ///
 /// A `{` that no letter follows is text, so JSON can be written as it is; `{{` is a plain `{`.

@@ -161,7 +161,7 @@ private:
         }
         const std::string_view whole_name = inside.substr(0, end);
         for (std::size_t i = 0; i < generators_.size(); ++i) {
-            if (generators_[i].name == whole_name && use_ >= template_use::payload) {
+            if (generators_[i].name == whole_name && use_ >= generators_[i].since) {
                 return read_generator(static_cast<std::uint32_t>(i), inside.substr(end));
             }
         }
@@ -181,8 +181,8 @@ private:
                 shown.push_back("{" + std::string(rule.name) + "}");
             }
         }
-        if (use_ >= template_use::payload) {
-            for (const generator_names& each : generators_) {
+        for (const generator_names& each : generators_) {
+            if (use_ >= each.since) {
                 allowed.push_back(each.name);
                 shown.push_back("{" + each.name + "}");
             }

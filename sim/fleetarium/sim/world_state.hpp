@@ -43,6 +43,10 @@ enum class purpose : std::uint64_t {
     target = 0x300,       ///< + index: which device
     reply = 0x400,        ///< + index: delays
     reply_content = 0x500,
+    behaviour = 5,                ///< lengths, choices, probabilities
+    cohort = 6,
+    behaviour_content = 0x600,    ///< + index: placeholders of its messages
+    behaviour_time = 0x700,       ///< + index: what spreads a transition at a time of day
 };
 
 constexpr purpose operator+(purpose base, std::size_t index) {
