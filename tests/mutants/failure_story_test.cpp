@@ -19,7 +19,7 @@ TEST_CASE("the packets around a violation have the one that breaks the rule", "[
         load_scenario(std::string(FLEETARIUM_SOURCE_DIR) + "/tests/mutants/protocol_lab.json");
     const auto* const lab = std::get_if<scenario>(&read);
     REQUIRE(lab != nullptr);
-    const auto which = GENERATE(mutant::dup_missing_on_resend, mutant::packet_id_reused_in_flight);
+    const auto which = GENERATE(mutant::dup_missing_on_resend, mutant::no_local_ignored);
     switch_on(which);
     const exploration found =
         explore(*lab, {.seeds = 600, .jobs = 2, .judge = {.expectations = false}});

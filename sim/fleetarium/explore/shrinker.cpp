@@ -151,9 +151,11 @@ private:
             for (const std::string_view each : lists_of_fleet) {
                 smaller |= thin_out([&](json_value& root) { return fleet(root)->find(each); });
             }
-            const json_value* const publications = fleet(out_.document)->find("publications");
-            for (std::size_t k = 0;
-                 publications != nullptr && k < publications->elements.size() && !stopped_; ++k) {
+            // Looked up anew each time: the document is another one after each change.
+            const auto publication = [&](std::size_t k) {
+                return element(fleet(out_.document)->find("publications"), k);
+            };
+            for (std::size_t k = 0; publication(k) != nullptr && !stopped_; ++k) {
                 smaller |= lower(
                     [&fleet, k](json_value& root) {
                         return element(fleet(root)->find("publications"), k);
