@@ -314,7 +314,7 @@ int run(const run_options& options) {
     std::cout << story << std::flush;
     const bool all_is_well = report.ledger.violation_count() == 0 && sim::all_met(results);
     const std::string report_text = sim::report_json(report, results, timing);
-    recorded->finish(report_text, all_is_well);
+    recorded->finish(report, report_text, all_is_well);
     const std::string replay = options.live.any()
                                    ? std::string()  // it will not do the same again
                                    : replay_command(options.scenario_file, scenario.seed,

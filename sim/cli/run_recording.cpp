@@ -103,11 +103,12 @@ void run_recording::keep_up() const {
     }
 }
 
-void run_recording::finish(const std::string& report_json, bool all_is_well) {
+void run_recording::finish(const sim::run_report& report, const std::string& report_json,
+                           bool all_is_well) {
     if (recorder_ == nullptr) {
         return;
     }
-    const auto written = recorder_->finish(report_json);
+    const auto written = recorder_->finish(report, report_json);
     recorder_.reset();
     if (!flags_.last.empty() && all_is_well) {
         std::filesystem::remove(flags_.file);

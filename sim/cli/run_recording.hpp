@@ -42,7 +42,7 @@ public:
     void keep_up() const;
     /// Closes the file and says on standard error what is in it. With --last the file goes if all
     /// is well: it is there to show what led to a failure.
-    void finish(const std::string& report_json, bool all_is_well);
+    void finish(const sim::run_report& report, const std::string& report_json, bool all_is_well);
 
 private:
     recording_flags flags_;

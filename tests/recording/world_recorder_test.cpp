@@ -47,8 +47,9 @@ run_report record(const scenario& what, const recording_options& options) {
     world w = world::from(what);
     world_recorder recorder(w, options);
     w.run_until(instant{what.duration});
-    recorder.finish();
-    return w.report();
+    const run_report report = w.report();
+    recorder.finish(report);
+    return report;
 }
 
 std::int64_t number(recording_reader& from, const std::string& sql) {

@@ -130,6 +130,12 @@ message_journal::client_state& message_journal::client(std::uint32_t which) {
     return clients_[place->second];
 }
 
+/// NULL for one that is not known.
+void message_journal::bind_client(statement& to, int parameter, std::uint32_t which) {
+    const row id = which == none ? 0 : client(which).id;
+    id == 0 ? to.bind_null(parameter) : to.bind(parameter, id);
+}
+
 void message_journal::note_client(const traffic_note& note, std::string_view text) {
     client_state& made = client(note.client);
     made.tells = note.tells;
@@ -173,7 +179,7 @@ void message_journal::note_connection(const traffic_note& note) {
     }
     const bool accepted = note.what == kind::connected;
     add_connection_.bind(1, std::int64_t{note.broker});
-    whose.id == 0 ? add_connection_.bind_null(2) : add_connection_.bind(2, whose.id);
+    bind_client(add_connection_, 2, note.client);
     add_connection_.bind(3, note.at)
         .bind(4, std::int64_t{accepted})
         .bind(5, std::int64_t{note.flag});
@@ -198,9 +204,8 @@ void message_journal::note_connection(const traffic_note& note) {
 }
 
 void message_journal::note_subscription(const traffic_note& note, std::string_view filter) {
-    const client_state& whose = client(note.client);
     add_subscription_.bind(1, std::int64_t{note.broker});
-    whose.id == 0 ? add_subscription_.bind_null(2) : add_subscription_.bind(2, whose.id);
+    bind_client(add_subscription_, 2, note.client);
     add_subscription_.bind(3, note.at)
         .bind(4, filter)
         .bind(5, std::int64_t{note.code})
@@ -238,27 +243,11 @@ void message_journal::end_message(const traffic_note& note) {
     }
     const std::string_view text = ended.text;
     const std::string_view properties = text.substr(what.topic_size, what.properties_size);
-    const row publisher = what.client == none ? 0 : client(what.client).id;
-    add_message_.bind(1, ended.id)
-        .bind(2, what.at)
-        .bind(3, what.extra)
-        .bind(4, std::int64_t{what.broker});
-    publisher == 0 ? add_message_.bind_null(5) : add_message_.bind(5, publisher);
-    add_message_.bind(6, ended.topic)
-        .bind(7, std::int64_t{what.qos})
-        .bind(8, std::int64_t{what.flag})
-        .bind(9, std::int64_t{what.copy})
-        .bind(10, static_cast<std::int64_t>(what.number))
-        .bind(11, note.extra)
-        .bind(12, std::int64_t{ended.why})
-        .bind(13, as_bytes_view(text.substr(what.topic_size + what.properties_size)));
-    properties.empty() ? add_message_.bind_null(14) : add_message_.bind(14, properties);
-    add_message_.run();
-    ++counted_.messages;
+    write_message(ended.id, what, ended.topic, note.extra, ended.why,
+                  text.substr(what.topic_size + what.properties_size), properties);
     if (!what.copy) {
         ++sums_.published[what.qos];
     }
-    sums_.dropped[what.qos] += ended.why != 0;
 
     // What may be heard of later; QoS 0 that is not retained goes out at once or not at all.
     const bool acknowledged = what.qos != 0 && what.client != none && client(what.client).tells;
@@ -278,24 +267,33 @@ void message_journal::end_message(const traffic_note& note) {
 }
 
 void message_journal::refuse_message(const traffic_note& note, std::string_view topic_name) {
-    const row publisher = note.client == none ? 0 : client(note.client).id;
-    add_message_.bind(1, ++last_message_)
-        .bind(2, note.at)
-        .bind(3, note.at)
-        .bind(4, std::int64_t{note.broker});
-    publisher == 0 ? add_message_.bind_null(5) : add_message_.bind(5, publisher);
-    add_message_.bind(6, topic(topic_name))
-        .bind(7, std::int64_t{note.qos})
-        .bind(8, std::int64_t{0})
-        .bind(9, std::int64_t{0})
-        .bind(10, std::int64_t{0})
-        .bind(11, std::int64_t{0})
-        .bind(12, std::int64_t{note.why})
-        .bind_null(13)
-        .bind_null(14)
-        .run();
+    traffic_note refused = note;
+    refused.extra = note.at;
+    refused.flag = false;
+    write_message(++last_message_, refused, topic(topic_name), 0, note.why, std::nullopt, {});
+}
+
+void message_journal::write_message(row id, const traffic_note& what, row topic_row,
+                                    std::int64_t deliveries, std::uint8_t why,
+                                    std::optional<std::string_view> payload,
+                                    std::string_view properties) {
+    add_message_.bind(1, id)
+        .bind(2, what.at)
+        .bind(3, what.extra)
+        .bind(4, std::int64_t{what.broker});
+    bind_client(add_message_, 5, what.client);
+    add_message_.bind(6, topic_row)
+        .bind(7, std::int64_t{what.qos})
+        .bind(8, std::int64_t{what.flag})
+        .bind(9, std::int64_t{what.copy})
+        .bind(10, static_cast<std::int64_t>(what.number))
+        .bind(11, deliveries)
+        .bind(12, std::int64_t{why});
+    payload ? add_message_.bind(13, as_bytes_view(*payload)) : add_message_.bind_null(13);
+    properties.empty() ? add_message_.bind_null(14) : add_message_.bind(14, properties);
+    add_message_.run();
     ++counted_.messages;
-    ++sums_.dropped[note.qos];
+    sums_.dropped[what.qos] += why != 0;
 }
 
 void message_journal::keep_retained(const traffic_note& note, std::string_view removed_topic) {
@@ -524,8 +522,7 @@ void message_journal::write_delivery(const delivery& what, recorded_state state,
         at < 0 ? add_delivery_.bind_null(which) : add_delivery_.bind(which, at);
     };
     add_delivery_.bind(1, what.id);
-    const row receiver = what.receiver == none ? 0 : client(what.receiver).id;
-    receiver == 0 ? add_delivery_.bind_null(2) : add_delivery_.bind(2, receiver);
+    bind_client(add_delivery_, 2, what.receiver);
     add_delivery_.bind(3, std::int64_t{what.qos})
         .bind(4, static_cast<std::int64_t>(state))
         .bind(5, std::int64_t{why})

@@ -10,6 +10,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -114,6 +115,7 @@ private:
 
     broker_state& broker(std::uint16_t which);
     client_state& client(std::uint32_t which);
+    void bind_client(statement& to, int parameter, std::uint32_t which);
     row topic(std::string_view name);
     void turn_second(std::int64_t at);
     void write_second();
@@ -124,6 +126,9 @@ private:
     void begin_message(const traffic_note& note, std::string_view text);
     void end_message(const traffic_note& note);
     void refuse_message(const traffic_note& note, std::string_view topic_name);
+    void write_message(row id, const traffic_note& what, row topic_row, std::int64_t deliveries,
+                       std::uint8_t why, std::optional<std::string_view> payload,
+                       std::string_view properties);
     void keep_retained(const traffic_note& note, std::string_view removed_topic);
     std::uint32_t make_delivery(const traffic_note& note);
     void note_sent(const traffic_note& note);

@@ -24,11 +24,11 @@ traffic_note note_of(kind what, instant at) {
 world_recorder::world_recorder(sim::world& of, const recording_options& options)
     : world_(of), writer_(options) {
     std::uint16_t count = 0;
-    for (const sim::broker_report& each : world_.report().brokers) {
+    world_.for_each_broker([&](sim::virtual_broker& each) {
         traffic_note note = note_of(kind::broker, world_.now());
         note.broker = count++;
-        writer_.add(note, each.name);
-    }
+        writer_.add(note, each.name());
+    });
     world_.observe(this);
 }
 
@@ -38,15 +38,15 @@ void world_recorder::annotate(std::string_view text) {
     writer_.add(note_of(kind::annotation, world_.now()), text);
 }
 
-recording_writer::sums world_recorder::finish(const std::string& report_json) {
+recording_writer::sums world_recorder::finish(const sim::run_report& report,
+                                              const std::string& report_json) {
     world_.observe(nullptr);
-    for (const sim::ledger_violation& each : world_.violations()) {
+    for (const sim::ledger_violation& each : report.ledger.violations) {
         traffic_note note = note_of(kind::violation, each.at);
         const std::string_view rule = name_of(each.broken);
         note.topic_size = static_cast<std::uint16_t>(rule.size());
         writer_.add(note, std::string(rule) + to_string(each));
     }
-    const sim::run_report report = world_.report();
     return writer_.finish({.ended_at = world_.now(),
                            .events = report.events,
                            .trace_hash = report.trace_hash_text,

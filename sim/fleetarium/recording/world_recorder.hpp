@@ -14,7 +14,7 @@ namespace fleetarium::recording {
 ///
 ///     world_recorder recorder(w, {.path = "run.flr"});
 ///     w.run_for(1h);
-///     recorder.finish();
+///     recorder.finish(w.report());
 ///
 /// The world must outlive it; one a world. Thread rule: the world's.
 class world_recorder final : private sim::world_observer {
@@ -30,8 +30,9 @@ public:
     void flush() { writer_.flush(); }
     void annotate(std::string_view text);
 
-    /// With the world's own report. Throws recording_error.
-    recording_writer::sums finish(const std::string& report_json = {});
+    /// With the world's report, as values and as JSON. Throws recording_error.
+    recording_writer::sums finish(const sim::run_report& report,
+                                  const std::string& report_json = {});
 
 private:
     void on_message(std::uint32_t broker, std::uint32_t publisher, const publish& message,
