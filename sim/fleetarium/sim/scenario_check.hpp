@@ -119,7 +119,6 @@ private:
     /// The variables of its behaviour.
     static std::span<const generator_names> names_for_topics(const fleet_sample& sample);
     static std::string_view matching_part(std::string_view filter);
-    static bool is_covered(const std::vector<std::string>& filters, std::string_view narrow);
     std::optional<std::string> check_filter(const std::string& filter, const fleet_sample& sample,
                                             const std::string& pointer);
     bool check_filter_text(const std::string& filter, const std::string& pointer);
