@@ -109,6 +109,7 @@ live_run::live_run(const sim::scenario& described, const live_flags& flags, doub
             }
         }
     }
+    check_faults(described);
     check_limits(described);
     make_targets(described, flags);
 
@@ -176,15 +177,36 @@ std::vector<live_run::place> live_run::parse(const sim::scenario& described,
 }
 
 /// Before anything is started: in the middle of a run it would be a riddle.
+/// A broker that is outside does not stop for us.
+void live_run::check_faults(const sim::scenario& described) const {
+    for (std::size_t i = 0; i < described.faults.size(); ++i) {
+        const sim::fault_spec& each = described.faults[i];
+        const std::string hit = each.broker.empty() ? broker_names(described).front() : each.broker;
+        for (const place& other : target_places_) {
+            if (sim::hits_broker(each.kind) && other.broker == hit) {
+                throw usage_error(fmt::format(
+                    "/faults/{}: the fault \"{}\" hits the broker \"{}\", which is outside, by "
+                    "--target: leave it out, or stop that broker by other means",
+                    i, sim::name_of(each.kind), hit));
+            }
+        }
+    }
+}
+
 void live_run::check_limits(const sim::scenario& described) const {
     const std::size_t files = sim::raise_descriptor_limit();
     if (target_places_.empty()) {
         return;
     }
+    // Who takes a device's connection over has another one.
+    const bool take_over =
+        std::any_of(described.faults.begin(), described.faults.end(),
+                    [](const auto& each) { return each.kind == sim::fault_kind::take_over; });
+    const std::uint64_t connections = take_over ? 2 : 1;
     std::uint64_t all = 0;
     for (const place& each : target_places_) {
         const std::uint64_t devices = devices_of(described, each.broker);
-        all += devices;
+        all += devices * connections;
         if (each.url.scheme != net::scheme::unix_socket && devices > sim::local_port_count()) {
             throw std::runtime_error(fmt::format(
                 "{} devices would connect to {}, but this machine has only {} ports to connect "
@@ -195,10 +217,12 @@ void live_run::check_limits(const sim::scenario& described) const {
     }
     if (all + other_files > files) {
         throw std::runtime_error(fmt::format(
-            "each of {} devices needs a connection of its own, but this process may have only {} "
+            "each of {} devices needs {} of its own, but this process may have only {} "
             "files open: raise the limit (ulimit -Hn), or make the fleets smaller, for example "
             "with --set fleets.NAME.count=N",
-            all, files));
+            all / connections,
+            take_over ? "two connections, one to be taken over by the other," : "a connection",
+            files));
     }
 }
 

@@ -69,6 +69,7 @@ private:
                              const char* flag) const;
     void make_targets(const sim::scenario& described, const live_flags& flags);
     void check_limits(const sim::scenario& described) const;
+    void check_faults(const sim::scenario& described) const;
 
     boost::asio::io_context context_;
     std::map<std::string, std::unique_ptr<sim::real_target>> targets_;  // by broker

@@ -142,6 +142,9 @@ class Misuse(unittest.TestCase):
         self.check(2, "for TLS", "--target", here, "--ca", "file")
         self.check(2, "--insecure is for a --target with TLS", "--target", here, "--insecure")
         self.check(2, "needs a certificate", "--time", "real", "--listen", "mqtts://127.0.0.1:0")
+        crash = scenario(faults=[{"kind": "cut"}, {"kind": "broker_crash", "for": "1s"}])
+        self.check(2, '/faults/1: the fault "broker_crash" hits the broker "cloud", which is outside',
+                   "--target", here, described=crash)
         self.check(2, "no_such_file", "--target", "mqtts://127.0.0.1:1", "--ca", "no_such_file")
 
     def test_what_the_machine_refuses_is_said_before_the_run(self):
@@ -255,6 +258,31 @@ class Target(unittest.TestCase):
             unmet = folder.run("--target", "cloud=" + url, "--set", "expectations.0.min=101")
             self.assertEqual(unmet.returncode, 1)
             self.assertEqual(broker.stop(), 0)
+
+    def check_take_over(self, url):
+        described = scenario(duration="4s", faults=[
+            {"kind": "take_over", "at": "700ms", "for": "2s", "fleet": "sensors",
+             "last_device": 4},
+            {"kind": "clock_skew", "at": "900ms", "for": "2s", "fleet": "sensors", "rate": 2}])
+        with Folder(described) as folder:
+            done = folder.run("--target", url)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            report = folder.report()
+            self.assertEqual([each["devices"] for each in report["faults"]], [5, 20])
+            # Each of the five had a rival, and came back.
+            self.assertEqual(report["remote_brokers"][0]["connections"], 31)
+            self.assertEqual(report["fleets"][0]["connected"], 20)
+            self.assertEqual(report["deliveries"]["delivered"], 100)
+
+    def test_client_ids_are_taken_over_for_real(self):
+        with Broker() as broker:
+            self.check_take_over(broker.urls[0])
+            self.assertEqual(broker.stop(), 0)
+
+    @unittest.skipUnless(MOSQUITTO, "mosquitto is not installed")
+    def test_client_ids_are_taken_over_at_mosquitto(self):
+        with Folder(scenario()) as folder, Mosquitto(folder, "allow_anonymous true") as broker:
+            self.check_take_over(f"mqtt://127.0.0.1:{broker.port}")
 
     @unittest.skipUnless(MOSQUITTO, "mosquitto is not installed")
     def test_mosquitto(self):

@@ -85,6 +85,32 @@ TEST_CASE("faults drawn for a seed are good faults, and healed in time", "[explo
     CHECK(without < 10);
 }
 
+TEST_CASE("faults are drawn for cohorts, too, and a fleet without has the faults it had",
+          "[explore]") {
+    const scenario without = scenario_of(plant);
+    scenario with = without;
+    behaviour_spec lives;
+    lives.cohorts = {{.name = "v1", .share = 0.5}, {.name = "v2", .share = 0.5}};
+    lives.states = {{.name = "on", .final = true}};
+    with.fleets[0].behaviour = lives;
+    std::set<std::string> cohorts;
+    for (std::uint64_t seed = 0; seed < 50; ++seed) {
+        auto drawn = draw_faults(with, seed);
+        const auto before = draw_faults(without, seed);
+        REQUIRE(drawn.size() == before.size());
+        for (std::size_t i = 0; i < drawn.size(); ++i) {
+            CHECK((drawn[i].cohort.empty() || drawn[i].fleet == with.fleets[0].name));
+            CHECK(before[i].cohort.empty());
+            CHECK(drawn[i].at == before[i].at);
+            cohorts.insert(drawn[i].cohort);
+        }
+        scenario judged = with;
+        judged.faults = std::move(drawn);
+        CHECK(to_string(check_scenario(judged)).empty());
+    }
+    CHECK(cohorts == std::set<std::string>{"", "v1", "v2"});
+}
+
 TEST_CASE("the same seed gives the same faults, another one others", "[explore]") {
     const scenario s = scenario_of(plant);
     const auto names = [&](std::uint64_t seed) {

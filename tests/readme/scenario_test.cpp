@@ -33,7 +33,8 @@ std::vector<std::string> json_blocks(const std::string& path) {
 }  // namespace
 
 TEST_CASE("each scenario that a README shows passes the check") {
-    const std::string name = GENERATE("README.md", "sim/presets.md", "sim/behaviours.md");
+    const std::string name =
+        GENERATE("README.md", "sim/presets.md", "sim/behaviours.md", "sim/faults.md");
     const auto blocks = json_blocks(FLEETARIUM_SOURCE_DIR "/" + name);
     REQUIRE_FALSE(blocks.empty());
     for (const auto& block : blocks) {

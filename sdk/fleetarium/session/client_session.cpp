@@ -95,7 +95,7 @@ boost::system::error_code client_session::check_against_server(
 }
 
 result<void> client_session::publish(const fleetarium::publish& message, instant now,
-                                     std::uint64_t number) {
+                                     const message_identity& identity) {
     if (const auto refused = detail::check_outgoing(message, version())) {
         return refused;
     }
@@ -105,7 +105,7 @@ result<void> client_session::publish(const fleetarium::publish& message, instant
         }
     }
     if (message.qos == qos::at_most_once) {
-        return publish_at_most_once(message, now, number);
+        return publish_at_most_once(message, now, identity);
     }
     if (state_.outbound.size() >= options_->queue_messages_max) {
         if (is_on(mutant::client_full_queue_drops_in_silence)) {
@@ -114,7 +114,7 @@ result<void> client_session::publish(const fleetarium::publish& message, instant
         return error::queue_full;
     }
     delivery added;
-    added.message = message::make(message, {{number, now}, 0, expiry_of(message, now)});
+    added.message = message::make(message, {identity, 0, expiry_of(message, now)});
     added.qos = message.qos;
     added.retain = message.retain;
     if (is_connected() && !endpoint_.fits(added, now)) {
@@ -126,7 +126,7 @@ result<void> client_session::publish(const fleetarium::publish& message, instant
 }
 
 result<void> client_session::publish_at_most_once(const fleetarium::publish& message, instant now,
-                                                  std::uint64_t number) {
+                                                  const message_identity& identity) {
     if (!is_connected()) {
         return error::not_connected;
     }
@@ -138,10 +138,10 @@ result<void> client_session::publish_at_most_once(const fleetarium::publish& mes
         out.payload = message.payload;
         out.retain = message.retain;
         out.message_expiry_interval = message.message_expiry_interval;
-        sent = endpoint_.send_qos_0(out, {number, now}, now);
+        sent = endpoint_.send_qos_0(out, identity, now);
     } else {
         const message_ptr held =
-            message::make(message, {{number, now}, 0, expiry_of(message, now)});
+            message::make(message, {identity, 0, expiry_of(message, now)});
         encoded_publish out;
         out.topic = held->topic();
         out.forwardable_properties = held->properties();
@@ -149,7 +149,7 @@ result<void> client_session::publish_at_most_once(const fleetarium::publish& mes
         out.shared_payload = held->shared_payload();
         out.retain = message.retain;
         out.message_expiry_interval = message.message_expiry_interval;
-        sent = endpoint_.send_qos_0(out, {number, now}, now);
+        sent = endpoint_.send_qos_0(out, identity, now);
     }
     if (!sent) {
         return error::packet_too_large;

@@ -112,7 +112,14 @@ public:
     /// string that is not UTF-8, a response topic that is no topic name), not_connected (QoS 0),
     /// queue_full, packet_too_large, qos_not_supported, retain_not_supported
     /// [v5/MQTT-3.2.2-11, v5/MQTT-3.2.2-14, v5/MQTT-3.2.2-15].
-    result<void> publish(const fleetarium::publish& message, instant now, std::uint64_t number = 0);
+    result<void> publish(const fleetarium::publish& message, instant now,
+                         std::uint64_t number = 0) {
+        return publish(message, now, message_identity{number, now});
+    }
+
+    /// The same, for a client whose clock is not the one that `identity.published_at` is read from.
+    result<void> publish(const fleetarium::publish& message, instant now,
+                         const message_identity& identity);
 
     /// Sends SUBSCRIBE and returns its packet id, which SUBACK repeats. `request.packet_id` is
     /// ignored.
@@ -194,7 +201,7 @@ private:
     boost::system::error_code check_against_server(const fleetarium::publish& message) const;
     boost::system::error_code check_against_server(const fleetarium::subscribe& request) const;
     result<void> publish_at_most_once(const fleetarium::publish& message, instant now,
-                                      std::uint64_t number);
+                                      const message_identity& identity);
     std::uint16_t take_packet_id();
     void expect_answer(std::uint16_t packet_id, packet_type type, std::uint32_t codes);
     std::span<const std::uint16_t> requested_ids() const;

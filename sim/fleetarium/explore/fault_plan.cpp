@@ -22,7 +22,7 @@ constexpr std::array<packet_type, 9> cut_packets{
 class planner {
 public:
     planner(const scenario& what, std::uint64_t seed)
-        : scenario_(what), draws_(seed, 0, "fault plan") {}
+        : scenario_(what), draws_(seed, 0, "fault plan"), cohort_draws_(seed, 0, "fault cohorts") {}
 
     std::vector<fault_spec> plan() {
         if (std::all_of(scenario_.fleets.begin(), scenario_.fleets.end(),
@@ -70,6 +70,9 @@ private:
         if (lasts(kind)) {
             const duration length = some_length(std::max<duration>(end - made.at, duration{1}));
             made.lasts = distribution::constant(static_cast<double>(length.count()));
+            if (may_be_at_once(kind) && draws_.bernoulli(0.5)) {
+                made.lasts.reset();
+            }
         }
         if (hits_broker(kind)) {
             choose_broker(made);
@@ -93,6 +96,7 @@ private:
         }
         const fleet_spec& fleet = scenario_.fleets[draws_.below(scenario_.fleets.size())];
         made.fleet = fleet.name;
+        choose_cohort(made, fleet);
         switch (draws_.below(3)) {
             case 0: break;
             case 1: made.share = 0.3; break;
@@ -102,6 +106,13 @@ private:
                     made.last_device = made.first_device;
                 }
                 break;
+        }
+    }
+
+    void choose_cohort(fault_spec& made, const fleet_spec& fleet) {
+        if (fleet.behaviour && !fleet.behaviour->cohorts.empty() && cohort_draws_.bernoulli(0.3)) {
+            const auto& all = fleet.behaviour->cohorts;
+            made.cohort = all[cohort_draws_.below(all.size())].name;
         }
     }
 
@@ -136,6 +147,20 @@ private:
             case fault_kind::hostile_bytes:
                 made.size = static_cast<std::uint32_t>(1 + draws_.below(64));
                 break;
+            case fault_kind::take_over: made.clean_start = draws_.bernoulli(0.5); break;
+            case fault_kind::clock_skew: {
+                // From one that stands still for hours to one that has the keep alive in a hurry.
+                constexpr std::array rates{0.1, 0.5, 0.9, 0.999, 1.001, 1.1, 1.6, 2.0, 10.0};
+                const bool goes_wrong = draws_.bernoulli(0.75);
+                if (goes_wrong) {
+                    made.rate = rates[draws_.below(rates.size())];
+                }
+                if (!goes_wrong || draws_.bernoulli(0.3)) {
+                    const duration off = some_length(std::chrono::hours{24});
+                    made.offset = draws_.bernoulli(0.5) ? off : -off;
+                }
+                break;
+            }
             case fault_kind::broker_crash: made.keeps_sessions = !draws_.bernoulli(0.25); break;
             default: break;
         }
@@ -145,6 +170,7 @@ private:
 
     const scenario& scenario_;
     random_stream draws_;
+    random_stream cohort_draws_;  // of their own: fleets without cohorts have the faults they had
     std::vector<fault_spec> faults_;
 };
 

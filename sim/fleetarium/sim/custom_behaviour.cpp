@@ -16,7 +16,7 @@ public:
     std::string_view client_id() const override {
         return fleet_.client_id(at_.index, fleet_.machine_->value_text);
     }
-    instant now() const override { return fleet_.world_.now; }
+    instant now() const override { return fleet_.shown_now(at_.self); }
     bool is_connected() const override { return at_.self.session.is_connected(); }
     std::size_t unacknowledged() const override {
         return at_.self.session.in_flight() + at_.self.session.queued();
@@ -48,7 +48,7 @@ public:
         const std::vector<subscription_request> requests{{filter, {.qos = qos}}};
         fleetarium::subscribe request;
         request.requests = subscription_requests(requests);
-        if (at_.self.session.subscribe(request, fleet_.world_.now).has_error()) {
+        if (at_.self.session.subscribe(request, fleet_.own_now(at_.self)).has_error()) {
             ++fleet_.counts_.subscriptions_refused;
         }
     }
@@ -60,7 +60,7 @@ public:
         const std::vector<std::string_view> filters{filter};
         fleetarium::unsubscribe request;
         request.filters = topic_filters(filters);
-        static_cast<void>(at_.self.session.unsubscribe(request, fleet_.world_.now));
+        static_cast<void>(at_.self.session.unsubscribe(request, fleet_.own_now(at_.self)));
     }
 
     void connect() override { fleet_.use_link(at_, behaviour_link::online, 0); }
@@ -70,7 +70,7 @@ public:
     void after(duration delay, std::uint32_t which) override {
         constexpr duration delay_min = std::chrono::milliseconds{1};
         instant& timer = fleet_.timers(at_.self)[check(which)];
-        timer = saturating_add(fleet_.world_.now, std::max(delay, delay_min));
+        timer = saturating_add(fleet_.own_now(at_.self), std::max(delay, delay_min));
         fleet_.arm(at_, timer);
     }
     void cancel(std::uint32_t which) override { fleet_.timers(at_.self)[check(which)] = never; }
@@ -98,12 +98,12 @@ void fleet_state::begin_custom(const context& at) {
 }
 
 void fleet_state::run_custom_timers(const context& at) {
-    if (place(at.self).until <= world_.now) {
+    if (place(at.self).until <= own_now(at.self)) {
         begin_custom(at);
     }
     const auto all = timers(at.self);
     for (std::uint32_t i = 0; i < all.size(); ++i) {
-        if (all[i] <= world_.now) {
+        if (all[i] <= own_now(at.self)) {
             all[i] = never;
             behaving device(*this, at);
             machine_->custom->timer(device, i);

@@ -17,10 +17,12 @@ constexpr duration stay_min = std::chrono::milliseconds{1};
 constexpr duration day_length = std::chrono::hours{24};
 constexpr std::int64_t first_weekday = 5;  // a Saturday, counted from Monday
 
-std::int64_t day_of(instant time) { return time.time_since_epoch() / day_length; }
+std::int64_t day_of(duration since_first_midnight) {
+    return std::chrono::floor<std::chrono::days>(since_first_midnight).count();
+}
 
 bool is_on(const std::vector<weekday>& days, std::int64_t day) {
-    const auto today = static_cast<weekday>((day + first_weekday) % 7);
+    const auto today = static_cast<weekday>(((day + first_weekday) % 7 + 7) % 7);
     return days.empty() || std::find(days.begin(), days.end(), today) != days.end();
 }
 
@@ -102,7 +104,7 @@ void fleet_state::behave_due(const context& at) {
         return;
     }
     for (;;) {
-        if (self.until <= world_.now) {
+        if (self.until <= own_now(at.self)) {
             if (self.state == behaviour_place::not_begun) {
                 self.until = never;
                 enter(at, choose(at, machine_->initial).value_or(machine_->initial.front().to));
@@ -115,7 +117,7 @@ void fleet_state::behave_due(const context& at) {
                                  ? saturating_add(self.until, behaviour_length(at, *spec.lasts))
                                  : never;
             }
-        } else if (self.check <= world_.now) {
+        } else if (self.check <= own_now(at.self)) {
             const instant due = self.check;
             self.check = next_check(at, due);
             behave_on_timers(at, due);
@@ -123,7 +125,7 @@ void fleet_state::behave_due(const context& at) {
             break;
         }
     }
-    if (machine_->has_timeouts && oldest_deadline(at.self) <= world_.now) {
+    if (machine_->has_timeouts && oldest_deadline(at.self) <= own_now(at.self)) {
         for (std::size_t i = 0; i < at.self.extras->requests.size(); ++i) {
             close_requests(at, i);
         }
@@ -151,11 +153,12 @@ instant fleet_state::next_time(const context& at, const behaviour_machine::trans
         late += duration{static_cast<duration::rep>(
             draws.below(static_cast<std::uint64_t>(spec.spread.count())))};
     }
-    const duration since = after.time_since_epoch() - late;
-    std::int64_t day = since < duration{} ? 0 : since / day_length + 1;
+    const duration shift = shift_of(at.self);
+    const duration since = after.time_since_epoch() + shift - late;
+    std::int64_t day = since < duration{} && shift == duration{} ? 0 : day_of(since) + 1;
     for (int tried = 0; tried < 8; ++tried, ++day) {
         if (is_on(spec.days, day)) {
-            return instant{} + late + day * day_length;
+            return instant{} + late + day * day_length - shift;
         }
     }
     return never;
@@ -178,9 +181,10 @@ void fleet_state::behave_on_timers(const context& at, instant due) {
     });
 }
 
-bool fleet_state::is_time_for(const context&, const transition_spec& what) const {
+bool fleet_state::is_time_for(const context& at, const transition_spec& what) const {
+    const duration now = shown_now(at.self).time_since_epoch();
     if (what.between) {
-        const duration time = world_.now.time_since_epoch() % day_length;
+        const duration time = now - day_of(now) * day_length;
         const bool over_midnight = what.between->until <= what.between->from;
         const bool begun = time >= what.between->from;
         const bool over = time >= what.between->until;
@@ -188,7 +192,7 @@ bool fleet_state::is_time_for(const context&, const transition_spec& what) const
             return false;
         }
     }
-    return what.at || is_on(what.days, day_of(world_.now));
+    return what.at || is_on(what.days, day_of(now));
 }
 
 // What starts a transition
@@ -417,12 +421,12 @@ void fleet_state::enter(const context& at, std::uint16_t state) {
         ++now.entered;
         self.state = state;
         self.steps = 0;
-        self.entered = world_.now;
+        self.entered = own_now(at.self);
         self.until = spec.steps
-                         ? saturating_add(world_.now, behaviour_length(at, spec.steps->every))
-                     : spec.lasts ? saturating_add(world_.now, behaviour_length(at, *spec.lasts))
+                         ? saturating_add(self.entered, behaviour_length(at, spec.steps->every))
+                     : spec.lasts ? saturating_add(self.entered, behaviour_length(at, *spec.lasts))
                                   : never;
-        self.check = next_check(at, world_.now);
+        self.check = next_check(at, self.entered);
         use_link(at, spec.link, now.network);
         act(at, now.enter);
         if (self.until != never || now.then.empty()) {
@@ -443,7 +447,7 @@ void fleet_state::step(const context& at) {
     ++self.steps;
     self.until = self.steps < now.spec->steps->count
                      ? saturating_add(self.until, behaviour_length(at, now.spec->steps->every))
-                     : world_.now;
+                     : own_now(at.self);
     act(at, now.step);
 }
 
@@ -538,8 +542,8 @@ void fleet_state::use_link(const context& at, behaviour_link how, std::uint16_t 
     const bool comes = how == behaviour_link::online && !self.wants_link;
     self.wants_link = how == behaviour_link::online;
     if (comes && self.link.phase() == link_end::phase::idle) {
-        self.connect_at = world_.now;
-        arm(at, world_.now);
+        self.connect_at = own_now(self);
+        arm(at, self.connect_at);
     }
 }
 
@@ -554,8 +558,8 @@ void fleet_state::settle_link(const context& at) {
     if (self.wants_link) {
         if (mine.network != mine.wanted_network) {
             lose_link(at);
-            self.connect_at = world_.now;
-            arm(at, world_.now);
+            self.connect_at = own_now(self);
+            arm(at, self.connect_at);
         }
         return;
     }
@@ -566,7 +570,7 @@ void fleet_state::settle_link(const context& at) {
         if (book() != nullptr) {
             book()->farewell_sent(at.host, broker_index(), self.link.connection, {});
         }
-        self.session.disconnect({}, world_.now);
+        self.session.disconnect({}, own_now(self));
         flush(at);
     } else {
         end_link(at, event_kind::close);

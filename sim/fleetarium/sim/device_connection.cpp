@@ -41,7 +41,10 @@ void fleet_state::handle(const device_block& block, const event& what) {
         return;
     }
     if (what.link != self.link.generation) {
-        if (what.kind() == event_kind::opened) {
+        if (is_of_rival(self, what.link)) {
+            receive_rival(at, what);
+            arm(at, rivals_timeout(self));
+        } else if (what.kind() == event_kind::opened) {
             world_.refuse_opened(at.host, self.link, what, key_of(at.index),
                                  network_of(self));
         } else {
@@ -56,8 +59,8 @@ void fleet_state::handle(const device_block& block, const event& what) {
 
 void fleet_state::wake(const context& at) {
     device& self = at.self;
-    const instant now = world_.now;
-    if (now >= self.coverage_change) {
+    const instant now = own_now(self);
+    if (world_.now >= self.coverage_change) {
         change_coverage(at);
     }
     if (machine_ != nullptr) {
@@ -83,12 +86,13 @@ void fleet_state::wake(const context& at) {
         settle_link(at);
     }
     flush(at);
-    arm(at, next_due(at));
+    handle_rivals_timeout(at);
+    wake_at(at, next_due(at));
 }
 
 instant fleet_state::next_due(const context& at) const {
     device& self = at.self;
-    instant due = std::min(self.session.poll_timeout(), self.coverage_change);
+    instant due = std::min(self.session.poll_timeout(), rivals_timeout(self));
     due = std::min(due, next_subscription_end(self));
     if (may_connect(self)) {
         due = std::min(due, self.connect_at);
@@ -99,12 +103,21 @@ instant fleet_state::next_due(const context& at) const {
     if (self.extras != nullptr && !self.extras->replies.empty()) {
         due = std::min(due, self.extras->replies.front().due);
     }
-    return machine_ == nullptr ? due : std::min(due, behaviour_due(at));
+    if (machine_ != nullptr) {
+        due = std::min(due, behaviour_due(at));
+    }
+    const device_clock* const clock = clock_of(self);
+    return std::min(clock == nullptr ? due : clock->world_of(due), self.coverage_change);
+}
+
+void fleet_state::arm(const context& at, instant due) {
+    const device_clock* const clock = clock_of(at.self);
+    wake_at(at, clock == nullptr ? due : clock->world_of(due));
 }
 
 // There is one wake under way for each device, or none: a deadline that moves later costs nothing,
 // for the wake finds nothing due and arms the device anew; one that moves earlier supersedes it.
-void fleet_state::arm(const context& at, instant due) {
+void fleet_state::wake_at(const context& at, instant due) {
     device& self = at.self;
     if (due >= self.armed) {
         return;
@@ -141,7 +154,7 @@ void fleet_state::change_coverage(const context& at) {
         if (book() != nullptr) {
             book()->farewell_sent(at.host, broker_index(), self.link.connection, {});
         }
-        self.session.disconnect({}, world_.now);
+        self.session.disconnect({}, own_now(self));
         flush(at);
     } else {
         end_link(at, event_kind::close);
@@ -181,7 +194,7 @@ void fleet_state::link_ended(const context& at) {
     const bool was_connected = self.counted;
     connected_ -= self.counted;
     self.counted = false;
-    self.session.handle_closed(world_.now);
+    self.session.handle_closed(own_now(self));
     give_up_dropped(at);
     if (self.extras != nullptr && self.extras->incoming != nullptr) {
         world_.lose(std::exchange(self.extras->incoming, nullptr), at.host,
@@ -202,7 +215,7 @@ void fleet_state::schedule_connect(const context& at) {
                          self.draws);
     const duration drawn = spec_.reconnect_delay.sample_duration(stream);
     self.draws = stream.draws_made();
-    self.connect_at = saturating_add(world_.now, std::max(drawn, reconnect_delay_min));
+    self.connect_at = saturating_add(own_now(self), std::max(drawn, reconnect_delay_min));
     if (may_connect(self)) {
         arm(at, self.connect_at);
     }
@@ -228,7 +241,7 @@ void fleet_state::flush(const context& at) {
 
 void fleet_state::receive(const context& at, const event& what) {
     device& self = at.self;
-    const instant now = world_.now;
+    const instant now = own_now(self);
     switch (what.kind()) {
         case event_kind::opened:
             self.link.chain.absorb(event_word(what, what.origin));
@@ -386,7 +399,7 @@ void fleet_state::send_connect(const context& at) {
         request.topic_alias_maximum = spec_.topic_alias_maximum;
     }
     self.session.log_sent_to(&world_.sent_log);
-    if (self.session.connect(request, world_.now).has_error()) {
+    if (self.session.connect(request, own_now(self)).has_error()) {
         // Only a template that renders as no valid text: the device stays away for good.
         ++counts_.connects_failed;
         world_.end_link(at.host, self.link, path_of(self), key_of(at.index), event_kind::close);
@@ -439,7 +452,7 @@ void fleet_state::send_subscriptions(const context& at) {
     std::vector<subscription_request> requests;
     std::vector<bool> done(subscriptions_.size());
     std::uint16_t& ended = at.self.subscriptions_ended;
-    for (; ended < subscription_ends_.size() && subscription_ends_[ended].at <= world_.now;
+    for (; ended < subscription_ends_.size() && subscription_ends_[ended].at <= own_now(at.self);
          ++ended) {
         done[subscription_ends_[ended].which] = true;
     }
@@ -462,7 +475,7 @@ void fleet_state::send_subscriptions(const context& at) {
         fleetarium::subscribe request;
         request.subscription_identifier = subscriptions_[first].spec->identifier;
         request.requests = subscription_requests(requests);
-        if (at.self.session.subscribe(request, world_.now).has_error()) {
+        if (at.self.session.subscribe(request, own_now(at.self)).has_error()) {
             counts_.subscriptions_refused += requests.size();
         }
     }
@@ -478,7 +491,7 @@ instant fleet_state::next_subscription_end(const device& of) const {
 
 void fleet_state::end_subscriptions(const context& at) {
     std::vector<std::string> filters;
-    while (next_subscription_end(at.self) <= world_.now) {
+    while (next_subscription_end(at.self) <= own_now(at.self)) {
         const std::size_t which = subscription_ends_[at.self.subscriptions_ended++].which;
         render(subscriptions_[which].filter, at.index, filters.emplace_back());
     }
@@ -486,7 +499,7 @@ void fleet_state::end_subscriptions(const context& at) {
         const std::vector<std::string_view> named(filters.begin(), filters.end());
         fleetarium::unsubscribe request;
         request.filters = topic_filters(named);
-        if (at.self.session.unsubscribe(request, world_.now).has_error()) {
+        if (at.self.session.unsubscribe(request, own_now(at.self)).has_error()) {
             counts_.subscriptions_refused += filters.size();
         }
     }

@@ -45,6 +45,14 @@ void fleet_state::handle_fault(const context& at, const event& what) {
                 regain_power(at);
             }
             break;
+        case fault_kind::take_over:
+            if (!news.ends) {
+                begin_rival(at, news);
+            } else {
+                end_rival(at, news);
+            }
+            break;
+        case fault_kind::clock_skew: set_clock(at); break;
         case fault_kind::hostile_bytes:
             if (is_open) {
                 if (world_.book != nullptr) {
@@ -60,7 +68,7 @@ void fleet_state::handle_fault(const context& at, const event& what) {
         settle_link(at);
     }
     flush(at);
-    arm(at, next_due(at));
+    wake_at(at, next_due(at));
 }
 
 /// What is under way is lost, and both sides learn of it.
@@ -111,10 +119,30 @@ void fleet_state::lose_power(const context& at) {
 void fleet_state::regain_power(const context& at) {
     device& self = at.self;
     if (self.outages != 0 && --self.outages == 0 && self.connect_at != never) {
-        self.connect_at = std::max(self.connect_at, world_.now);
+        self.connect_at = std::max(self.connect_at, own_now(self));
     }
     if (machine_ != nullptr && self.outages == 0) {
         behave_on_power(at);
+    }
+}
+
+/// What is under way goes on by the new rate from here.
+void fleet_state::set_clock(const context& at) {
+    device& self = at.self;
+    const fault_engine::clock_setting now = world_.faults->clock_of(at.host);
+    device_extras& extras = extras_of(self);
+    if (extras.clock == nullptr) {
+        extras.clock = std::make_unique<device_clock>();
+        clocks_differ_ = true;
+    }
+    extras.clock->set(world_.now, now.rate, now.offset, now.wrong);
+    if (book() != nullptr) {
+        book()->clock_set(at.host, now.rate, world_.now);
+    }
+    // Another time of day is next.
+    if (machine_ != nullptr && machine_->custom == nullptr &&
+        place(self).state != behaviour_place::not_begun) {
+        place(self).check = next_check(at, own_now(self));
     }
 }
 

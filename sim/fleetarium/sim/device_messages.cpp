@@ -119,7 +119,7 @@ void fleet_state::schedule_next(const context& at, std::size_t which) {
 void fleet_state::publish_due(const context& at) {
     for (std::size_t which = 0; which < publications_.size(); ++which) {
         publication_state& state = states(at.self)[which];
-        while (state.due <= world_.now) {
+        while (state.due <= own_now(at.self)) {
             ++state.timed;
             ++state.made;
             if (at.self.outages == 0 && runs(at.self, which)) {
@@ -219,7 +219,7 @@ void fleet_state::send_message(const context& at, accounting::source source,
     const std::uint64_t number =
         message_number::make(message.qos, source, at.host, ++self.count);
     self.session.log_sent_to(&world_.sent_log);
-    const auto sent = self.session.publish(message, world_.now, number);
+    const auto sent = self.session.publish(message, own_now(self), {number, world_.now});
     if (sent.has_error()) {
         const bool full = sent.error() == error::queue_full;
         world_.accounts.publisher(source, message.topic, [&](publisher_counts& counts) {
@@ -241,7 +241,7 @@ void fleet_state::note_request(const context& at, std::size_t which, std::uint32
     if (log.open.empty()) {
         log.first = number;
     }
-    log.open.push_back({world_.now, false});
+    log.open.push_back({own_now(at.self), false});
     world_.accounts.publisher(publications_[which].source, world_.topic_text,
                               [](publisher_counts& counts) { ++counts.requests; });
 }
@@ -253,7 +253,7 @@ void fleet_state::close_requests(const context& at, std::size_t which) {
     while (!log.open.empty()) {
         const device_extras::request& oldest = log.open.front();
         if (!oldest.answered) {
-            if (world_.now - oldest.sent_at <= what.spec->reply_timeout) {
+            if (own_now(at.self) - oldest.sent_at <= what.spec->reply_timeout) {
                 return;
             }
             std::string topic;
@@ -298,7 +298,7 @@ std::optional<std::uint32_t> fleet_state::match_reply(const context& at,
     if (message.topic != response_topic) {
         return std::nullopt;
     }
-    const duration waited = world_.now - log.open[place].sent_at;
+    const duration waited = own_now(at.self) - log.open[place].sent_at;
     const bool in_time = waited <= what.spec->reply_timeout;
     if (in_time) {
         log.open[place].answered = true;
@@ -375,7 +375,7 @@ void fleet_state::handle_message(const context& at, const fleetarium::publish& m
         note_triggered(at, message);
     }
     if (shadows_) {
-        answers_ = shadows_->handle(message.topic, message.payload, world_.now);
+        answers_ = shadows_->handle(message.topic, message.payload, shown_now(self));
     }
     if (machine_ != nullptr) {
         behave_on_message(at, message, reply_to);
@@ -432,7 +432,7 @@ void fleet_state::answer(const context& at, std::size_t which,
     const duration delay = what.spec->delay.sample_duration(stream);
     ++state.made;
     device_extras::reply due;
-    due.due = saturating_add(world_.now, delay);
+    due.due = saturating_add(own_now(at.self), delay);
     due.which = static_cast<std::uint32_t>(which);
     due.number = state.made;
     if (!what.to) {
@@ -455,7 +455,7 @@ void fleet_state::answer(const context& at, std::size_t which,
 void fleet_state::send_due_replies(const context& at) {
     auto& waiting = at.self.extras->replies;
     std::size_t sent = 0;
-    for (; sent < waiting.size() && waiting[sent].due <= world_.now; ++sent) {
+    for (; sent < waiting.size() && waiting[sent].due <= own_now(at.self); ++sent) {
         send_reply(at, waiting[sent]);
     }
     waiting.erase(waiting.begin(), waiting.begin() + static_cast<std::ptrdiff_t>(sent));

@@ -52,7 +52,7 @@ sparkplug_state fleet_state::sparkplug_of(device& of) const {
 // Saying
 
 void fleet_state::note_sparkplug_connect(const context& at) {
-    sparkplug_of(at.self).connect(unix_milliseconds(world_.now));
+    sparkplug_of(at.self).connect(unix_milliseconds(shown_now(at.self)));
 }
 
 /// Devices below the node live and die by what falls due in time. Nobody hears of it while the
@@ -96,7 +96,7 @@ void fleet_state::write_sparkplug(const context& at, const sparkplug_content& wh
         return;
     }
     sparkplug_writer& writer = sparkplug_writer_;
-    writer.begin(out, world_.now);
+    writer.begin(out, shown_now(at.self));
     if (message == sparkplug_message::nbirth || message == sparkplug_message::ndeath) {
         writer.add_birth_sequence(state.birth_sequence());
     }

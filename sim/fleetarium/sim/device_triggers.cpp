@@ -47,7 +47,8 @@ void fleet_state::publish_triggered(const context& at) {
 void fleet_state::publish_now(const context& at, std::size_t which, publication_cause cause) {
     publication_state& state = states(at.self)[which];
     const instant start = saturating_add(added_at_, publications_[which].spec->start);
-    if (world_.now < start || !within_limits(which, world_.now, state.made)) {
+    const instant now = own_now(at.self);
+    if (now < start || !within_limits(which, now, state.made)) {
         return;
     }
     ++state.made;

@@ -28,6 +28,8 @@ constexpr std::array<kind_facts, fault_kind_count> facts{{
     {"hostile_bytes", false, false},
     {"broker_stop", true, true},
     {"broker_crash", true, true},
+    {"take_over", true, false},
+    {"clock_skew", true, false},
 }};
 
 const kind_facts& facts_of(fault_kind kind) { return facts[static_cast<std::size_t>(kind)]; }
@@ -37,6 +39,7 @@ const kind_facts& facts_of(fault_kind kind) { return facts[static_cast<std::size
 std::string_view name_of(fault_kind kind) { return facts_of(kind).name; }
 bool lasts(fault_kind kind) { return facts_of(kind).lasts; }
 bool hits_broker(fault_kind kind) { return facts_of(kind).hits_broker; }
+bool may_be_at_once(fault_kind kind) { return kind == fault_kind::take_over; }
 
 fault_guard::fault_guard(fault_guard&& other) noexcept
     : engine_(std::exchange(other.engine_, nullptr)), id_(other.id_) {}

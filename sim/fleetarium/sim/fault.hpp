@@ -28,8 +28,10 @@ enum class fault_kind : std::uint8_t {
     hostile_bytes,  ///< devices send random bytes, at once
     broker_stop,    ///< the broker says "server shutting down" and keeps everything
     broker_crash,   ///< the broker is gone; what it keeps says `keeps_sessions`
+    take_over,      ///< another client connects with the devices' client ids
+    clock_skew,     ///< the devices' clocks go wrong, by `rate`, or are off by `offset`
 };
-inline constexpr std::size_t fault_kind_count = 12;
+inline constexpr std::size_t fault_kind_count = 14;
 
 /// Which way bytes go.
 enum class link_direction : std::uint8_t { both, up, down };
@@ -41,14 +43,17 @@ enum class link_side : std::uint8_t { device, broker };
 struct fault_spec {
     std::string name{};  ///< for the report and the draws; empty: the kind
     enum fault_kind kind = fault_kind::cut;
-    duration at{};                         ///< of the first one, from the run's beginning
-    std::optional<distribution> lasts{};   ///< of the kinds that last, which need it; above 0
+    duration at{};  ///< of the first one, from the run's beginning
+    /// Of the kinds that last, which need it; above 0. A take_over may have it: how long the other
+    /// client stays, unless the device is back before; without it, until it is connected.
+    std::optional<distribution> lasts{};
     std::optional<distribution> every{};   ///< from one beginning to the next; none: once
     std::optional<duration> until{};       ///< none begins from here on
     std::optional<std::uint32_t> count{};  ///< how many begin at most
 
     // Where. Faults of brokers hit `broker`; the others the links of devices.
     std::string fleet{};   ///< its devices; empty: those of all fleets
+    std::string cohort{};  ///< of the fleet's behaviour: only its devices
     std::string broker{};  ///< links to it alone; of a broker's fault the broker, empty: the first
     std::optional<std::uint32_t> first_device{};  ///< index in the fleet
     std::optional<std::uint32_t> last_device{};   ///< the same, itself among them
@@ -67,6 +72,14 @@ struct fault_spec {
     std::optional<link_side> knows{};     ///< half_open: who learns of it; none: the device
     /// broker_crash: whether storage would have kept sessions and retained messages; none: yes.
     std::optional<bool> keeps_sessions{};
+    /// take_over: whether the other client ends the session that the device has, and begins one
+    /// that ends with it; none: yes. Otherwise it is told of a session that it knows nothing of,
+    /// closes at once, and leaves the session as it is.
+    std::optional<bool> clean_start{};
+    /// clock_skew, which needs one of these. Seconds that pass by the devices' clocks in one second,
+    /// 0.001 to 1,000: timers follow it, keep alive, schedules and back-off among them.
+    std::optional<double> rate{};
+    std::optional<duration> offset{};  ///< how much later they show it is; below 0: earlier
 };
 
 /// "power_loss".
@@ -74,6 +87,14 @@ std::string_view name_of(fault_kind kind);
 
 /// Whether faults of the kind last; the others happen at once.
 bool lasts(fault_kind kind);
+
+/// Whether a fault of a kind that lasts may be over at once, too.
+bool may_be_at_once(fault_kind kind);
+
+/// Bounds of a fault_spec's `rate` and, either way, `offset`.
+inline constexpr double clock_rate_min = 0.001;
+inline constexpr double clock_rate_max = 1'000;
+inline constexpr duration clock_offset_max = std::chrono::hours{24 * 3'650};
 
 /// Whether a fault of the kind hits a broker, not devices.
 bool hits_broker(fault_kind kind);

@@ -3,6 +3,7 @@
 #include <fleetarium/codec/codec.hpp>
 #include <fleetarium/core/assert.hpp>
 #include <fleetarium/sim/broker_host.hpp>
+#include <fleetarium/sim/device_clock.hpp>
 #include <fleetarium/sim/fleet_state.hpp>
 #include <fleetarium/sim/world_state.hpp>
 
@@ -18,6 +19,11 @@ namespace {
 /// Beginnings are at least this far apart, whatever is drawn: otherwise a distribution that is 0
 /// now and then could hold the clock.
 constexpr duration every_min = std::chrono::milliseconds{1};
+
+constexpr auto slowest_clock =
+    static_cast<std::uint64_t>(clock_rate_min * static_cast<double>(device_clock::right_rate));
+constexpr auto fastest_clock =
+    static_cast<std::uint64_t>(clock_rate_max * static_cast<double>(device_clock::right_rate));
 
 void require(bool right, const fault_spec& spec, const std::string& what) {
     if (!right) {
@@ -36,7 +42,9 @@ bool tells_devices(fault_kind kind) {
         case fault_kind::half_open:
         case fault_kind::slow_reader:
         case fault_kind::power_loss:
-        case fault_kind::hostile_bytes: return true;
+        case fault_kind::hostile_bytes:
+        case fault_kind::take_over:
+        case fault_kind::clock_skew: return true;
         default: return false;
     }
 }
@@ -66,7 +74,8 @@ fault_engine::~fault_engine() {
 // What is to come
 
 void fault_engine::add(const fault_spec& spec) {
-    require(!lasts(spec.kind) || spec.lasts, spec, "how long it lasts has to be said");
+    require(!lasts(spec.kind) || may_be_at_once(spec.kind) || spec.lasts, spec,
+            "how long it lasts has to be said");
     const std::uint32_t which = make_fault(spec);
     const instant first = instant{} + spec.at;
     if (!spec.count || *spec.count != 0) {
@@ -85,6 +94,12 @@ std::uint32_t fault_engine::make_fault(const fault_spec& spec) {
     require(spec.kind != fault_kind::latency || spec.added_latency, spec,
             "an added latency is needed");
     require(spec.packet_number != 0U, spec, "packets count from 1");
+    require(spec.kind != fault_kind::clock_skew || spec.rate || spec.offset, spec,
+            "a rate or an offset is needed");
+    require(!spec.rate || (*spec.rate >= clock_rate_min && *spec.rate <= clock_rate_max), spec,
+            "the rate is between 0.001 and 1,000");
+    require(!spec.offset || (*spec.offset >= -clock_offset_max && *spec.offset <= clock_offset_max),
+            spec, "the offset is at most 3,650 days either way");
     const auto which = static_cast<std::uint32_t>(faults_.size());
     fault made;
     made.spec = spec;
@@ -110,6 +125,12 @@ void fault_engine::resolve(fault& of) const {
                          [&](const auto& each) { return each->spec().name == spec.fleet; });
         require(found != world_.fleets.end(), spec, "there is no fleet \"" + spec.fleet + "\"");
         of.fleet = (*found)->index();
+    }
+    if (!spec.cohort.empty()) {
+        require(!spec.fleet.empty(), spec, "a cohort is one of a fleet");
+        of.cohort = world_.fleets[of.fleet]->cohort_named(spec.cohort);
+        require(of.cohort != 0, spec,
+                "the fleet \"" + spec.fleet + "\" has no cohort \"" + spec.cohort + "\"");
     }
     if (spec.broker.empty() && !hits_broker(spec.kind)) {
         return;
@@ -171,7 +192,8 @@ std::uint32_t fault_engine::begin(std::uint32_t which, bool guarded) {
     chain_.absorb(
         combine(static_cast<std::uint64_t>(world_.now.time_since_epoch().count()), news.word()));
     random_stream draws(make_random_key(what.key.value, news.number, "when"));
-    if (lasts(spec.kind)) {
+    const bool is_over = !lasts(spec.kind) || (!guarded && !spec.lasts);
+    if (!is_over) {
         active_.push_back({id, news});
         if (!guarded) {
             const duration length = std::max(spec.lasts->sample_duration(draws), duration{1});
@@ -185,7 +207,7 @@ std::uint32_t fault_engine::begin(std::uint32_t which, bool guarded) {
         schedule(which, saturating_add(world_.now, pause));
     }
     if (world_.observer != nullptr) {
-        world_.observer->on_fault(which, !lasts(spec.kind), world_.now);
+        world_.observer->on_fault(which, is_over, world_.now);
     }
     tell_hit(news);
     over_since_ = world_.now;
@@ -212,7 +234,8 @@ void fault_engine::finish(std::uint32_t id) {
     sort_out();
     release_held();
     const fault_kind kind = spec_of(news.fault).kind;
-    if (kind == fault_kind::power_loss || kind == fault_kind::slow_reader || hits_broker(kind)) {
+    if (kind == fault_kind::power_loss || kind == fault_kind::slow_reader ||
+        kind == fault_kind::take_over || kind == fault_kind::clock_skew || hits_broker(kind)) {
         tell_hit(news);
     }
     over_since_ = world_.now;
@@ -224,11 +247,13 @@ void fault_engine::sort_out() {
     holding_.clear();
     conditions_.clear();
     slow_.clear();
+    skewed_.clear();
     std::vector<packet_rule> before = std::exchange(packet_rules_, {});
     for (const occurrence& each : active_) {
         switch (spec_of(each.news.fault).kind) {
             case fault_kind::partition: holding_.push_back(each); break;
             case fault_kind::slow_reader: slow_.push_back(each); break;
+            case fault_kind::clock_skew: skewed_.push_back(each); break;
             case fault_kind::latency:
             case fault_kind::bandwidth:
             case fault_kind::split: conditions_.push_back(each); break;
@@ -290,6 +315,9 @@ bool fault_engine::is_hit(const fault& what, const fault_news& news, host_id dev
     const fault_spec& spec = what.spec;
     if ((what.fleet != no_index && what.fleet != fleet) || index < spec.first_device.value_or(0) ||
         index > spec.last_device.value_or(no_index)) {
+        return false;
+    }
+    if (what.cohort != 0 && world_.fleets[fleet]->cohort_of(index) != what.cohort) {
         return false;
     }
     if (spec.share >= 1) {
@@ -419,6 +447,30 @@ std::optional<packet_cut> fault_engine::cut_in(const wire_buffer& bytes, host_id
         }
     }
     return cut;
+}
+
+bool fault_engine::goes_on(const fault_news& news) const {
+    return std::any_of(active_.begin(), active_.end(), [&](const occurrence& each) {
+        return each.news.fault == news.fault && each.news.number == news.number;
+    });
+}
+
+fault_engine::clock_setting fault_engine::clock_of(host_id device) const {
+    clock_setting out{device_clock::right_rate, duration{}, false};
+    for (const occurrence& each : skewed_) {
+        if (is_hit(each.news, device)) {
+            const fault_spec& spec = spec_of(each.news.fault);
+            const auto rate = static_cast<std::uint64_t>(
+                spec.rate.value_or(1) * static_cast<double>(device_clock::right_rate) + 0.5);
+            // Several at once can go beyond what one may.
+            out.rate = std::clamp<std::uint64_t>(out.rate * rate / device_clock::right_rate,
+                                                 slowest_clock, fastest_clock);
+            out.offset = std::clamp(out.offset + spec.offset.value_or(duration{}),
+                                    -clock_offset_max, clock_offset_max);
+            out.wrong = true;
+        }
+    }
+    return out;
 }
 
 wire_buffer fault_engine::hostile_bytes(const fault_news& news, host_id device) const {

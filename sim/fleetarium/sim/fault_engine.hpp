@@ -95,6 +95,17 @@ public:
     /// Whether a device reads nothing for now.
     bool is_slow(host_id device) const;
 
+    /// Whether a fault that a device was told of is not over.
+    bool goes_on(const fault_news& news) const;
+
+    /// How a device's clock goes for now.
+    struct clock_setting {
+        std::uint64_t rate;  ///< see device_clock
+        duration offset;
+        bool wrong;
+    };
+    clock_setting clock_of(host_id device) const;
+
     /// Random bytes of a hostile device.
     wire_buffer hostile_bytes(const fault_news& news, host_id device) const;
 
@@ -114,6 +125,7 @@ private:
         std::uint64_t devices = 0;  // hit, over all times
         host_id broker = 0;         // if hits_broker, or links to one alone count
         std::uint32_t fleet = no_index;
+        std::uint16_t cohort = 0;  // as behaviour_place has it; 0: all devices
     };
     /// A fault while it lasts.
     struct occurrence {
@@ -146,6 +158,7 @@ private:
     std::vector<occurrence> holding_;
     std::vector<occurrence> conditions_;
     std::vector<occurrence> slow_;
+    std::vector<occurrence> skewed_;
     std::vector<packet_rule> packet_rules_;
     std::vector<event> held_;
     host_chain chain_;

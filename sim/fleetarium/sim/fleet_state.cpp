@@ -5,6 +5,7 @@
 #include <fleetarium/core/large_pages.hpp>
 #include <fleetarium/sim/arrival_fields.hpp>
 #include <fleetarium/sim/broker_host.hpp>
+#include <fleetarium/sim/device_rival.hpp>
 
 #include <algorithm>
 #include <new>
@@ -65,6 +66,8 @@ void check(const fleet_spec& spec) {
 }
 
 }  // namespace
+
+device_extras::device_extras() = default;
 
 device_extras::~device_extras() {
     if (incoming != nullptr) {
@@ -319,7 +322,7 @@ void fleet_state::start_device(const context& at) {
     if (machine_ != nullptr) {
         start_behaviour(at);
     }
-    arm(at, next_due(at));
+    wake_at(at, next_due(at));
 }
 
 void fleet_state::prepare() {
@@ -460,6 +463,28 @@ std::size_t fleet_state::behaviour_size() const {
            (custom != nullptr ? custom->timer_count() * sizeof(instant) + custom->state_size() : 0);
 }
 
+bool fleet_state::has_link(const device_block& block, host_id host, std::uint32_t generation) {
+    const std::byte* const at =
+        block.begin + std::size_t{host & (devices_per_block - 1)} * block.stride;
+    const device& self = *std::launder(reinterpret_cast<const device*>(at));
+    return self.link.generation == generation || is_of_rival(self, generation);
+}
+
+std::uint16_t fleet_state::cohort_named(const std::string& name) const {
+    if (!spec_.behaviour) {
+        return 0;
+    }
+    const auto& all = spec_.behaviour->cohorts;
+    const auto found = std::find_if(all.begin(), all.end(),
+                                    [&](const cohort_spec& each) { return each.name == name; });
+    return found == all.end() ? std::uint16_t{0}
+                              : static_cast<std::uint16_t>(found - all.begin() + 1);
+}
+
+std::uint16_t fleet_state::cohort_of(std::uint32_t index) const {
+    return machine_ == nullptr ? std::uint16_t{0} : place(at(index)).cohort;
+}
+
 device_view fleet_state::view(std::uint32_t index) {
     if (index >= spec_.count) {
         throw std::out_of_range("fleet \"" + spec_.name + "\" has no such device");
@@ -541,7 +566,7 @@ void fleet_state::count_open_requests(run_report& all) const {
             const publication& what = publications_[which];
             std::uint32_t number = extras->requests[which].first;
             for (const device_extras::request& each : extras->requests[which].open) {
-                if (!each.answered && world_.now - each.sent_at > what.spec->reply_timeout) {
+                if (!each.answered && own_now(at(i)) - each.sent_at > what.spec->reply_timeout) {
                     world_.other_text.clear();
                     render_topic(i, which, number, world_.other_text);
                     add_missing_reply(all, what.source, world_.other_text);
@@ -594,7 +619,7 @@ void fleet_state::render(const text& what, const context& at, std::uint64_t sequ
         values.client_id = client_id(at.index, world_.id_text);
     }
     values.sequence = sequence;
-    values.now = world_.now;
+    values.now = shown_now(at.self);
     values.random = random;
     values.walks = walks;
     values.generated = generated;

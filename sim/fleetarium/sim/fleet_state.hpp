@@ -4,6 +4,7 @@
 #include <fleetarium/session/client_session.hpp>
 #include <fleetarium/sim/arrival_process.hpp>
 #include <fleetarium/sim/behaviour_machine.hpp>
+#include <fleetarium/sim/device_clock.hpp>
 #include <fleetarium/sim/device_sparkplug.hpp>
 #include <fleetarium/sim/device_text.hpp>
 #include <fleetarium/sim/generator_set.hpp>
@@ -30,9 +31,11 @@ inline constexpr duration reconnect_delay_min = std::chrono::milliseconds{10};
 /// Messages are at least this far apart, whatever a period's distribution says.
 inline constexpr duration period_min = gap_min;
 
+struct rival_client;
+
 /// How far a device has got with one of its publications or replies.
 struct publication_state {
-    instant due = never;       ///< of the next message; replies: not used
+    instant due = never;       ///< of the next message, by its clock; replies: not used
     std::uint32_t made = 0;    ///< messages so far
     std::uint32_t timed = 0;   ///< of them, those that fell due in time
 };
@@ -64,11 +67,16 @@ struct device_extras {
     /// were published before its session, or of QoS 0, its connection, began.
     instant session_since = instant::min();
     instant connected_since = instant::min();
+    std::unique_ptr<device_clock> clock;  ///< null: it has always been right
+    std::unique_ptr<rival_client> rival;  ///< who uses its client id for now
+    std::uint32_t rival_generation = 0;   ///< of the next rival's link
 
+    device_extras();
     ~device_extras();
 };
 
-/// One device: all that it does not share with its fleet. Behind it in memory are its
+/// One device: all that it does not share with its fleet. Its instants are by its own clock, but
+/// for `armed` and `coverage_change`. Behind it in memory are its
 /// publication_states, its walk numbers, the state of its generators, and, with a behaviour, its
 /// behaviour_place and variables.
 struct device {
@@ -123,12 +131,12 @@ public:
 
     void handle(const device_block& block, const event& what);
 
-    /// Of the present link of a device.
-    static std::uint32_t generation_of(const device_block& block, host_id host) {
-        const std::byte* const at =
-            block.begin + std::size_t{host & (devices_per_block - 1)} * block.stride;
-        return std::launder(reinterpret_cast<const device*>(at))->link.generation;
-    }
+    /// Whether a device, or who uses its client id, has a link of this number now.
+    static bool has_link(const device_block& block, host_id host, std::uint32_t generation);
+
+    /// As behaviour_place has it; 0: none.
+    std::uint16_t cohort_named(const std::string& name) const;
+    std::uint16_t cohort_of(std::uint32_t index) const;
 
     /// Asks the processor for what an event of this device reads.
     void prefetch(const device_block& block, host_id host) const {
@@ -248,9 +256,49 @@ private:
     /// Where the ledger is to be told of what the fleet's devices do; null: nowhere.
     ledger* book() const { return remote_ == nullptr ? world_.book.get() : nullptr; }
     std::uint32_t broker_index() const { return path_.broker - first_broker_host; }
+    /// Wakes the device when its own clock says so; by the world's.
     void arm(const context& at, instant due);
+    void wake_at(const context& at, instant due);
+    /// By the world's clock.
     instant next_due(const context& at) const;
     instant lost_from(const device& of) const;
+
+    // The device's clock
+    const device_clock* clock_of(const device& self) const {
+        return clocks_differ_ && self.extras != nullptr ? self.extras->clock.get() : nullptr;
+    }
+    /// Of its timers.
+    instant own_now(const device& self) const {
+        const device_clock* const clock = clock_of(self);
+        return clock == nullptr ? world_.now : clock->own(world_.now);
+    }
+    /// What is to be added to own time for the time of day.
+    duration shift_of(const device& self) const {
+        const device_clock* const clock = clock_of(self);
+        return clock == nullptr ? duration{} : clock->shift();
+    }
+    instant shown_now(const device& self) const { return own_now(self) + shift_of(self); }
+
+    // device_rival.cpp: another client with its client id
+    template <class Act>
+    void on_rival_link(const context& at, Act&& act);
+    static rival_client* rival_of(const device& self) {
+        return self.extras != nullptr ? self.extras->rival.get() : nullptr;
+    }
+    static bool is_of_rival(const device& self, std::uint32_t generation);
+    void begin_rival(const context& at, const fault_news& news);
+    void end_rival(const context& at, const fault_news& news);
+    bool has_session_at_broker(const context& at);
+    void connect_rival(const context& at);
+    void receive_rival(const context& at, const event& what);
+    void tell_rival(const context& at, const wire_buffer& bytes);
+    void greet_rival(const context& at, const connack& answer);
+    void say_rivals_farewell(const context& at);
+    void handle_rivals_timeout(const context& at);
+    static instant rivals_timeout(const device& self);
+    void flush_rival(const context& at);
+    void close_rival(const context& at);
+    static void forget_rival(device& self);
 
     // device_faults.cpp: what happens to it
     void handle_fault(const context& at, const event& what);
@@ -258,6 +306,7 @@ private:
     void drop_link(const context& at);
     void lose_power(const context& at);
     void regain_power(const context& at);
+    void set_clock(const context& at);
     void send_cut_short(const context& at, const wire_buffer& bytes, const packet_cut& cut);
 
     // fleet_behaviour.cpp: a behaviour made ready to use
@@ -395,6 +444,7 @@ private:
     bool has_requests_ = false;
     bool keeps_retain_ = false;  // a subscription asks for the flag as published
     bool has_triggers_ = false;
+    bool clocks_differ_ = false;  // of some devices, now or before
     std::vector<std::uint32_t> triggered_;        // publications, while a message is handled
     std::unique_ptr<shadow_service> shadows_;
     accounting::source shadow_source_ = 0;

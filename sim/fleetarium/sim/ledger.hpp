@@ -7,6 +7,7 @@
 #include <fleetarium/codec/violation.hpp>
 #include <fleetarium/core/clock.hpp>
 #include <fleetarium/core/stable_storage.hpp>
+#include <fleetarium/sim/device_clock.hpp>
 #include <fleetarium/sim/event.hpp>
 #include <fleetarium/sim/ledger_report.hpp>
 #include <fleetarium/sim/ledger_subscriptions.hpp>
@@ -144,6 +145,8 @@ public:
     /// Bytes on the host's links may be lost or wrong from now on, by the will of whoever holds
     /// the world: nobody is to blame for what follows on them.
     void disturbed(host_id host);
+    /// From now on the host's timers go by another rate, see device_clock.
+    void clock_set(host_id host, std::uint64_t rate, instant now);
 
     // What came of it
 
@@ -200,7 +203,7 @@ private:
 
     struct connection_model {
         instant heard{};        // when the newest packet was whole
-        instant spoke = never;  // when its client last sent, from CONNACK on
+        instant spoke = never;  // when its client last sent, from CONNACK on, by its own clock
         std::uint32_t session = broker::no_session;
         host_id host = 0;
         frame_progress frame;
@@ -446,6 +449,9 @@ private:
     static std::uint64_t packet_key(std::uint64_t side, std::uint64_t owner,
                                     std::uint16_t packet_id);
     bool is_disturbed(host_id host);
+    /// What the time is by the clock that the host's timers are set by.
+    instant own_time(host_id host, instant now);
+    bool is_silent_too_long(const connection_model& by, host_id host, instant now);
     void convict(invariant broken, instant at, std::uint64_t number, host_id receiver,
                  std::string_view topic, std::string what);
 
@@ -456,6 +462,7 @@ private:
     ledger_table<std::uint32_t> flows_;        // by source, publisher, session, QoS: last count
     ledger_table<bool> copies_;                // QoS 1 messages taken on twice, by number
     ledger_table<bool> disturbed_;             // by host
+    ledger_table<device_clock> clocks_;        // by host, of those that were not always right
     std::vector<std::uint8_t> qos_of_source_;  // bits: which QoS a client's messages had so far
 
     std::vector<finding> findings_;

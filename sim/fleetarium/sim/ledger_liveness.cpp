@@ -43,11 +43,11 @@ void ledger::spoke(host_id host, broker_index broker, std::uint32_t connection, 
     if (by.spoke == never || by.host != host) {
         return;  // CONNACK has not come yet, or the broker has ended this link
     }
-    if (by.keep_alive != 0 && now > by.spoke + std::chrono::seconds{by.keep_alive}) {
+    if (by.keep_alive != 0 && is_silent_too_long(by, host, now)) {
         convict(invariant::keep_alive, now, 0, host, {},
                 "this client was silent for longer than its Keep Alive");
     }
-    by.spoke = now;
+    by.spoke = own_time(host, now);
 }
 
 void ledger::left(host_id host, broker_index broker, std::uint32_t connection) {
@@ -57,7 +57,28 @@ void ledger::left(host_id host, broker_index broker, std::uint32_t connection) {
     }
 }
 
+// Clocks
+
+void ledger::clock_set(host_id host, std::uint64_t rate, instant now) {
+    clocks_.insert(mix64(host + 1)).first->set(now, rate, duration{}, true);
+}
+
+instant ledger::own_time(host_id host, instant now) {
+    const device_clock* const clock = clocks_.find(mix64(host + 1));
+    return clock == nullptr ? now : clock->own(now);
+}
+
 // Keep Alive
+
+/// A client keeps its Keep Alive by its own clock: it has no other.
+bool ledger::is_silent_too_long(const connection_model& by, host_id host, instant now) {
+    // What is due between two nanoseconds of a clock that goes wrong is late by less than this.
+    constexpr duration rounding = std::chrono::microseconds{2};
+    const device_clock* const clock = clocks_.find(mix64(host + 1));
+    return clock == nullptr
+               ? now > by.spoke + std::chrono::seconds{by.keep_alive}
+               : clock->own(now) > by.spoke + std::chrono::seconds{by.keep_alive} + rounding;
+}
 
 bool ledger::is_cut_off_late(const connection_model& by, instant now) const {
     return by.keep_alive != 0 && now > by.heard + std::chrono::milliseconds{by.keep_alive * 1500};
@@ -78,7 +99,7 @@ void ledger::judge_cut_off(const connection_model& by, host_id host, instant now
                 "the broker cut this client off after more than one and a half times its Keep "
                 "Alive");
     }
-    if (!by.left && by.spoke != never && now > by.spoke + std::chrono::seconds{by.keep_alive}) {
+    if (!by.left && by.spoke != never && is_silent_too_long(by, host, now)) {
         convict(invariant::keep_alive, now, 0, host, {},
                 "this client was silent for longer than its Keep Alive, and was cut off");
     }

@@ -131,7 +131,7 @@ void ledger::session_told(host_id host, broker_index broker, std::uint32_t conne
                           instant now) {
     session_model* const to = present_session(*brokers_[broker], connection, host);
     if (to != nullptr) {
-        brokers_[broker]->connections[connection].spoke = now;
+        brokers_[broker]->connections[connection].spoke = own_time(host, now);
         to->told_anew = to->told_anew || !present;
     }
     if (to != nullptr && to->present != present) {

@@ -115,6 +115,9 @@ template const network_spec* scenario_checker::find_named(const std::vector<netw
                                                           const std::string&, std::string_view,
                                                           const std::string&);
 template void scenario_checker::check_names(const std::string&, const std::vector<cohort_spec>&);
+template const cohort_spec* scenario_checker::find_named(const std::vector<cohort_spec>&,
+                                                         const std::string&, std::string_view,
+                                                         const std::string&);
 template const fleet_spec* scenario_checker::find_named(const std::vector<fleet_spec>&,
                                                         const std::string&, std::string_view,
                                                         const std::string&);

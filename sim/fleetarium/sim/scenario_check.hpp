@@ -53,6 +53,8 @@ private:
     void check_fault(const fault_spec& fault, const std::string& pointer);
     void check_fault_times(const fault_spec& fault, const std::string& pointer);
     void check_fault_place(const fault_spec& fault, const std::string& pointer);
+    void check_fault_cohort(const fault_spec& fault, const fleet_spec* fleet,
+                            const std::string& pointer);
     void check_fault_parameters(const fault_spec& fault, const std::string& pointer);
 
     // In scenario_check_fleet.cpp.

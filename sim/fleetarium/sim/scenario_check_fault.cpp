@@ -19,7 +19,7 @@ void scenario_checker::check_fault(const fault_spec& fault, const std::string& p
 
 void scenario_checker::check_fault_times(const fault_spec& fault, const std::string& pointer) {
     const std::string kind = quoted(name_of(fault.kind));
-    if (lasts(fault.kind) && !fault.lasts) {
+    if (lasts(fault.kind) && !may_be_at_once(fault.kind) && !fault.lasts) {
         report(pointer, "the fault " + kind + " without \"for\"",
                "\"for\": how long it lasts; it has to heal");
     } else if (!lasts(fault.kind) && fault.lasts) {
@@ -56,10 +56,11 @@ void scenario_checker::check_fault_place(const fault_spec& fault, const std::str
         report(pointer + "/broker", quoted(fault.broker), quoted(default_broker_.name));
     }
     if (hits_broker(fault.kind)) {
-        for (const auto& [given, name] : {std::pair(!fault.fleet.empty(), "fleet"),
-                                          std::pair(fault.first_device.has_value(), "first_device"),
-                                          std::pair(fault.last_device.has_value(), "last_device"),
-                                          std::pair(fault.share < 1, "share")}) {
+        for (const auto& [given, name] :
+             {std::pair(!fault.fleet.empty(), "fleet"), std::pair(!fault.cohort.empty(), "cohort"),
+              std::pair(fault.first_device.has_value(), "first_device"),
+              std::pair(fault.last_device.has_value(), "last_device"),
+              std::pair(fault.share < 1, "share")}) {
             if (given) {
                 report(pointer + "/" + name,
                        quoted(name) + " of the fault " + quoted(name_of(fault.kind)),
@@ -68,6 +69,7 @@ void scenario_checker::check_fault_place(const fault_spec& fault, const std::str
         }
         return;
     }
+    check_fault_cohort(fault, fleet, pointer);
     const std::uint32_t first = fault.first_device.value_or(0);
     if (fault.last_device && *fault.last_device < first) {
         report(pointer + "/last_device", std::to_string(*fault.last_device),
@@ -80,6 +82,22 @@ void scenario_checker::check_fault_place(const fault_spec& fault, const std::str
         report(
             pointer + "/last_device", std::to_string(*fault.last_device),
             "a device of " + quoted(fleet->name) + ", which has " + std::to_string(fleet->count));
+    }
+}
+
+void scenario_checker::check_fault_cohort(const fault_spec& fault, const fleet_spec* fleet,
+                                          const std::string& pointer) {
+    if (fault.cohort.empty()) {
+        return;
+    }
+    if (fault.fleet.empty()) {
+        report(pointer + "/cohort", "\"cohort\" without a fleet",
+               "\"fleet\" beside it: whose cohort it is");
+    } else if (fleet != nullptr && (!fleet->behaviour || fleet->behaviour->cohorts.empty())) {
+        report(pointer + "/cohort", quoted(fault.cohort),
+               "none: the fleet " + quoted(fleet->name) + " has no cohorts");
+    } else if (fleet != nullptr) {
+        find_named(fleet->behaviour->cohorts, fault.cohort, "cohort", pointer + "/cohort");
     }
 }
 
@@ -114,6 +132,13 @@ void scenario_checker::check_fault_parameters(const fault_spec& fault, const std
     belongs(fault.knows.has_value(), "knows", is(k::half_open), "\"half_open\"");
     belongs(fault.keeps_sessions.has_value(), "keeps_sessions", is(k::broker_crash),
             "\"broker_crash\"");
+    belongs(fault.clean_start.has_value(), "clean_start", is(k::take_over), "\"take_over\"");
+    belongs(fault.rate.has_value(), "rate", is(k::clock_skew), "\"clock_skew\"");
+    belongs(fault.offset.has_value(), "offset", is(k::clock_skew), "\"clock_skew\"");
+    if (is(k::clock_skew) && !fault.rate && !fault.offset) {
+        report(pointer, "the fault \"clock_skew\" without \"rate\" and \"offset\"",
+               "\"rate\", how fast the clocks go, or \"offset\", how much later they show it is");
+    }
     if (fault.packet &&
         (*fault.packet == packet_type{} || name_of(*fault.packet) == name_of(packet_type{}))) {
         report(pointer + "/packet", "\"none\"", "a packet type, such as \"PUBLISH\"");

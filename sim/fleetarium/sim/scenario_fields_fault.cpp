@@ -38,12 +38,14 @@ std::vector<field<fault_spec>> fault_fields() {
             "For a while: partition (nothing arrives until it heals), latency, bandwidth, split "
             "(at any byte), cut_in_packet (a link breaks within a packet), slow_reader (devices "
             "read nothing), power_loss (devices are off and forget), broker_stop (it says that "
-            "it shuts down, and keeps all), broker_crash.",
+            "it shuts down, and keeps all), broker_crash, clock_skew (devices' clocks go wrong). "
+            "Either: take_over (another client connects with the devices' client ids).",
             R"("partition")", need::required),
         make_field<t>("at", duration_from(duration{}), &t::at,
                       "When, from the beginning of the run.", R"("2h")"),
         make_field<t>("for", optional_of(duration_distribution()), &t::lasts,
-                      "How long it lasts, of the kinds that last.",
+                      "How long it lasts, of the kinds that last. take_over: how long the other "
+                      "client stays; without it, until it is connected.",
                       R"({"uniform": {"min": "10s", "max": "2m"}})"),
         make_field<t>("every", optional_of(duration_distribution()), &t::every,
                       "From one beginning to the next; without it, once.",
@@ -54,6 +56,9 @@ std::vector<field<fault_spec>> fault_fields() {
                       "How many begin at most.", "3"),
         make_field<t>("fleet", name_text(), &t::fleet,
                       "Whose devices; without it, those of all fleets.", R"("trucks")"),
+        make_field<t>("cohort", name_text(), &t::cohort,
+                      "A cohort of the fleet's behaviour: only its devices are hit.",
+                      R"("old boot loader")"),
         make_field<t>("broker", name_text(), &t::broker,
                       "The broker that is hit, without it the first; for faults of links, only "
                       "those to this broker.",
@@ -88,6 +93,15 @@ std::vector<field<fault_spec>> fault_fields() {
                       "broker_crash: whether storage has kept sessions and retained messages; "
                       "without it, it has.",
                       "false"),
+        make_field<t>("clean_start", optional_of(boolean()), &t::clean_start,
+                      "take_over: whether the other client ends the devices' sessions, as it does "
+                      "without it, or leaves them as they are.",
+                      "false"),
+        make_field<t>("rate", optional_of(number(clock_rate_min, clock_rate_max)), &t::rate,
+                      "clock_skew: seconds that pass by the devices' clocks in one second.",
+                      "1.02"),
+        make_field<t>("offset", optional_of(signed_duration(clock_offset_max)), &t::offset,
+                      "clock_skew: how much later the devices' clocks show it is.", R"("-1h")"),
     };
 }
 

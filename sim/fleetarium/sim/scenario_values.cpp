@@ -121,6 +121,31 @@ value_type<protocol_version> version_name() {
             }};
 }
 
+value_type<duration> signed_duration(duration most) {
+    const std::string expected = "a duration of at most " + duration_text(most) +
+                                 R"(, such as "2m" or, the other way, "-2m")";
+    return {expected,
+            [=](reading& in, const json_value& value, duration& result) {
+                std::string_view text = value.text;
+                const bool is_text = value.kind == json_kind::string;
+                const bool is_back = text.starts_with('-');
+                text.remove_prefix(is_back);
+                const auto found = is_text ? parse_duration(text) : std::nullopt;
+                if (found && *found <= most) {
+                    result = is_back ? -*found : *found;
+                } else {
+                    in.report(value, expected);
+                }
+            },
+            [](definitions&) {
+                return schema_of(
+                    {schema_member("type", json_string("string")),
+                     schema_member("pattern",
+                                   json_string(R"(^-?([0-9]+(\.[0-9]+)?(d|h|m|s|ms|us|ns))+$)"))});
+            },
+            [](const duration& value) { return std::optional(json_string(duration_text(value))); }};
+}
+
 value_type<double> number_or_duration() {
     const std::string expected = "a number, or a duration " + std::string(duration_example);
     return {expected,

@@ -18,6 +18,9 @@ std::string payload_string(const std::string& content);
 config::detail::value_type<protocol_version> version_name();
 config::detail::value_type<distribution> duration_distribution();
 
+/// A duration either way, such as "-1h30m".
+config::detail::value_type<duration> signed_duration(duration most);
+
 /// A bound of an expectation: a number, or a duration for what is measured in seconds.
 config::detail::value_type<double> number_or_duration();
 

@@ -293,7 +293,10 @@ namespace detail {
 
 std::uint64_t unix_milliseconds(instant at) {
     constexpr std::uint64_t year_2000 = 946'684'800'000;
-    return year_2000 + static_cast<std::uint64_t>(at.time_since_epoch().count()) / 1'000'000;
+    // Clocks that are wrong may show a time before.
+    return year_2000 +
+           static_cast<std::uint64_t>(
+               std::chrono::floor<std::chrono::milliseconds>(at.time_since_epoch()).count());
 }
 
 bool is_sparkplug_value(sparkplug_type type, std::string_view text) {

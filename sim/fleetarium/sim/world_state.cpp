@@ -181,7 +181,7 @@ bool world_state::carries_void_bytes(const event& what) const {
     }
     if (what.target < first_broker_host) {
         const device_block& block = blocks[what.target >> block_bits];
-        return block.fleet->generation_of(block, what.target) != what.link;
+        return !fleet_state::has_link(block, what.target, what.link);
     }
     return what.target < first_client_host && broker_of(what.target).is_unheard(what);
 }
