@@ -122,7 +122,11 @@ public:
         try {
             co_await client_.async_connect();
         } catch (const boost::system::system_error&) {
-            co_return;  // on_disconnected has said why
+            if (!failed_) {  // else `disconnected` has said why
+                complain(command_name, "nothing was recorded: there was no connection");
+                failed_ = true;
+            }
+            co_return;
         }
         begin();
         using namespace asio::experimental::awaitable_operators;

@@ -305,6 +305,15 @@ class Record(unittest.TestCase):
                              self.file)
         self.assertEqual(status, 3)
         self.assertRegex(err, rf"^fleetarium record: mqtt://{http}: \S.*\n$")
+        waiting = subprocess.Popen([FLEETARIUM, "record", "--retry", "--verbose", "--from",
+                                    f"mqtt://127.0.0.1:{port}", self.file], stderr=subprocess.PIPE,
+                                   text=True)
+        while "onnection refused" not in waiting.stderr.readline():
+            self.assertIsNone(waiting.poll())
+        waiting.send_signal(signal.SIGINT)
+        _, err = waiting.communicate(timeout=DEADLINE)
+        self.assertEqual(waiting.returncode, 3)
+        self.assertIn("nothing was recorded: there was no connection", err)
         self.assertFalse(os.path.exists(self.file))
 
     def test_a_refused_subscription_is_told(self):
@@ -323,6 +332,8 @@ class Record(unittest.TestCase):
                 (["--filter", "a/#/b"], "found the filter \"a/#/b\", expected "),
                 (["--filter", "$share/g/a"], "expected --share GROUP"),
                 (["--filter", "a/+", "--filter", "+/b"], "have no topic in common"),
+                (["--filter", "a/#", "--filter", "a"], "have no topic in common"),
+                (["--filter", "#", "--filter", "a"], "have no topic in common"),
                 (["--share", "a/b"], "found --share \"a/b\", expected "),
                 (["--max-size", "1KiB"], "--max-size: found \"1KiB\", expected "),
                 (["--last", "0s"], "--last: found \"0s\", expected "),
