@@ -7,11 +7,11 @@
 #include <fleetarium/sim/scenario_loader.hpp>
 #include <fleetarium/sim/world.hpp>
 
-#include <fmt/format.h>
 #include <CLI/CLI.hpp>
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
-
 #include <unistd.h>
+
 #include <filesystem>
 #include <fstream>
 #include <iostream>

@@ -20,11 +20,6 @@ namespace {
 /// Instant 0 as {time:iso} and captures have it: 2000-01-01.
 constexpr std::int64_t virtual_epoch = 946'684'800'000'000'000;
 
-std::string wall_time() {
-    const std::time_t now = std::time(nullptr);
-    return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(now));
-}
-
 std::int64_t epoch_of(bool is_virtual, instant now) {
     if (is_virtual) {
         return virtual_epoch;
@@ -36,10 +31,11 @@ std::int64_t epoch_of(bool is_virtual, instant now) {
 
 }  // namespace
 
-void recording_flags::add_to(CLI::App& command) {
+void recording_flags::add_to(CLI::App& command, of what) {
     command
         .add_option("--record", file,
-                    "Record the run's traffic in this new file, a SQLite database")
+                    what == of::run ? "Record the run's traffic in this new file, a SQLite database"
+                                    : "Record all that it does in this new file, a SQLite database")
         ->type_name("FILE");
     command
         .add_option("--max-size", size_max,
@@ -47,8 +43,10 @@ void recording_flags::add_to(CLI::App& command) {
         ->type_name("SIZE");
     command
         .add_option("--last", last,
-                    "Record as a flight recorder: keep only so much of the newest, and keep the "
-                    "file only if an expectation or invariant failed")
+                    what == of::run
+                        ? "Record as a flight recorder: keep only so much of the newest, and keep "
+                          "the file only if an expectation or invariant failed"
+                        : "Keep only so much of the newest")
         ->type_name("D");
 }
 
@@ -56,6 +54,10 @@ std::string recording_flags::check() const {
     if (file.empty()) {
         return size_max.empty() && last.empty() ? "" : "--max-size and --last go with --record";
     }
+    return check_bounds(size_max, last);
+}
+
+std::string check_bounds(const std::string& size_max, const std::string& last) {
     if (!size_max.empty()) {
         const auto size = config::parse_size(size_max);
         if (!size || *size < recording::recording_options::file_size_min) {
@@ -68,6 +70,21 @@ std::string recording_flags::check() const {
         return "--last: found \"" + last + "\", expected a duration such as 10m";
     }
     return {};
+}
+
+void set_bounds(recording::recording_options& to, const std::string& size_max,
+                const std::string& last) {
+    if (!size_max.empty()) {
+        to.file_size_max = config::parse_size(size_max);
+    }
+    if (!last.empty()) {
+        to.last = config::parse_duration(last);
+    }
+}
+
+std::string wall_time() {
+    const std::time_t now = std::time(nullptr);
+    return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(now));
 }
 
 run_recording::run_recording(const recording_flags& flags, const recorded_run& run, sim::world& of)
@@ -84,12 +101,7 @@ run_recording::run_recording(const recording_flags& flags, const recorded_run& r
     options.epoch = epoch_of(run.is_virtual, of.now());
     options.began = wall_time();
     options.program_version = FLEETARIUM_VERSION;
-    if (!flags.size_max.empty()) {
-        options.file_size_max = config::parse_size(flags.size_max);
-    }
-    if (!flags.last.empty()) {
-        options.last = config::parse_duration(flags.last);
-    }
+    set_bounds(options, flags.size_max, flags.last);
     recorder_ = std::make_unique<recording::world_recorder>(of, options);
 }
 

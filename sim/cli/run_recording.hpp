@@ -14,13 +14,22 @@ class App;
 
 namespace fleetarium::cli {
 
-/// The options of `run` about recording.
+/// What is wrong with --max-size and --last as they were given, as a sentence; empty: nothing.
+std::string check_bounds(const std::string& size_max, const std::string& last);
+/// Sets what they ask for; they passed the check.
+void set_bounds(recording::recording_options& to, const std::string& size_max,
+                const std::string& last);
+/// The wall clock, as `runs.began` has it.
+std::string wall_time();
+
+/// The options of `run` and `broker` about recording.
 struct recording_flags {
     std::string file;
     std::string size_max;  ///< as it was given; empty: no limit
     std::string last;
 
-    void add_to(CLI::App& command);
+    enum class of { run, broker };
+    void add_to(CLI::App& command, of what = of::run);
     /// What is wrong with them, as a sentence; empty: nothing.
     std::string check() const;
 };

@@ -17,6 +17,12 @@ inline constexpr std::int64_t recording_application_id = 0x46'4C'54'52;
 /// it.
 inline constexpr std::int64_t recording_version = 1;
 
+/// Whose eyes a recording was made with.
+enum class viewpoint : std::uint8_t {
+    broker,      ///< all that a broker decides
+    subscriber,  ///< what one subscriber gets, and nothing else
+};
+
 /// How a delivery ended, or where it stands.
 enum class recorded_state : std::uint8_t {
     queued,     ///< waits at the broker
