@@ -52,7 +52,8 @@ message_journal::message_journal(database& to)
       add_metrics_(to, "INSERT OR REPLACE INTO metrics VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)"),
       add_gauges_(to, "INSERT OR REPLACE INTO gauges VALUES(?1, ?2, ?3)"),
       add_violation_(to, "INSERT INTO violations VALUES(NULL, ?1, ?2, ?3)"),
-      add_annotation_(to, "INSERT INTO annotations VALUES(NULL, ?1, ?2)") {}
+      add_annotation_(to, "INSERT INTO annotations VALUES(NULL, ?1, ?2)"),
+      add_checkpoint_(to, "INSERT OR REPLACE INTO checkpoints VALUES(?1, ?2, ?3)") {}
 
 void message_journal::take(const traffic_note& note, std::string_view text) {
     turn_second(note.at);
@@ -109,6 +110,12 @@ void message_journal::take(const traffic_note& note, std::string_view text) {
                 .run();
             break;
         case kind::annotation: add_annotation_.bind(1, note.at).bind(2, text).run(); break;
+        case kind::checkpoint:
+            add_checkpoint_.bind(1, note.at)
+                .bind(2, note.extra)
+                .bind(3, trace_hash_text(note.number))
+                .run();
+            break;
     }
 }
 
