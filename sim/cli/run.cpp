@@ -126,8 +126,8 @@ private:
 
 /// Runs the world to its end or to the first Ctrl-C, in slices short enough to draw and to stop;
 /// if asked for only to the first failure, and returns false if that ended it.
-bool run_to_end(sim::world& running, const run_recording& recorded, instant end,
-                bool show_progress, bool fail_fast) {
+bool run_to_end(sim::world& running, run_recording& recorded, instant end, bool show_progress,
+                bool fail_fast) {
     using namespace std::chrono_literals;
     const auto started = wall_clock::now();
     progress_line progress(show_progress);
@@ -139,11 +139,15 @@ bool run_to_end(sim::world& running, const run_recording& recorded, instant end,
     bool go_on = true;
     while (go_on && running.now() < end && interrupted == 0) {
         const auto before = wall_clock::now();
-        const instant until = std::min(end, saturating_add(running.now(), slice));
+        const instant until =
+            std::min({end, saturating_add(running.now(), slice), recorded.next_checkpoint()});
         if (fail_fast) {
             go_on = running.run_until_failure(until);
         } else {
             running.run_until(until);
+        }
+        if (go_on) {
+            recorded.reach(running.now());
         }
         const auto after = wall_clock::now();
         if (after - before < 20ms) {
@@ -248,7 +252,9 @@ int run(const run_options& options) {
     if (!options.duration.empty()) {
         overrides.push_back("/duration=" + options.duration);
     }
-    auto loaded = sim::load_scenario(options.scenario_file, overrides);
+    sim::scenario_inputs inputs;
+    auto loaded = sim::load_scenario(options.scenario_file, overrides,
+                                     options.recording.file.empty() ? nullptr : &inputs);
     if (const auto* problems = std::get_if<std::vector<sim::problem>>(&loaded)) {
         std::cerr << sim::to_string(*problems);
         return exit_bad_input;
@@ -278,7 +284,12 @@ int run(const run_options& options) {
     std::unique_ptr<live_run> live;
     std::unique_ptr<sim::world> simulated;
     std::unique_ptr<run_recording> recorded;
-    const recorded_run recorded_facts{options.scenario_file, overrides, scenario.seed, !pace};
+    const recorded_run recorded_facts{.scenario_file = options.scenario_file,
+                                      .overrides = overrides,
+                                      .inputs = inputs.held(),
+                                      .seed = scenario.seed,
+                                      .end = end,
+                                      .is_virtual = !pace};
     std::string story;
     if (pace) {
         live = std::make_unique<live_run>(scenario, options.live, *pace);
@@ -314,7 +325,7 @@ int run(const run_options& options) {
     std::cout << story << std::flush;
     const bool all_is_well = report.ledger.violation_count() == 0 && sim::all_met(results);
     const std::string report_text = sim::report_json(report, results, timing);
-    recorded->finish(report, report_text, all_is_well);
+    recorded->finish(report, report_text, all_is_well, timing.stopped_at_failure);
     const std::string replay = options.live.any()
                                    ? std::string()  // it will not do the same again
                                    : replay_command(options.scenario_file, scenario.seed,

@@ -8,6 +8,7 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <ctime>
@@ -19,6 +20,9 @@ namespace {
 
 /// Instant 0 as {time:iso} and captures have it: 2000-01-01.
 constexpr std::int64_t virtual_epoch = 946'684'800'000'000'000;
+
+/// A recording has so many checkpoints at most, however long the run.
+constexpr std::int64_t checkpoints_max = 100;
 
 std::int64_t epoch_of(bool is_virtual, instant now) {
     if (is_virtual) {
@@ -97,12 +101,24 @@ run_recording::run_recording(const recording_flags& flags, const recorded_run& r
     options.kind = run.is_virtual ? "virtual" : "paced";
     options.scenario = sim::scenario_document(run.scenario_file, run.overrides);
     options.scenario_file = std::filesystem::absolute(run.scenario_file).string();
+    options.inputs = run.inputs;
     options.seed = run.seed;
     options.epoch = epoch_of(run.is_virtual, of.now());
     options.began = wall_time();
     options.program_version = FLEETARIUM_VERSION;
     set_bounds(options, flags.size_max, flags.last);
     recorder_ = std::make_unique<recording::world_recorder>(of, options);
+    if (run.is_virtual) {
+        between_checkpoints_ = std::max(run.end.time_since_epoch() / checkpoints_max, duration(1));
+        next_checkpoint_ = saturating_add(of.now(), between_checkpoints_);
+    }
+}
+
+void run_recording::reach(instant now) {
+    if (now >= next_checkpoint_) {
+        recorder_->checkpoint();
+        next_checkpoint_ = saturating_add(now, between_checkpoints_);
+    }
 }
 
 void run_recording::keep_up() const {
@@ -116,11 +132,14 @@ void run_recording::keep_up() const {
 }
 
 void run_recording::finish(const sim::run_report& report, const std::string& report_json,
-                           bool all_is_well) {
+                           bool all_is_well, bool stopped_at_failure) {
     if (recorder_ == nullptr) {
         return;
     }
-    const auto written = recorder_->finish(report, report_json);
+    const auto written =
+        recorder_->finish(report, report_json,
+                          stopped_at_failure ? recording::world_recorder::last_instant::broken_off
+                                             : recording::world_recorder::last_instant::whole);
     recorder_.reset();
     if (!flags_.last.empty() && all_is_well) {
         std::filesystem::remove(flags_.file);

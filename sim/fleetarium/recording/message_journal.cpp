@@ -55,7 +55,8 @@ message_journal::message_journal(database& to, viewpoint from)
       add_violation_(to, "INSERT INTO violations VALUES(NULL, ?1, ?2, ?3)"),
       add_annotation_(to, "INSERT INTO annotations VALUES(NULL, ?1, ?2)"),
       add_gap_(to, "INSERT INTO gaps VALUES(NULL, ?1, NULL, NULL, ?2)"),
-      end_gap_(to, "UPDATE gaps SET ended = ?1, session_present = ?2 WHERE ended IS NULL") {}
+      end_gap_(to, "UPDATE gaps SET ended = ?1, session_present = ?2 WHERE ended IS NULL"),
+      add_checkpoint_(to, "INSERT OR REPLACE INTO checkpoints VALUES(?1, ?2, ?3)") {}
 
 void message_journal::take(const traffic_note& note, std::string_view text) {
     turn_second(note.at);
@@ -116,6 +117,12 @@ void message_journal::take(const traffic_note& note, std::string_view text) {
         case kind::gap: add_gap_.bind(1, note.at).bind(2, text).run(); break;
         case kind::gap_ended:
             end_gap_.bind(1, note.at).bind(2, std::int64_t{note.flag}).run();
+            break;
+        case kind::checkpoint:
+            add_checkpoint_.bind(1, note.at)
+                .bind(2, note.extra)
+                .bind(3, trace_hash_text(note.number))
+                .run();
             break;
     }
 }

@@ -28,6 +28,7 @@ public:
     explicit implementation(const recording_options& options)
         : options_(options), current_(std::make_unique<note_block>(block_size)) {
         open();
+        write_inputs();
         thread_ = std::thread([this] { write_all(); });
     }
 
@@ -78,6 +79,9 @@ public:
         facts.trace_hash.empty() ? ending.bind_null(3) : ending.bind(3, facts.trace_hash);
         facts.report.empty() ? ending.bind_null(4) : ending.bind(4, facts.report);
         ending.run();
+        if (facts.ended_within) {
+            database_->execute("UPDATE runs SET ended_within = 1");
+        }
         forget_old(facts.ended_at.time_since_epoch().count());
         database_->execute("COMMIT");
         sums out{journal_->counted().messages, journal_->counted().deliveries, 0};
@@ -121,6 +125,14 @@ private:
         run.run();
         database_->execute("COMMIT; BEGIN");
         journal_ = std::make_unique<message_journal>(*database_, options_.from);
+    }
+
+    void write_inputs() {
+        statement input(*database_, "INSERT INTO inputs VALUES(?1, ?2)");
+        for (const auto& [name, text] : options_.inputs) {
+            input.bind(1, name).bind(2, as_bytes_view(text)).run();
+        }
+        database_->execute("COMMIT; BEGIN");
     }
 
     void hand_over(std::size_t text_size) {

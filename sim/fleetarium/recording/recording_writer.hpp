@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -20,6 +21,7 @@ struct recording_options {
     std::string kind = "virtual";
     std::string scenario{};
     std::string scenario_file{};  ///< paths in the scenario are relative to it
+    std::map<std::string, std::string, std::less<>> inputs{};  ///< files that it reads, by name
     std::optional<std::uint64_t> seed{};
     std::string began{};     ///< wall clock, ISO 8601
     std::int64_t epoch = 0;  ///< nanoseconds since 1970 of instant 0
@@ -39,6 +41,7 @@ struct recording_options {
 /// What is known of a run when it has ended.
 struct run_facts {
     instant ended_at{};
+    bool ended_within = false;  ///< in the middle of the events of that instant
     std::optional<std::uint64_t> events{};  ///< none: not known
     std::string trace_hash{};
     std::string report{};  ///< JSON

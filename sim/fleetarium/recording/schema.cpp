@@ -23,6 +23,7 @@ CREATE TABLE runs(
     began TEXT NOT NULL,           -- wall clock, ISO 8601, UTC
     epoch INTEGER NOT NULL,        -- instant 0 as nanoseconds since 1970
     ended_at INTEGER,              -- instant; NULL: the recording was cut short
+    ended_within INTEGER NOT NULL DEFAULT 0,  -- 1: events of that instant were left out
     events INTEGER,
     trace_hash TEXT,               -- of the whole run; NULL: not known
     forgotten_until INTEGER NOT NULL DEFAULT 0,  -- messages before were given up for space
@@ -124,6 +125,15 @@ CREATE TABLE gauges(
     second INTEGER PRIMARY KEY,
     connected INTEGER NOT NULL,
     under_way INTEGER NOT NULL);   -- deliveries queued or in flight
+
+-- The trace hash on the way, after all events up to an instant. In recordings of virtual runs.
+CREATE TABLE checkpoints(
+    at INTEGER PRIMARY KEY,
+    events INTEGER NOT NULL,       -- so far
+    trace_hash TEXT NOT NULL);
+
+-- Files that the scenario reads besides its own, by the names that it has for them.
+CREATE TABLE inputs(name TEXT PRIMARY KEY, bytes BLOB NOT NULL) WITHOUT ROWID;
 
 CREATE TABLE violations(
     id INTEGER PRIMARY KEY,
@@ -233,6 +243,14 @@ std::string names() {
 
 std::string_view name_of(recorded_state state) {
     return state_names[static_cast<std::size_t>(state)];
+}
+
+std::string trace_hash_text(std::uint64_t hash) {
+    std::string digits(16, '0');
+    for (std::size_t i = digits.size(); i-- != 0; hash >>= 4) {
+        digits[i] = "0123456789abcdef"[hash & 15];
+    }
+    return digits;
 }
 
 std::string recording_schema() {

@@ -38,6 +38,9 @@ inline constexpr std::size_t recorded_state_count = 7;
 /// "in_flight" and so on.
 std::string_view name_of(recorded_state state);
 
+/// A trace hash as the tables have it: 16 hexadecimal digits.
+std::string trace_hash_text(std::uint64_t hash);
+
 /// A delivery's row: that of its message, and its number among the message's deliveries. So those
 /// of a message lie together without an index.
 inline constexpr unsigned deliveries_per_message_bits = 20;

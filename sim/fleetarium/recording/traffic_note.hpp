@@ -36,6 +36,7 @@ struct traffic_note {
         lost,
         // Of the run
         fault,       ///< extra: which; flag: ends
+        checkpoint,  ///< number: trace hash; extra: events
         violation,   ///< text: invariant (topic_size), then a sentence
         annotation,  ///< text
         // Of a subscriber

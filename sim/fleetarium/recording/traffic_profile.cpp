@@ -239,9 +239,10 @@ void profiler::note_gap(seen_client& client, std::size_t kind, std::int64_t at) 
 }
 
 void profiler::read_messages() {
-    statement rows(from_,
-                   "SELECT at, published, publisher, topic, qos, retain, payload FROM messages "
-                   "WHERE NOT copy ORDER BY id");
+    statement rows(
+        from_,
+        "SELECT at, coalesce(published, at), publisher, topic, qos, retain, payload FROM messages "
+        "WHERE NOT copy ORDER BY id");
     while (rows.step()) {
         const std::int64_t topic = rows.integer(3);
         if (topics_.at(topic).starts_with('$') &&

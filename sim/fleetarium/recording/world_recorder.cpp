@@ -38,8 +38,15 @@ void world_recorder::annotate(std::string_view text) {
     writer_.add(note_of(kind::annotation, world_.now()), text);
 }
 
+void world_recorder::checkpoint() {
+    traffic_note note = note_of(kind::checkpoint, world_.now());
+    note.number = world_.trace_hash();
+    note.extra = static_cast<std::int64_t>(world_.events_handled());
+    writer_.add(note);
+}
+
 recording_writer::sums world_recorder::finish(const sim::run_report& report,
-                                              const std::string& report_json) {
+                                              const std::string& report_json, last_instant end) {
     world_.observe(nullptr);
     for (const sim::ledger_violation& each : report.ledger.violations) {
         traffic_note note = note_of(kind::violation, each.at);
@@ -48,6 +55,7 @@ recording_writer::sums world_recorder::finish(const sim::run_report& report,
         writer_.add(note, std::string(rule) + to_string(each));
     }
     return writer_.finish({.ended_at = world_.now(),
+                           .ended_within = end == last_instant::broken_off,
                            .events = report.events,
                            .trace_hash = report.trace_hash_text,
                            .report = report_json});
