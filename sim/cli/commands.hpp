@@ -17,6 +17,7 @@ void add_run(CLI::App& app, int& exit_status);     // run.cpp
 void add_check(CLI::App& app, int& exit_status);   // check.cpp
 void add_explore(CLI::App& app, int& exit_status);  // explore.cpp
 void add_info(CLI::App& app, int& exit_status);    // info.cpp
+void add_replay(CLI::App& app, int& exit_status);  // replay.cpp
 void add_schema(CLI::App& app, int& exit_status);  // schema.cpp
 void add_bench(CLI::App& app, int& exit_status);   // bench.cpp
 void add_certs(CLI::App& app, int& exit_status);   // certs.cpp

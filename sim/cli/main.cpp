@@ -61,6 +61,7 @@ int main(int argc, char** argv) {
     add_check(app, exit_status);
     add_explore(app, exit_status);
     add_info(app, exit_status);
+    add_replay(app, exit_status);
     add_schema(app, exit_status);
     add_bench(app, exit_status);
     add_certs(app, exit_status);
