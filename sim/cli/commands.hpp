@@ -21,6 +21,7 @@ void add_learn(CLI::App& app, int& exit_status);   // learn.cpp
 void add_record(CLI::App& app, int& exit_status);  // record.cpp
 void add_replay(CLI::App& app, int& exit_status);  // replay.cpp
 void add_diff(CLI::App& app, int& exit_status);    // diff.cpp
+void add_replay(CLI::App& app, int& exit_status);  // replay.cpp
 void add_schema(CLI::App& app, int& exit_status);  // schema.cpp
 void add_bench(CLI::App& app, int& exit_status);   // bench.cpp
 void add_certs(CLI::App& app, int& exit_status);   // certs.cpp

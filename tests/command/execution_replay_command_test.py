@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """What `fleetarium replay FILE` and `fleetarium diff A B` say of recordings.
-`replay_command_test.py FLEETARIUM` runs all of it."""
+`execution_replay_command_test.py FLEETARIUM` runs all of it."""
 
 import json
 import os
