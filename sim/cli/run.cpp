@@ -23,6 +23,7 @@
 #include <iostream>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <unistd.h>
 #include <vector>
@@ -82,6 +83,12 @@ std::string check_duration(const std::string& text) {
     return config::parse_duration(text)
                ? std::string()
                : "found \"" + text + "\", expected a duration such as 90s, 24h";
+}
+
+std::string check_audit(const std::string& text) {
+    return text == "user_property" || text == "payload" || text == "none"
+               ? std::string()
+               : "found \"" + text + "\", expected user_property, payload or none";
 }
 
 double seconds_since(wall_clock::time_point when) {
@@ -166,8 +173,8 @@ bool run_to_end(sim::world& running, run_recording& recorded, instant end, bool 
 }
 
 /// The same in step with the wall clock.
-bool run_to_end(live_run& running, const run_recording& recorded, instant end,
-                bool show_progress, bool fail_fast) {
+bool run_to_end(live_run& running, const run_recording& recorded, instant end, bool show_progress,
+                bool fail_fast) {
     const auto started = wall_clock::now();
     progress_line progress(show_progress);
     bool go_on = true;
@@ -201,7 +208,26 @@ std::string check_together(const run_options& options) {
     if (!options.live.targets.empty() && !options.recording.file.empty()) {
         return "--record does not go with --target: what a broker outside decides nobody tells";
     }
+    if (options.live.targets.empty() && options.live.has_audit()) {
+        return "--audit, --audit-queue and --drain are for a broker outside: they go with --target";
+    }
     return options.recording.check();
+}
+
+/// Says so if what is expected may need more of the run than there was.
+void tell_cut_short(const run_options& options, std::span<const sim::expectation_result> results) {
+    std::vector<std::string> overrides = options.overrides;
+    const auto whole = sim::load_scenario(options.scenario_file, overrides);
+    const auto* const described = std::get_if<sim::scenario>(&whole);
+    const auto given = config::parse_duration(options.duration);
+    if (options.duration.empty() || !given || described == nullptr || sim::all_met(results) ||
+        *given >= described->duration) {
+        return;
+    }
+    std::cerr << fmt::format(
+        "fleetarium: --duration has made {} of what is a scenario of {}: what it expects of the "
+        "whole may fail for that alone; --set 'expectations=[]' leaves the ledger as the judge\n",
+        config::duration_text(*given), config::duration_text(described->duration));
 }
 
 /// A file that is opened before the run: to find out at the end of a long run that it cannot be
@@ -293,18 +319,22 @@ int run(const run_options& options) {
     std::string story;
     if (pace) {
         live = std::make_unique<live_run>(scenario, options.live, *pace);
-        recorded = std::make_unique<run_recording>(options.recording, recorded_facts,
-                                                   live->running());
+        recorded =
+            std::make_unique<run_recording>(options.recording, recorded_facts, live->running());
         const auto journey = follow(live->running(), options, scenario);
         timing.stopped_at_failure =
             !run_to_end(*live, *recorded, end, show_progress, options.fail_fast);
         report = live->running().report();
+        // Expectations are of the run, and the audit is of what its end leaves behind, too.
+        if (!timing.stopped_at_failure && interrupted == 0 &&
+            live->drain([] { return interrupted == 0; })) {
+            report.ledger = live->running().report().ledger;
+        }
         live->complete(report, timing);
         story = journey != nullptr ? to_string(journey->story()) : "";
     } else {
         simulated = std::make_unique<sim::world>(sim::world::from(scenario));
-        recorded =
-            std::make_unique<run_recording>(options.recording, recorded_facts, *simulated);
+        recorded = std::make_unique<run_recording>(options.recording, recorded_facts, *simulated);
         const auto journey = follow(*simulated, options, scenario);
         timing.stopped_at_failure =
             !run_to_end(*simulated, *recorded, end, show_progress, options.fail_fast);
@@ -339,6 +369,7 @@ int run(const run_options& options) {
         return exit_success;
     }
     tell_failure(scenario, report, results, replay);
+    tell_cut_short(options, results);
     return exit_expectation_failed;
 }
 
@@ -409,6 +440,22 @@ void add_run(CLI::App& app, int& exit_status) {
                      "The devices connect to this real broker, not to the scenario's")
         ->type_name("[BROKER=]URL")
         ->allow_extra_args(false);
+    command
+        ->add_option("--audit", options->live.audit,
+                     "With --target: what carries the identity of messages, by which the broker is "
+                     "audited; user_property, the default, where devices speak MQTT 5, or payload; "
+                     "none: no audit")
+        ->check(check_audit)
+        ->type_name("user_property|payload|none");
+    command
+        ->add_option("--audit-queue", options->live.queue_limit,
+                     "How many messages the broker keeps for a session at least; 500")
+        ->type_name("N");
+    command
+        ->add_option("--drain", options->live.drain,
+                     "How long to wait at the end, at most, for what is under way; 10s")
+        ->check(check_duration)
+        ->type_name("D");
     command
         ->add_option("--cert", options->live.certificate,
                      "Certificate with its chain, PEM: of the server with --listen, of the devices "
