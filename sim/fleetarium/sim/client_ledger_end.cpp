@@ -10,8 +10,11 @@
 namespace fleetarium::sim::detail {
 
 void client_ledger::fault_found(host_id host, violation broken, instant now) {
-    if (broken == violation::response_timeout) {
-        return;  // silence is nobody's fault
+    // Silence is nobody's fault; and a broker may well keep a session of an earlier run, which a
+    // device that has just been made knows nothing of.
+    if (broken == violation::response_timeout ||
+        broken == violation::session_present_without_session) {
+        return;
     }
     convict(broken == violation::receive_maximum_exceeded ? invariant::receive_maximum
                                                           : invariant::protocol,
