@@ -1,8 +1,11 @@
 #include "commands.hpp"
 #include "log_output.hpp"
+#include "run_recording.hpp"
 
 #include <fleetarium/config/json_document.hpp>
+#include <fleetarium/net/real_clock.hpp>
 #include <fleetarium/net/tls_context.hpp>
+#include <fleetarium/recording/broker_recorder.hpp>
 #include <fleetarium/server/access_file.hpp>
 #include <fleetarium/server/password_file.hpp>
 #include <fleetarium/server/server.hpp>
@@ -29,6 +32,7 @@ namespace fleetarium::cli {
 
 namespace {
 
+using namespace std::chrono_literals;
 using broker::log_level;
 
 /// An option that takes a value, as it was given.
@@ -51,6 +55,7 @@ struct broker_flags {
     maybe_text key_log;
     maybe_text log_level;
     std::vector<std::string> overrides;
+    recording_flags recording;
     bool print_config = false;
 };
 
@@ -154,11 +159,13 @@ public:
         pthread_sigmask(SIG_BLOCK, &set_, nullptr);
     }
 
-    int wait() const {
-        int which = 0;
-        while (sigwait(&set_, &which) != 0) {
-        }
-        return which;
+    /// The signal that came, or 0 if none did in that time.
+    int wait(std::chrono::nanoseconds time) const {
+        const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
+        timespec left{};
+        left.tv_sec = static_cast<time_t>(seconds.count());
+        left.tv_nsec = static_cast<long>((time - seconds).count());
+        return std::max(sigtimedwait(&set_, nullptr, &left), 0);
     }
 
     /// From here on they do what they do to any process.
@@ -172,15 +179,50 @@ private:
     sigset_t set_{};
 };
 
+std::unique_ptr<recording::broker_recorder> recorder_of(const recording_flags& flags) {
+    if (flags.file.empty()) {
+        return nullptr;
+    }
+    recording::recording_options options;
+    options.path = flags.file;
+    options.began = wall_time();
+    options.program_version = FLEETARIUM_VERSION;
+    options.epoch = std::chrono::duration_cast<std::chrono::nanoseconds>(
+                        std::chrono::system_clock::now().time_since_epoch())
+                        .count();
+    set_bounds(options, flags.size_max, flags.last);
+    return std::make_unique<recording::broker_recorder>(std::move(options), net::real_now());
+}
+
+/// Closes the recording, if there is one, and says what is in it; the exit status.
+int end_recording(recording::broker_recorder* recorder, const std::string& file) {
+    if (recorder == nullptr) {
+        return exit_success;
+    }
+    try {
+        const auto written = recorder->finish(net::real_now());
+        fmt::print(stderr, "fleetarium: {}: {} messages, {} deliveries, {:.1f} MiB\n", file,
+                   written.messages, written.deliveries,
+                   static_cast<double>(written.file_bytes) / 1048576.0);
+        return exit_success;
+    } catch (const recording::recording_error& error) {
+        std::cerr << "fleetarium: " << error.what() << '\n';
+        return exit_not_carried_out;
+    }
+}
+
 /// Serves until it is told to stop.
-int serve(const broker::server_config& config, log_output& log) {
+int serve(const broker::server_config& config, const recording_flags& recording, log_output& log) {
+    constexpr auto commit_interval = std::chrono::milliseconds{200};
     const awaited_signals signals;
     std::signal(SIGPIPE, SIG_IGN);  // whoever reads our output may leave
+    std::signal(SIGXFSZ, SIG_IGN);  // a limit of file size is an error of the file then
+    const auto recorder = recorder_of(recording);
 
     broker::server_options options = config.server;
     options.log = log.sink();
     log.write(log_level::info, raise_file_limit(options));
-    broker::server server(options);
+    broker::server server(options, recorder.get());
     server.start();
     for (const net::url& each : server.listening()) {
         std::cout << "listening on " << to_string(each) << '\n';
@@ -190,8 +232,19 @@ int serve(const broker::server_config& config, log_output& log) {
     }
     std::cout << std::flush;
 
+    bool lost_recording = false;
     for (;;) {
-        const int signal = signals.wait();
+        const int signal = signals.wait(recorder ? std::chrono::nanoseconds{commit_interval} : 1h);
+        if (recorder && !lost_recording) {
+            recorder->flush();
+            if (const std::string wrong = recorder->error(); !wrong.empty()) {
+                lost_recording = true;  // clients are not to suffer from it
+                log.write(log_level::error, "nothing more is recorded: " + wrong);
+            }
+        }
+        if (signal == 0) {
+            continue;
+        }
         if (signal != SIGHUP) {
             break;
         }
@@ -205,10 +258,14 @@ int serve(const broker::server_config& config, log_output& log) {
     log.write(log_level::info, "stopping");
     signals.let_go();  // a second one ends the process at once
     server.stop();
-    return exit_success;
+    return end_recording(recorder.get(), recording.file);
 }
 
 int run_broker(const broker_flags& flags) {
+    if (const std::string wrong = flags.recording.check(); !wrong.empty()) {
+        std::cerr << "fleetarium: " << wrong << '\n';
+        return exit_bad_input;
+    }
     broker::server_config defaults;
     // As people know it of brokers that run by themselves; an embedded one has none by default.
     defaults.server.broker.sys_interval = std::chrono::seconds{10};
@@ -233,7 +290,7 @@ int run_broker(const broker_flags& flags) {
         return exit_not_carried_out;
     }
     try {
-        return serve(config, log);
+        return serve(config, flags.recording, log);
     } catch (const std::invalid_argument& error) {
         std::cerr << "fleetarium: " << error.what() << '\n';
         return exit_bad_input;
@@ -296,6 +353,7 @@ void add_broker(CLI::App& app, int& exit_status) {
                      "listeners.0.connections_max=10")
         ->type_name("PATH=VALUE")
         ->allow_extra_args(false);
+    flags->recording.add_to(*command, recording_flags::of::broker);
     command->add_flag("--print-config", flags->print_config,
                       "Print the configuration that would be used, whole, and exit");
     command->footer(

@@ -28,9 +28,9 @@ std::string read_password(const std::string& path) {
 
 }  // namespace
 
-void add_client_flags(CLI::App& command, client_flags& flags) {
+void add_client_flags(CLI::App& command, client_flags& flags, const std::string& url) {
     command
-        .add_option("url", flags.url,
+        .add_option(url, flags.url,
                     "The broker: mqtt://HOST[:PORT], mqtts://, ws://HOST[:PORT][/PATH], wss:// or "
                     "unix:///PATH")
         ->required()

@@ -14,7 +14,7 @@ class App;
 
 namespace fleetarium::cli {
 
-/// What `pub` and `sub` have in common: where to connect, and as whom.
+/// What `pub`, `sub` and `record` have in common: where to connect, and as whom.
 struct client_flags {
     std::string url;
     std::string id;
@@ -33,7 +33,8 @@ struct client_flags {
     bool verbose = false;
 };
 
-void add_client_flags(CLI::App& command, client_flags& flags);
+/// `url` is how the URL is given: a positional argument, or an option such as --from.
+void add_client_flags(CLI::App& command, client_flags& flags, const std::string& url = "url");
 
 /// The configuration that the flags ask for; its log goes to standard error, as `fleetarium NAME`.
 /// Throws std::invalid_argument with a sentence for a person.

@@ -17,6 +17,11 @@ void add_run(CLI::App& app, int& exit_status);     // run.cpp
 void add_check(CLI::App& app, int& exit_status);   // check.cpp
 void add_explore(CLI::App& app, int& exit_status);  // explore.cpp
 void add_info(CLI::App& app, int& exit_status);    // info.cpp
+void add_learn(CLI::App& app, int& exit_status);   // learn.cpp
+void add_record(CLI::App& app, int& exit_status);  // record.cpp
+void add_replay(CLI::App& app, int& exit_status);  // replay.cpp
+void add_diff(CLI::App& app, int& exit_status);    // diff.cpp
+void add_replay(CLI::App& app, int& exit_status);  // replay.cpp
 void add_schema(CLI::App& app, int& exit_status);  // schema.cpp
 void add_bench(CLI::App& app, int& exit_status);   // bench.cpp
 void add_certs(CLI::App& app, int& exit_status);   // certs.cpp

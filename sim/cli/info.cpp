@@ -31,9 +31,15 @@ std::string count(std::int64_t number) {
 }
 
 void print_summary(const recording::recording_summary& of) {
-    fmt::print("{} run{} of fleetarium {}, begun {}\n", of.kind,
-               of.scenario_name.empty() ? "" : " of " + of.scenario_name, of.program_version,
-               of.began);
+    const bool by_subscriber = of.from == recording::viewpoint::subscriber;
+    if (by_subscriber) {
+        fmt::print("what a subscriber got from {}, recorded by fleetarium {}, begun {}\n",
+                   of.source, of.program_version, of.began);
+    } else {
+        fmt::print("{} run{} of fleetarium {}, begun {}\n", of.kind,
+                   of.scenario_name.empty() ? "" : " of " + of.scenario_name, of.program_version,
+                   of.began);
+    }
     if (of.ran_for) {
         fmt::print("  ran for {}\n", sim::readable_duration(*of.ran_for));
     } else {
@@ -47,6 +53,17 @@ void print_summary(const recording::recording_summary& of) {
         fmt::print("  seed {}{}\n", *of.seed,
                    of.trace_hash.empty() ? "" : ", trace hash " + of.trace_hash);
     }
+    if (by_subscriber) {
+        for (const std::string& each : of.filters) {
+            fmt::print("  subscribed to {}\n", each);
+        }
+        fmt::print("  {} topics, {} messages\n", count(of.topics), count(of.messages));
+        if (of.gaps != 0) {
+            fmt::print("  {} {} in which nothing was heard, together {}\n", count(of.gaps),
+                       of.gaps == 1 ? "gap" : "gaps", sim::readable_duration(of.gap_time));
+        }
+        return;
+    }
     fmt::print("  {} clients, {} connections, {} topics, {} faults, {} violations\n",
                count(of.clients), count(of.connections), count(of.topics), count(of.faults),
                count(of.violations));
@@ -56,7 +73,27 @@ void print_summary(const recording::recording_summary& of) {
     }
 }
 
+/// What a subscriber cannot know is left out.
+nlohmann::ordered_json to_json_of_subscriber(const recording::recording_summary& of) {
+    nlohmann::ordered_json out{{"kind", of.kind},
+                               {"fleetarium", of.program_version},
+                               {"began", of.began},
+                               {"source", of.source},
+                               {"filters", of.filters}};
+    out["ran_for_seconds"] = of.ran_for ? nlohmann::ordered_json(seconds(of.ran_for->count()))
+                                        : nlohmann::ordered_json();
+    out["forgotten_until_seconds"] = seconds(of.forgotten_until.count());
+    out["topics"] = of.topics;
+    out["messages"] = of.messages;
+    out["gaps"] = of.gaps;
+    out["gap_seconds"] = seconds(of.gap_time.count());
+    return out;
+}
+
 nlohmann::ordered_json to_json(const recording::recording_summary& of) {
+    if (of.from == recording::viewpoint::subscriber) {
+        return to_json_of_subscriber(of);
+    }
     nlohmann::ordered_json out{{"kind", of.kind},
                                {"fleetarium", of.program_version},
                                {"began", of.began},
@@ -146,7 +183,7 @@ int info(const info_options& options) {
 void add_info(CLI::App& app, int& exit_status) {
     auto options = std::make_shared<info_options>();
     CLI::App* const command = app.add_subcommand("info", "Say what is in a recording");
-    command->add_option("recording", options->file, "A file that run --record made")
+    command->add_option("recording", options->file, "A file that record or run --record made")
         ->required()
         ->type_name("FILE");
     command->add_option("--message", options->message, "One message's journey")->type_name("ID");

@@ -61,6 +61,10 @@ int main(int argc, char** argv) {
     add_check(app, exit_status);
     add_explore(app, exit_status);
     add_info(app, exit_status);
+    add_learn(app, exit_status);
+    add_record(app, exit_status);
+    add_replay(app, exit_status);
+    add_diff(app, exit_status);
     add_schema(app, exit_status);
     add_bench(app, exit_status);
     add_certs(app, exit_status);

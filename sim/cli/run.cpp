@@ -23,6 +23,7 @@
 #include <iostream>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <unistd.h>
 #include <vector>
@@ -84,6 +85,12 @@ std::string check_duration(const std::string& text) {
                : "found \"" + text + "\", expected a duration such as 90s, 24h";
 }
 
+std::string check_audit(const std::string& text) {
+    return text == "user_property" || text == "payload" || text == "none"
+               ? std::string()
+               : "found \"" + text + "\", expected user_property, payload or none";
+}
+
 double seconds_since(wall_clock::time_point when) {
     return std::chrono::duration<double>(wall_clock::now() - when).count();
 }
@@ -126,8 +133,8 @@ private:
 
 /// Runs the world to its end or to the first Ctrl-C, in slices short enough to draw and to stop;
 /// if asked for only to the first failure, and returns false if that ended it.
-bool run_to_end(sim::world& running, const run_recording& recorded, instant end,
-                bool show_progress, bool fail_fast) {
+bool run_to_end(sim::world& running, run_recording& recorded, instant end, bool show_progress,
+                bool fail_fast) {
     using namespace std::chrono_literals;
     const auto started = wall_clock::now();
     progress_line progress(show_progress);
@@ -139,11 +146,15 @@ bool run_to_end(sim::world& running, const run_recording& recorded, instant end,
     bool go_on = true;
     while (go_on && running.now() < end && interrupted == 0) {
         const auto before = wall_clock::now();
-        const instant until = std::min(end, saturating_add(running.now(), slice));
+        const instant until =
+            std::min({end, saturating_add(running.now(), slice), recorded.next_checkpoint()});
         if (fail_fast) {
             go_on = running.run_until_failure(until);
         } else {
             running.run_until(until);
+        }
+        if (go_on) {
+            recorded.reach(running.now());
         }
         const auto after = wall_clock::now();
         if (after - before < 20ms) {
@@ -162,8 +173,8 @@ bool run_to_end(sim::world& running, const run_recording& recorded, instant end,
 }
 
 /// The same in step with the wall clock.
-bool run_to_end(live_run& running, const run_recording& recorded, instant end,
-                bool show_progress, bool fail_fast) {
+bool run_to_end(live_run& running, const run_recording& recorded, instant end, bool show_progress,
+                bool fail_fast) {
     const auto started = wall_clock::now();
     progress_line progress(show_progress);
     bool go_on = true;
@@ -197,7 +208,26 @@ std::string check_together(const run_options& options) {
     if (!options.live.targets.empty() && !options.recording.file.empty()) {
         return "--record does not go with --target: what a broker outside decides nobody tells";
     }
+    if (options.live.targets.empty() && options.live.has_audit()) {
+        return "--audit, --audit-queue and --drain are for a broker outside: they go with --target";
+    }
     return options.recording.check();
+}
+
+/// Says so if what is expected may need more of the run than there was.
+void tell_cut_short(const run_options& options, std::span<const sim::expectation_result> results) {
+    std::vector<std::string> overrides = options.overrides;
+    const auto whole = sim::load_scenario(options.scenario_file, overrides);
+    const auto* const described = std::get_if<sim::scenario>(&whole);
+    const auto given = config::parse_duration(options.duration);
+    if (options.duration.empty() || !given || described == nullptr || sim::all_met(results) ||
+        *given >= described->duration) {
+        return;
+    }
+    std::cerr << fmt::format(
+        "fleetarium: --duration has made {} of what is a scenario of {}: what it expects of the "
+        "whole may fail for that alone; --set 'expectations=[]' leaves the ledger as the judge\n",
+        config::duration_text(*given), config::duration_text(described->duration));
 }
 
 /// A file that is opened before the run: to find out at the end of a long run that it cannot be
@@ -248,7 +278,9 @@ int run(const run_options& options) {
     if (!options.duration.empty()) {
         overrides.push_back("/duration=" + options.duration);
     }
-    auto loaded = sim::load_scenario(options.scenario_file, overrides);
+    sim::scenario_inputs inputs;
+    auto loaded = sim::load_scenario(options.scenario_file, overrides,
+                                     options.recording.file.empty() ? nullptr : &inputs);
     if (const auto* problems = std::get_if<std::vector<sim::problem>>(&loaded)) {
         std::cerr << sim::to_string(*problems);
         return exit_bad_input;
@@ -278,22 +310,31 @@ int run(const run_options& options) {
     std::unique_ptr<live_run> live;
     std::unique_ptr<sim::world> simulated;
     std::unique_ptr<run_recording> recorded;
-    const recorded_run recorded_facts{options.scenario_file, overrides, scenario.seed, !pace};
+    const recorded_run recorded_facts{.scenario_file = options.scenario_file,
+                                      .overrides = overrides,
+                                      .inputs = inputs.held(),
+                                      .seed = scenario.seed,
+                                      .end = end,
+                                      .is_virtual = !pace};
     std::string story;
     if (pace) {
         live = std::make_unique<live_run>(scenario, options.live, *pace);
-        recorded = std::make_unique<run_recording>(options.recording, recorded_facts,
-                                                   live->running());
+        recorded =
+            std::make_unique<run_recording>(options.recording, recorded_facts, live->running());
         const auto journey = follow(live->running(), options, scenario);
         timing.stopped_at_failure =
             !run_to_end(*live, *recorded, end, show_progress, options.fail_fast);
         report = live->running().report();
+        // Expectations are of the run, and the audit is of what its end leaves behind, too.
+        if (!timing.stopped_at_failure && interrupted == 0 &&
+            live->drain([] { return interrupted == 0; })) {
+            report.ledger = live->running().report().ledger;
+        }
         live->complete(report, timing);
         story = journey != nullptr ? to_string(journey->story()) : "";
     } else {
         simulated = std::make_unique<sim::world>(sim::world::from(scenario));
-        recorded =
-            std::make_unique<run_recording>(options.recording, recorded_facts, *simulated);
+        recorded = std::make_unique<run_recording>(options.recording, recorded_facts, *simulated);
         const auto journey = follow(*simulated, options, scenario);
         timing.stopped_at_failure =
             !run_to_end(*simulated, *recorded, end, show_progress, options.fail_fast);
@@ -314,7 +355,7 @@ int run(const run_options& options) {
     std::cout << story << std::flush;
     const bool all_is_well = report.ledger.violation_count() == 0 && sim::all_met(results);
     const std::string report_text = sim::report_json(report, results, timing);
-    recorded->finish(report, report_text, all_is_well);
+    recorded->finish(report, report_text, all_is_well, timing.stopped_at_failure);
     const std::string replay = options.live.any()
                                    ? std::string()  // it will not do the same again
                                    : replay_command(options.scenario_file, scenario.seed,
@@ -328,6 +369,7 @@ int run(const run_options& options) {
         return exit_success;
     }
     tell_failure(scenario, report, results, replay);
+    tell_cut_short(options, results);
     return exit_expectation_failed;
 }
 
@@ -398,6 +440,22 @@ void add_run(CLI::App& app, int& exit_status) {
                      "The devices connect to this real broker, not to the scenario's")
         ->type_name("[BROKER=]URL")
         ->allow_extra_args(false);
+    command
+        ->add_option("--audit", options->live.audit,
+                     "With --target: what carries the identity of messages, by which the broker is "
+                     "audited; user_property, the default, where devices speak MQTT 5, or payload; "
+                     "none: no audit")
+        ->check(check_audit)
+        ->type_name("user_property|payload|none");
+    command
+        ->add_option("--audit-queue", options->live.queue_limit,
+                     "How many messages the broker keeps for a session at least; 500")
+        ->type_name("N");
+    command
+        ->add_option("--drain", options->live.drain,
+                     "How long to wait at the end, at most, for what is under way; 10s")
+        ->check(check_duration)
+        ->type_name("D");
     command
         ->add_option("--cert", options->live.certificate,
                      "Certificate with its chain, PEM: of the server with --listen, of the devices "

@@ -1,12 +1,16 @@
 #include "run_live.hpp"
 
+#include <fleetarium/config/quantities.hpp>
+#include <fleetarium/core/hash.hpp>
 #include <fleetarium/net/test_certificates.hpp>
 #include <fleetarium/net/url.hpp>
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <iostream>
+#include <unistd.h>
 #include <utility>
 
 namespace fleetarium::cli {
@@ -18,6 +22,11 @@ using namespace std::chrono_literals;
 /// How long a broker may take to answer at all, and a farewell to be written.
 constexpr duration probe_limit = 5s;
 constexpr duration farewell_limit = 2s;
+
+/// How long an audit waits for what is under way at the end, and for how long a broker has to say
+/// nothing to be done; of the broker's time.
+constexpr duration drain_usual = 10s;
+constexpr duration drain_quiet = 2s;
 
 /// Files that are open beside the devices' connections.
 constexpr std::size_t other_files = 64;
@@ -80,6 +89,41 @@ std::function<net::tls_options(const sim::link_owner&)> certificates_of(
     };
 }
 
+/// How the flags want brokers to be audited.
+sim::audit_options audit_of(const live_flags& flags, double pace) {
+    sim::audit_options made;
+    made.identity = flags.audit == "none"      ? sim::identity_place::none
+                    : flags.audit == "payload" ? sim::identity_place::payload
+                                               : sim::identity_place::user_property;
+    // A broker may hold messages of an earlier run, retained or in its sessions.
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    made.run = static_cast<std::uint32_t>(
+        hash_text(std::to_string(now.count()) + '.' + std::to_string(::getpid())) >> 32);
+    made.queue_limit = flags.queue_limit.value_or(made.queue_limit);
+    made.pace = pace;
+    return made;
+}
+
+/// What a fault would have to do to the broker's side of a link, which is out of reach; or empty.
+std::string out_of_reach(const sim::fault_spec& fault) {
+    using sim::fault_kind;
+    const auto direction = fault.direction.value_or(sim::link_direction::both);
+    if (sim::hits_broker(fault.kind)) {
+        return "a broker outside is stopped and started by whoever runs it";
+    }
+    if (fault.kind == fault_kind::slow_reader) {
+        return "how fast its socket is read, only the connection outside decides";
+    }
+    if (fault.kind == fault_kind::half_open && fault.knows == sim::link_side::broker) {
+        return "only the device's side of a link can be told that it is broken (\"knows\": "
+               "\"device\")";
+    }
+    if (fault.kind == fault_kind::cut_in_packet && direction != sim::link_direction::up) {
+        return "only packets on their way up can be cut in two (\"direction\": \"up\")";
+    }
+    return {};
+}
+
 }  // namespace
 
 live_run::live_run(const sim::scenario& described, const live_flags& flags, double pace) {
@@ -111,13 +155,15 @@ live_run::live_run(const sim::scenario& described, const live_flags& flags, doub
     }
     check_faults(described);
     check_limits(described);
+    audit_ = audit_of(flags, pace);
+    drain_max_ = flags.drain.empty() ? drain_usual : *config::parse_duration(flags.drain);
     make_targets(described, flags);
 
     sim::remote_brokers remote;
     for (const auto& [name, target] : targets_) {
         remote.emplace(name, target.get());
     }
-    world_ = std::make_unique<sim::world>(sim::world::from(described, remote));
+    world_ = std::make_unique<sim::world>(sim::world::from(described, remote, audit_));
     run_ = std::make_unique<sim::paced_run>(*world_, context_, pace);
     for (const auto& [name, target] : targets_) {
         target->serve(*run_);
@@ -226,6 +272,36 @@ void live_run::check_limits(const sim::scenario& described) const {
     }
 }
 
+/// A fault that would do nothing would let a run pass that says nothing.
+void live_run::check_faults(const sim::scenario& described) const {
+    const auto is_outside = [&](const std::string& broker) {
+        const std::string named = broker.empty() ? broker_names(described).front() : broker;
+        return std::any_of(target_places_.begin(), target_places_.end(),
+                           [&](const place& each) { return each.broker == named; });
+    };
+    for (std::size_t i = 0; i < described.faults.size(); ++i) {
+        const sim::fault_spec& fault = described.faults[i];
+        const std::string why = out_of_reach(fault);
+        if (why.empty()) {
+            continue;
+        }
+        const bool concerned =
+            sim::hits_broker(fault.kind)
+                ? is_outside(fault.broker)
+                : std::any_of(described.fleets.begin(), described.fleets.end(),
+                              [&](const sim::fleet_spec& each) {
+                                  return (fault.fleet.empty() || fault.fleet == each.name) &&
+                                         is_outside(each.broker);
+                              });
+        if (concerned) {
+            throw usage_error(fmt::format(
+                "/faults/{}: the fault \"{}\" cannot be done to a broker of --target: {}; leave "
+                "it out, or run without --target",
+                i, sim::name_of(fault.kind), why));
+        }
+    }
+}
+
 void live_run::make_targets(const sim::scenario& described, const live_flags& flags) {
     for (const place& each : target_places_) {
         sim::real_target_options options;
@@ -265,6 +341,20 @@ bool live_run::run_until(instant end, const std::function<bool()>& watch) {
         }
         return watch();
     });
+}
+
+bool live_run::drain(const std::function<bool()>& watch) {
+    if (target_places_.empty() || audit_.identity == sim::identity_place::none) {
+        return false;
+    }
+    const auto span = [&](duration real) {
+        return duration{
+            static_cast<duration::rep>(static_cast<double>(real.count()) * audit_.pace)};
+    };
+    world_->drain(span(drain_quiet), span(drain_max_), [&](duration step) {
+        return run_until(saturating_add(world_->now(), step), watch);
+    });
+    return true;
 }
 
 void live_run::complete(sim::run_report& report, sim::run_timing& timing) const {

@@ -30,6 +30,12 @@ struct live_flags {
     std::string authorities;
     bool insecure = false;
 
+    // How brokers of --target are audited; empty: not said
+    std::string audit;  ///< user_property, payload, none
+    std::optional<std::uint32_t> queue_limit;
+    std::string drain;  ///< a duration
+
+    bool has_audit() const { return !audit.empty() || queue_limit || !drain.empty(); }
     bool any() const { return !listen.empty() || !targets.empty(); }
     bool has_tls() const {
         return !certificate.empty() || !private_key.empty() || !authorities.empty() || insecure;
@@ -54,6 +60,10 @@ public:
     /// See paced_run. Throws std::runtime_error if no device can reach its broker.
     bool run_until(instant end, const std::function<bool()>& watch);
 
+    /// After the run, before `complete`: waits for what is under way to brokers outside, so that
+    /// their audit can tell what is lost; true if there is an audit. `watch` may end it.
+    bool drain(const std::function<bool()>& watch);
+
     /// Adds what the world cannot know.
     void complete(sim::run_report& report, sim::run_timing& timing) const;
 
@@ -72,6 +82,8 @@ private:
     void check_faults(const sim::scenario& described) const;
 
     boost::asio::io_context context_;
+    sim::audit_options audit_;
+    duration drain_max_{};
     std::map<std::string, std::unique_ptr<sim::real_target>> targets_;  // by broker
     std::vector<place> target_places_;
     std::unique_ptr<sim::world> world_;

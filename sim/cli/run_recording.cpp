@@ -8,6 +8,7 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <ctime>
@@ -20,10 +21,8 @@ namespace {
 /// Instant 0 as {time:iso} and captures have it: 2000-01-01.
 constexpr std::int64_t virtual_epoch = 946'684'800'000'000'000;
 
-std::string wall_time() {
-    const std::time_t now = std::time(nullptr);
-    return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(now));
-}
+/// A recording has so many checkpoints at most, however long the run.
+constexpr std::int64_t checkpoints_max = 100;
 
 std::int64_t epoch_of(bool is_virtual, instant now) {
     if (is_virtual) {
@@ -36,10 +35,11 @@ std::int64_t epoch_of(bool is_virtual, instant now) {
 
 }  // namespace
 
-void recording_flags::add_to(CLI::App& command) {
+void recording_flags::add_to(CLI::App& command, of what) {
     command
         .add_option("--record", file,
-                    "Record the run's traffic in this new file, a SQLite database")
+                    what == of::run ? "Record the run's traffic in this new file, a SQLite database"
+                                    : "Record all that it does in this new file, a SQLite database")
         ->type_name("FILE");
     command
         .add_option("--max-size", size_max,
@@ -47,8 +47,10 @@ void recording_flags::add_to(CLI::App& command) {
         ->type_name("SIZE");
     command
         .add_option("--last", last,
-                    "Record as a flight recorder: keep only so much of the newest, and keep the "
-                    "file only if an expectation or invariant failed")
+                    what == of::run
+                        ? "Record as a flight recorder: keep only so much of the newest, and keep "
+                          "the file only if an expectation or invariant failed"
+                        : "Keep only so much of the newest")
         ->type_name("D");
 }
 
@@ -56,6 +58,10 @@ std::string recording_flags::check() const {
     if (file.empty()) {
         return size_max.empty() && last.empty() ? "" : "--max-size and --last go with --record";
     }
+    return check_bounds(size_max, last);
+}
+
+std::string check_bounds(const std::string& size_max, const std::string& last) {
     if (!size_max.empty()) {
         const auto size = config::parse_size(size_max);
         if (!size || *size < recording::recording_options::file_size_min) {
@@ -70,6 +76,21 @@ std::string recording_flags::check() const {
     return {};
 }
 
+void set_bounds(recording::recording_options& to, const std::string& size_max,
+                const std::string& last) {
+    if (!size_max.empty()) {
+        to.file_size_max = config::parse_size(size_max);
+    }
+    if (!last.empty()) {
+        to.last = config::parse_duration(last);
+    }
+}
+
+std::string wall_time() {
+    const std::time_t now = std::time(nullptr);
+    return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(now));
+}
+
 run_recording::run_recording(const recording_flags& flags, const recorded_run& run, sim::world& of)
     : flags_(flags) {
     if (flags.file.empty()) {
@@ -80,17 +101,24 @@ run_recording::run_recording(const recording_flags& flags, const recorded_run& r
     options.kind = run.is_virtual ? "virtual" : "paced";
     options.scenario = sim::scenario_document(run.scenario_file, run.overrides);
     options.scenario_file = std::filesystem::absolute(run.scenario_file).string();
+    options.inputs = run.inputs;
     options.seed = run.seed;
     options.epoch = epoch_of(run.is_virtual, of.now());
     options.began = wall_time();
     options.program_version = FLEETARIUM_VERSION;
-    if (!flags.size_max.empty()) {
-        options.file_size_max = config::parse_size(flags.size_max);
-    }
-    if (!flags.last.empty()) {
-        options.last = config::parse_duration(flags.last);
-    }
+    set_bounds(options, flags.size_max, flags.last);
     recorder_ = std::make_unique<recording::world_recorder>(of, options);
+    if (run.is_virtual) {
+        between_checkpoints_ = std::max(run.end.time_since_epoch() / checkpoints_max, duration(1));
+        next_checkpoint_ = saturating_add(of.now(), between_checkpoints_);
+    }
+}
+
+void run_recording::reach(instant now) {
+    if (now >= next_checkpoint_) {
+        recorder_->checkpoint();
+        next_checkpoint_ = saturating_add(now, between_checkpoints_);
+    }
 }
 
 void run_recording::keep_up() const {
@@ -104,11 +132,14 @@ void run_recording::keep_up() const {
 }
 
 void run_recording::finish(const sim::run_report& report, const std::string& report_json,
-                           bool all_is_well) {
+                           bool all_is_well, bool stopped_at_failure) {
     if (recorder_ == nullptr) {
         return;
     }
-    const auto written = recorder_->finish(report, report_json);
+    const auto written =
+        recorder_->finish(report, report_json,
+                          stopped_at_failure ? recording::world_recorder::last_instant::broken_off
+                                             : recording::world_recorder::last_instant::whole);
     recorder_.reset();
     if (!flags_.last.empty() && all_is_well) {
         std::filesystem::remove(flags_.file);

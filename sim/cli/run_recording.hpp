@@ -1,6 +1,7 @@
 #pragma once
 
 #include <fleetarium/recording/world_recorder.hpp>
+#include <fleetarium/sim/scenario_inputs.hpp>
 #include <fleetarium/sim/world.hpp>
 
 #include <memory>
@@ -14,13 +15,22 @@ class App;
 
 namespace fleetarium::cli {
 
-/// The options of `run` about recording.
+/// What is wrong with --max-size and --last as they were given, as a sentence; empty: nothing.
+std::string check_bounds(const std::string& size_max, const std::string& last);
+/// Sets what they ask for; they passed the check.
+void set_bounds(recording::recording_options& to, const std::string& size_max,
+                const std::string& last);
+/// The wall clock, as recordings tell when they began (`runs.began`): ISO 8601, UTC.
+std::string wall_time();
+
+/// The options of `run` and `broker` about recording.
 struct recording_flags {
     std::string file;
     std::string size_max;  ///< as it was given; empty: no limit
     std::string last;
 
-    void add_to(CLI::App& command);
+    enum class of { run, broker };
+    void add_to(CLI::App& command, of what = of::run);
     /// What is wrong with them, as a sentence; empty: nothing.
     std::string check() const;
 };
@@ -29,7 +39,9 @@ struct recording_flags {
 struct recorded_run {
     std::string scenario_file;
     std::vector<std::string> overrides;
+    sim::scenario_inputs::files inputs;
     std::uint64_t seed = 0;
+    instant end{};
     bool is_virtual = true;
 };
 
@@ -40,12 +52,22 @@ public:
 
     /// Lets what there is be committed; throws what went wrong, if something did.
     void keep_up() const;
+
+    /// Where the run has to stop for a moment, so that its trace hash can be kept.
+    instant next_checkpoint() const { return next_checkpoint_; }
+    /// Keeps it if this is there. `now` is the world's present, with all its events.
+    void reach(instant now);
+
     /// Closes the file and says on standard error what is in it. With --last the file goes if all
     /// is well: it is there to show what led to a failure.
-    void finish(const sim::run_report& report, const std::string& report_json, bool all_is_well);
+    /// A run that `stopped_at_failure` has left events of its last instant undone.
+    void finish(const sim::run_report& report, const std::string& report_json, bool all_is_well,
+                bool stopped_at_failure);
 
 private:
     recording_flags flags_;
+    instant next_checkpoint_ = never;
+    duration between_checkpoints_{};
     std::unique_ptr<recording::world_recorder> recorder_;  // null: none is asked for
 };
 

@@ -147,6 +147,28 @@ class Misuse(unittest.TestCase):
                    "--target", here, described=crash)
         self.check(2, "no_such_file", "--target", "mqtts://127.0.0.1:1", "--ca", "no_such_file")
 
+    def test_an_audit_is_of_a_broker_outside(self):
+        self.check(2, "go with --target", "--audit", "payload")
+        self.check(2, "go with --target", "--time", "real", "--drain", "1s")
+        self.check(2, "expected user_property, payload or none", "--audit", "all")
+
+    def test_a_fault_that_a_broker_outside_would_not_feel_is_refused(self):
+        def fault(**what):
+            return scenario(faults=[dict(what, at="1s")])
+
+        here = "mqtt://127.0.0.1:0"
+        for text, described in {
+                "/faults/0: the fault \"slow_reader\" cannot be done to a broker of --target":
+                    fault(kind="slow_reader", fleet="display", **{"for": "1s"}),
+                "only the device's side": fault(kind="half_open", knows="broker"),
+                "\"direction\": \"up\"": fault(kind="cut_in_packet", **{"for": "1s"}),
+                "stopped and started by whoever runs it":
+                    fault(kind="broker_crash", **{"for": "1s"})}.items():
+            self.check(2, text, "--target", here, described=described)
+        # What happens on the device's side is fine: it fails later, for there is no such broker.
+        self.check(3, "nobody to connect to", "--target", "mqtt://127.0.0.1:1",
+                   described=fault(kind="half_open", knows="device"))
+
     def test_what_the_machine_refuses_is_said_before_the_run(self):
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))

@@ -11,7 +11,7 @@ import argparse
 import os
 import sys
 
-from judging import capture, mosquitto_clients, paho_python, programs
+from judging import capture, mosquitto_clients, paho_python, programs, recorder, replay
 from judging.brokers import Kit
 from judging.processes import Process
 from judging.verdicts import Verdicts
@@ -23,6 +23,8 @@ JUDGES = {
     "paho-cpp": ("Paho C++", programs.PAHO_CPP),
     "mqttjs": ("MQTT.js", programs.MQTT_JS),
     "capture": ("tshark", capture),
+    "recorder": ("recordings", recorder),
+    "replay": ("mosquitto_sub of replays", replay),
 }
 
 

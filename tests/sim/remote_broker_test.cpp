@@ -5,79 +5,21 @@
 #include <fleetarium/sim/report_text.hpp>
 #include <fleetarium/sim/world.hpp>
 
+#include <support/shunt.hpp>
+
 #include <catch2/catch.hpp>
 
 #include <algorithm>
-#include <list>
 #include <string>
 #include <utility>
 #include <vector>
 
 using namespace fleetarium;
 using namespace fleetarium::sim;
+using fleetarium::test::shunt;
 using namespace std::chrono_literals;
 
 namespace {
-
-/// Carries the links of a remote broker to a broker of the same world: as far as its devices can
-/// tell, that is a broker somewhere else.
-class shunt final : public remote_broker::carrier {
-public:
-    explicit shunt(world& in) : world_(in) {}
-
-    virtual_broker* behind = nullptr;  ///< none: links are refused
-    std::vector<std::string> owners;
-    std::size_t broken = 0;
-
-    void cut_all() {
-        for (end& each : ends_) {
-            if (each.peer.has_link()) {
-                each.peer.cut();
-                each.far->closed(each.link);
-            }
-        }
-    }
-
-private:
-    struct end final : stream_peer::events {
-        end(world& in, remote_broker& of, remote_broker::link there)
-            : peer(in.add_stream_peer("shunt")), far(&of), link(there) {
-            peer.tell(this);
-            peer.use_network({.name = "none"});
-        }
-        void on_opened() override { far->opened(link); }
-        void on_bytes(wire_buffer bytes) override { far->deliver(link, std::move(bytes)); }
-        void on_closed() override { far->closed(link); }
-        void on_wake() override {}
-
-        stream_peer& peer;
-        remote_broker* far;
-        remote_broker::link link;
-    };
-
-    end& at(remote_broker::link link) {
-        return *std::find_if(ends_.rbegin(), ends_.rend(),
-                             [&](const end& each) { return each.link == link; });
-    }
-    void on_open(remote_broker& to, remote_broker::link opened, const link_owner& by) override {
-        owners.push_back(std::string(by.fleet) + std::to_string(by.index));
-        if (behind == nullptr) {
-            to.closed(opened);
-            return;
-        }
-        ends_.emplace_back(world_, to, opened).peer.open(*behind);
-    }
-    void on_bytes(remote_broker&, remote_broker::link from, wire_buffer bytes) override {
-        at(from).peer.send(std::move(bytes));
-    }
-    void on_closed(remote_broker&, remote_broker::link closed, bool was_broken) override {
-        broken += was_broken;
-        was_broken ? at(closed).peer.cut() : at(closed).peer.close();
-    }
-
-    world& world_;
-    std::list<end> ends_;
-};
 
 publication_spec every(duration period, std::string topic, std::string payload) {
     publication_spec made{.topic = std::move(topic),

@@ -36,10 +36,9 @@ std::string fault_of(std::string_view text, template_use use) {
 
 }  // namespace
 
-TEST_CASE("names and numbers of a device stand where their placeholders stood",
-          "[sim][template]") {
-    const template_values values{.fleet = "doors", .index = 1234, .client_id = "d-1234",
-                                 .sequence = 7, .request = "open!"};
+TEST_CASE("names and numbers of a device stand where their placeholders stood", "[sim][template]") {
+    const template_values values{
+        .fleet = "doors", .index = 1234, .client_id = "d-1234", .sequence = 7, .request = "open!"};
     CHECK(rendered("{fleet}/{client_id}/x", values) == "doors/d-1234/x");
     CHECK(rendered("{index}", values) == "1234");
     CHECK(rendered("{index:06}", values) == "001234");
@@ -58,8 +57,7 @@ TEST_CASE("a brace that no letter follows is text", "[sim][template]") {
     CHECK(rendered(R"({"n":{seq}})") == R"({"n":1})");
 }
 
-TEST_CASE("time is virtual: since the run began, or a date from the year 2000",
-          "[sim][template]") {
+TEST_CASE("time is virtual: since the run began, or a date from the year 2000", "[sim][template]") {
     const instant at{25h + 61s + 5ms};
     CHECK(rendered("{time}", {.now = at}) == "90061005");
     CHECK(rendered("{time:s}", {.now = at}) == "90061");
@@ -141,6 +139,11 @@ TEST_CASE("choices, digits and filler are as asked", "[sim][template]") {
     CHECK(rendered("{filler:64}").size() == 64);
     CHECK(rendered("{filler:1000}").size() == 1000);
     CHECK(rendered("{filler:1000}", {.sequence = 2}) == rendered("{filler:1000}"));
+    std::set<std::size_t> sizes;
+    for (std::uint64_t n = 1; n <= 100; ++n) {
+        sizes.insert(rendered("{filler:0..4}", {.sequence = n}).size());
+    }
+    CHECK(sizes == std::set<std::size_t>{0, 1, 2, 3, 4});
 }
 
 TEST_CASE("a rendering depends on its values alone", "[sim][template]") {
@@ -176,13 +179,21 @@ TEST_CASE("a placeholder with a mistake says what it should be", "[sim][template
     CHECK(fault("{random:5..1}") ==
           R"(found the placeholder "{random:5..1}", expected {random:MIN..MAX} or )"
           R"({random:MIN..MAX:DECIMALS} with MIN not above MAX, such as {random:18.5..23.5})");
-    for (const std::string_view wrong :
-         {"{fleet:3}", "{index/0}", "{index:21}", "{index:x}", "{index+1}", "{seq:}", "{time:ms}",
-          "{random}", "{random:1}", "{random:1..}", "{random:a..b}", "{random:0.25..1:1}",
-          "{random:0..1:10}", "{random:0..1:2:3}", "{walk:0..1}", "{walk:0..1:0}",
-          "{walk:1..0:1}", "{walk:0..5000000000:1}", "{wave:0..1}", "{wave:0..1:0s}",
-          "{wave:0..1:day}", "{choice}", "{choice:}", "{hex}", "{hex:0}", "{hex:9999}",
-          "{filler:-1}", "{filler:99999999999}"}) {
+    for (const std::string_view wrong : {"{fleet:3}",        "{index/0}",
+                                         "{index:21}",       "{index:x}",
+                                         "{index+1}",        "{seq:}",
+                                         "{time:ms}",        "{random}",
+                                         "{random:1}",       "{random:1..}",
+                                         "{random:a..b}",    "{random:0.25..1:1}",
+                                         "{random:0..1:10}", "{random:0..1:2:3}",
+                                         "{walk:0..1}",      "{walk:0..1:0}",
+                                         "{walk:1..0:1}",    "{walk:0..5000000000:1}",
+                                         "{wave:0..1}",      "{wave:0..1:0s}",
+                                         "{wave:0..1:day}",  "{choice}",
+                                         "{choice:}",        "{hex}",
+                                         "{hex:0}",          "{hex:9999}",
+                                         "{filler:-1}",      "{filler:99999999999}",
+                                         "{filler:5..4}",    "{filler:1..x}"}) {
         INFO(wrong);
         CHECK(std::holds_alternative<template_fault>(
             text_template::parse(wrong, template_use::payload)));
@@ -196,6 +207,7 @@ TEST_CASE("a template knows whether it is constant, differs by device or is a JS
         return text_template(text, template_use::payload);
     };
     CHECK(made("plain {filler:5}").is_constant());
+    CHECK_FALSE(made("plain {filler:5..6}").is_constant());
     CHECK_FALSE(made("{seq}").is_constant());
     CHECK(made("{index%5}").differs_by_device());
     CHECK(made("{client_id}").differs_by_device());

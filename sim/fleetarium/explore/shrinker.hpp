@@ -34,7 +34,8 @@ struct shrink_options {
 
 /// Makes the document smaller as long as its run breaks the same rule: less time, fewer faults,
 /// fleets, devices, publications and subscriptions, fewer messages, and whatever else can be left
-/// out. What comes out cannot be made smaller by any one of these steps, unless it was stopped.
+/// out. To do with fewer devices and faults, it may take another seed, and let devices publish more
+/// often. What comes out cannot be made smaller by any one of these steps, unless it was stopped.
 shrunk shrink(config::json_value document, const failure& why, const shrink_options& options);
 
 }  // namespace fleetarium::sim

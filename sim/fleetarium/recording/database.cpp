@@ -2,6 +2,7 @@
 
 #include <sqlite3.h>
 
+#include <system_error>
 #include <utility>
 
 namespace fleetarium::recording {
@@ -23,7 +24,16 @@ database::database(const std::string& path, mode how) : path_(path) {
 database::~database() { sqlite3_close_v2(handle_); }
 
 void database::fail(std::string_view doing) const {
-    throw recording_error(path_ + ": " + std::string(doing) + ": " + sqlite3_errmsg(handle_));
+    std::string why = sqlite3_errmsg(handle_);
+    const int code = sqlite3_extended_errcode(handle_);
+    const int system = sqlite3_system_errno(handle_);
+    if ((code & 0xFF) == SQLITE_IOERR && system != 0) {
+        why += ": " + std::generic_category().message(system);
+    }
+    // Whatever was being done when the disk had no more room.
+    const bool full = (code & 0xFF) == SQLITE_FULL || code == SQLITE_IOERR_WRITE;
+    throw recording_error(path_ + ": " + std::string(full ? "cannot be written" : doing) + ": " +
+                          why);
 }
 
 void database::execute(const std::string& sql) {

@@ -28,8 +28,9 @@ std::size_t message_journal::text_hash::operator()(std::string_view text) const 
     return static_cast<std::size_t>(hash_bytes(as_bytes_view(text), 0));
 }
 
-message_journal::message_journal(database& to)
+message_journal::message_journal(database& to, viewpoint from)
     : database_(to),
+      viewpoint_(from),
       add_broker_(to, "INSERT INTO brokers VALUES(?1, ?2)"),
       add_client_(to, "INSERT INTO clients VALUES(?1, ?2, ?3)"),
       add_topic_(to, "INSERT INTO topics VALUES(?1, ?2)"),
@@ -52,7 +53,10 @@ message_journal::message_journal(database& to)
       add_metrics_(to, "INSERT OR REPLACE INTO metrics VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)"),
       add_gauges_(to, "INSERT OR REPLACE INTO gauges VALUES(?1, ?2, ?3)"),
       add_violation_(to, "INSERT INTO violations VALUES(NULL, ?1, ?2, ?3)"),
-      add_annotation_(to, "INSERT INTO annotations VALUES(NULL, ?1, ?2)") {}
+      add_annotation_(to, "INSERT INTO annotations VALUES(NULL, ?1, ?2)"),
+      add_gap_(to, "INSERT INTO gaps VALUES(NULL, ?1, NULL, NULL, ?2)"),
+      end_gap_(to, "UPDATE gaps SET ended = ?1, session_present = ?2 WHERE ended IS NULL"),
+      add_checkpoint_(to, "INSERT OR REPLACE INTO checkpoints VALUES(?1, ?2, ?3)") {}
 
 void message_journal::take(const traffic_note& note, std::string_view text) {
     turn_second(note.at);
@@ -109,6 +113,17 @@ void message_journal::take(const traffic_note& note, std::string_view text) {
                 .run();
             break;
         case kind::annotation: add_annotation_.bind(1, note.at).bind(2, text).run(); break;
+        case kind::heard: hear_message(note, text); break;
+        case kind::gap: add_gap_.bind(1, note.at).bind(2, text).run(); break;
+        case kind::gap_ended:
+            end_gap_.bind(1, note.at).bind(2, std::int64_t{note.flag}).run();
+            break;
+        case kind::checkpoint:
+            add_checkpoint_.bind(1, note.at)
+                .bind(2, note.extra)
+                .bind(3, trace_hash_text(note.number))
+                .run();
+            break;
     }
 }
 
@@ -266,6 +281,17 @@ void message_journal::end_message(const traffic_note& note) {
     }
 }
 
+/// There is nothing to wait for: nobody tells what else becomes of it.
+void message_journal::hear_message(const traffic_note& note, std::string_view text) {
+    traffic_note heard = note;
+    const row id = ++last_message_;
+    heard.number = static_cast<std::uint64_t>(id);
+    const std::string_view properties = text.substr(note.topic_size, note.properties_size);
+    write_message(id, heard, topic(text.substr(0, note.topic_size)), std::nullopt, 0,
+                  text.substr(note.topic_size + note.properties_size), properties);
+    ++sums_.published[note.qos];
+}
+
 void message_journal::refuse_message(const traffic_note& note, std::string_view topic_name) {
     traffic_note refused = note;
     refused.extra = note.at;
@@ -274,21 +300,20 @@ void message_journal::refuse_message(const traffic_note& note, std::string_view 
 }
 
 void message_journal::write_message(row id, const traffic_note& what, row topic_row,
-                                    std::int64_t deliveries, std::uint8_t why,
+                                    std::optional<std::int64_t> deliveries, std::uint8_t why,
                                     std::optional<std::string_view> payload,
                                     std::string_view properties) {
-    add_message_.bind(1, id)
-        .bind(2, what.at)
-        .bind(3, what.extra)
-        .bind(4, std::int64_t{what.broker});
+    add_message_.bind(1, id).bind(2, what.at).bind(4, std::int64_t{what.broker});
+    what.extra == traffic_note::not_known ? add_message_.bind_null(3)
+                                          : add_message_.bind(3, what.extra);
     bind_client(add_message_, 5, what.client);
     add_message_.bind(6, topic_row)
         .bind(7, std::int64_t{what.qos})
         .bind(8, std::int64_t{what.flag})
         .bind(9, std::int64_t{what.copy})
         .bind(10, static_cast<std::int64_t>(what.number))
-        .bind(11, deliveries)
         .bind(12, std::int64_t{why});
+    deliveries ? add_message_.bind(11, *deliveries) : add_message_.bind_null(11);
     payload ? add_message_.bind(13, as_bytes_view(*payload)) : add_message_.bind_null(13);
     properties.empty() ? add_message_.bind_null(14) : add_message_.bind(14, properties);
     add_message_.run();
@@ -582,9 +607,13 @@ void message_journal::write_second() {
         }
         add_metrics_.bind(1, second_)
             .bind(2, static_cast<std::int64_t>(qos))
-            .bind(3, static_cast<std::int64_t>(sums_.published[qos]))
-            .bind(4, static_cast<std::int64_t>(sums_.delivered[qos]))
-            .bind(5, static_cast<std::int64_t>(sums_.dropped[qos]));
+            .bind(3, static_cast<std::int64_t>(sums_.published[qos]));
+        if (viewpoint_ == viewpoint::subscriber) {
+            add_metrics_.bind_null(4).bind_null(5);
+        } else {
+            add_metrics_.bind(4, static_cast<std::int64_t>(sums_.delivered[qos]))
+                .bind(5, static_cast<std::int64_t>(sums_.dropped[qos]));
+        }
         if (latency.empty()) {
             add_metrics_.bind_null(6).bind_null(7);
         } else {
@@ -595,6 +624,9 @@ void message_journal::write_second() {
         add_metrics_.run();
     }
     sums_.published = sums_.delivered = sums_.dropped = {};
+    if (viewpoint_ == viewpoint::subscriber) {
+        return;
+    }
     add_gauges_.bind(1, second_)
         .bind(2, static_cast<std::int64_t>(connected_))
         .bind(3, static_cast<std::int64_t>(counted_.under_way))

@@ -30,7 +30,7 @@ public:
         std::uint64_t under_way = 0;
     };
 
-    explicit message_journal(database& to);
+    message_journal(database& to, viewpoint from);
 
     /// Throws recording_error.
     void take(const traffic_note& note, std::string_view text);
@@ -126,9 +126,10 @@ private:
     void begin_message(const traffic_note& note, std::string_view text);
     void end_message(const traffic_note& note);
     void refuse_message(const traffic_note& note, std::string_view topic_name);
-    void write_message(row id, const traffic_note& what, row topic_row, std::int64_t deliveries,
-                       std::uint8_t why, std::optional<std::string_view> payload,
-                       std::string_view properties);
+    void hear_message(const traffic_note& note, std::string_view text);
+    void write_message(row id, const traffic_note& what, row topic_row,
+                       std::optional<std::int64_t> deliveries, std::uint8_t why,
+                       std::optional<std::string_view> payload, std::string_view properties);
     void keep_retained(const traffic_note& note, std::string_view removed_topic);
     std::uint32_t make_delivery(const traffic_note& note);
     void note_sent(const traffic_note& note);
@@ -144,9 +145,11 @@ private:
     bool receiver_tells(std::uint32_t which);
 
     database& database_;
+    viewpoint viewpoint_;
     statement add_broker_, add_client_, add_topic_, add_connection_, end_connection_,
         add_subscription_, add_message_, add_delivery_, add_acknowledgement_, add_fault_,
-        add_metrics_, add_gauges_, add_violation_, add_annotation_;
+        add_metrics_, add_gauges_, add_violation_, add_annotation_, add_gap_, end_gap_,
+        add_checkpoint_;
     std::vector<broker_state> brokers_;
     std::vector<client_state> clients_;
     boost::unordered_flat_map<std::uint32_t, std::uint32_t> client_places_;

@@ -91,7 +91,7 @@ recording_summary recording_reader::summary() {
     {
         statement run(*database_,
                       "SELECT kind, fleetarium, began, seed, ended_at, trace_hash, "
-                      "forgotten_until, scenario FROM runs");
+                      "forgotten_until, scenario, source FROM runs");
         if (run.step()) {
             out.kind = run.text(0);
             out.program_version = run.text(1);
@@ -104,6 +104,8 @@ recording_summary recording_reader::summary() {
             }
             out.trace_hash = run.text(5);
             out.forgotten_until = duration(run.integer(6));
+            out.source = run.text(8);
+            out.from = out.kind == "subscriber" ? viewpoint::subscriber : viewpoint::broker;
             const auto scenario =
                 nlohmann::json::parse(run.text(7), nullptr, /*allow_exceptions=*/false);
             out.scenario_name = scenario.is_object() ? scenario.value("name", "") : "";
@@ -119,6 +121,14 @@ recording_summary recording_reader::summary() {
     out.faults = count("faults");
     out.violations = count("violations");
     out.messages = count("messages");
+    if (out.from == viewpoint::subscriber) {
+        out.gaps = count("gaps");
+        out.gap_time = duration(database_->integer("SELECT sum(ended - at) FROM gaps").value_or(0));
+        statement filters(*database_, "SELECT DISTINCT filter FROM subscriptions ORDER BY filter");
+        while (filters.step()) {
+            out.filters.emplace_back(filters.text(0));
+        }
+    }
     statement states(*database_,
                      "SELECT s.name, count(*) FROM deliveries d "
                      "JOIN delivery_states s ON s.id = d.state GROUP BY d.state ORDER BY d.state");

@@ -2,6 +2,7 @@
 
 #include <fleetarium/core/clock.hpp>
 #include <fleetarium/recording/database.hpp>
+#include <fleetarium/recording/schema.hpp>
 
 #include <cstdint>
 #include <memory>
@@ -26,6 +27,11 @@ struct recording_summary {
     std::string trace_hash{};
     duration forgotten_until{};  ///< what was before was given up for space
     std::string scenario_name{};
+    std::string source{};  ///< of a subscriber's: the broker's URL
+    viewpoint from = viewpoint::broker;
+    std::vector<std::string> filters{};  ///< that a subscriber had
+    std::int64_t gaps = 0;
+    duration gap_time{};  ///< of gaps that ended
     std::int64_t brokers = 0;
     std::int64_t clients = 0;
     std::int64_t topics = 0;

@@ -28,6 +28,7 @@ public:
     explicit implementation(const recording_options& options)
         : options_(options), current_(std::make_unique<note_block>(block_size)) {
         open();
+        write_inputs();
         thread_ = std::thread([this] { write_all(); });
     }
 
@@ -58,6 +59,12 @@ public:
         }
     }
 
+    void sync() {
+        flush();
+        std::unique_lock lock(mutex_);
+        written_.wait(lock, [this] { return filled_.empty() && !busy_; });
+    }
+
     sums finish(const run_facts& facts) {
         end_thread();
         if (!error_.empty()) {
@@ -66,11 +73,15 @@ public:
         journal_->finish(facts.ended_at.time_since_epoch().count());
         statement ending(
             *database_, "UPDATE runs SET ended_at = ?1, events = ?2, trace_hash = ?3, report = ?4");
-        ending.bind(1, std::int64_t{facts.ended_at.time_since_epoch().count()})
-            .bind(2, static_cast<std::int64_t>(facts.events));
+        ending.bind(1, std::int64_t{facts.ended_at.time_since_epoch().count()});
+        facts.events ? ending.bind(2, static_cast<std::int64_t>(*facts.events))
+                     : ending.bind_null(2);
         facts.trace_hash.empty() ? ending.bind_null(3) : ending.bind(3, facts.trace_hash);
         facts.report.empty() ? ending.bind_null(4) : ending.bind(4, facts.report);
         ending.run();
+        if (facts.ended_within) {
+            database_->execute("UPDATE runs SET ended_within = 1");
+        }
         forget_old(facts.ended_at.time_since_epoch().count());
         database_->execute("COMMIT");
         sums out{journal_->counted().messages, journal_->counted().deliveries, 0};
@@ -104,22 +115,35 @@ private:
         statement run(
             *database_,
             "INSERT INTO runs(id, kind, fleetarium, scenario, scenario_file, seed, began, "
-            "epoch) VALUES(1, ?1, ?2, ?3, ?4, ?5, ?6, ?7)");
+            "epoch, source) VALUES(1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)");
         run.bind(1, options_.kind).bind(2, options_.program_version);
         options_.scenario.empty() ? run.bind_null(3) : run.bind(3, options_.scenario);
         options_.scenario_file.empty() ? run.bind_null(4) : run.bind(4, options_.scenario_file);
         options_.seed ? run.bind(5, static_cast<std::int64_t>(*options_.seed)) : run.bind_null(5);
-        run.bind(6, options_.began).bind(7, options_.epoch).run();
+        run.bind(6, options_.began).bind(7, options_.epoch);
+        options_.source.empty() ? run.bind_null(8) : run.bind(8, options_.source);
+        run.run();
         database_->execute("COMMIT; BEGIN");
-        journal_ = std::make_unique<message_journal>(*database_);
+        journal_ = std::make_unique<message_journal>(*database_, options_.from);
+    }
+
+    void write_inputs() {
+        statement input(*database_, "INSERT INTO inputs VALUES(?1, ?2)");
+        for (const auto& [name, text] : options_.inputs) {
+            input.bind(1, name).bind(2, as_bytes_view(text)).run();
+        }
+        database_->execute("COMMIT; BEGIN");
     }
 
     void hand_over(std::size_t text_size) {
         std::unique_lock lock(mutex_);
         if (!current_->empty()) {
+            waiting_bytes_ += current_->size();
             filled_.push_back(std::move(current_));
             wake_.notify_one();
-            written_.wait(lock, [this] { return filled_.size() < blocks_max; });
+            written_.wait(lock, [this] {
+                return filled_.size() < blocks_max && waiting_bytes_ < waiting_bytes_max;
+            });
         }
         if (text_size > block_size / 2) {
             current_ = std::make_unique<note_block>(text_size + block_size / 2);  // a large payload
@@ -135,6 +159,7 @@ private:
         {
             const std::lock_guard lock(mutex_);
             if (current_ != nullptr && !current_->empty()) {
+                waiting_bytes_ += current_->size();
                 filled_.push_back(std::move(current_));
             }
             ending_ = true;
@@ -153,7 +178,9 @@ private:
             }
             std::unique_ptr<note_block> block = std::move(filled_.front());
             filled_.pop_front();
-            written_.notify_one();
+            waiting_bytes_ -= block->size();
+            busy_ = true;
+            written_.notify_all();
             const bool usable = error_.empty();
             const bool commits = filled_.empty() || ++uncommitted == blocks_a_commit;
             lock.unlock();
@@ -175,6 +202,8 @@ private:
             if (!failed.empty()) {
                 error_ = failed;
             }
+            busy_ = false;
+            written_.notify_all();
             if (free_.size() < 2) {
                 block->clear();
                 free_.push_back(std::move(block));
@@ -244,6 +273,8 @@ private:
     std::condition_variable written_;
     std::deque<std::unique_ptr<note_block>> filled_;
     std::vector<std::unique_ptr<note_block>> free_;
+    std::size_t waiting_bytes_ = 0;
+    bool busy_ = false;  // a block is being written
     bool ending_ = false;
     std::string error_;
     std::unique_ptr<note_block> current_;  // the caller's
@@ -267,6 +298,8 @@ void recording_writer::add(const traffic_note& note, std::string_view text) {
 }
 
 void recording_writer::flush() { implementation_->flush(); }
+
+void recording_writer::sync() { implementation_->sync(); }
 
 std::string recording_writer::error() const { return implementation_->error(); }
 

@@ -15,7 +15,7 @@ constexpr std::string_view tables = R"(
 -- What was recorded: one row.
 CREATE TABLE runs(
     id INTEGER PRIMARY KEY,
-    kind TEXT NOT NULL,            -- virtual, paced, or broker
+    kind TEXT NOT NULL,            -- virtual, paced, broker, or subscriber: see below
     fleetarium TEXT NOT NULL,      -- version of the program
     scenario TEXT,                 -- JSON, as it was run
     scenario_file TEXT,            -- where it came from
@@ -23,10 +23,16 @@ CREATE TABLE runs(
     began TEXT NOT NULL,           -- wall clock, ISO 8601, UTC
     epoch INTEGER NOT NULL,        -- instant 0 as nanoseconds since 1970
     ended_at INTEGER,              -- instant; NULL: the recording was cut short
+    ended_within INTEGER NOT NULL DEFAULT 0,  -- 1: events of that instant were left out
     events INTEGER,
     trace_hash TEXT,               -- of the whole run; NULL: not known
     forgotten_until INTEGER NOT NULL DEFAULT 0,  -- messages before were given up for space
-    report TEXT);                  -- JSON
+    report TEXT,                   -- JSON
+    source TEXT);                  -- of a subscriber: the broker's URL, without a password
+
+-- A recording of kind subscriber has what one subscriber got. Who published a message, when, and
+-- to whom else it went it cannot know: messages.publisher, published and deliveries are NULL, and
+-- there are no clients, connections, deliveries or gauges. messages.at is when it arrived.
 
 CREATE TABLE brokers(id INTEGER PRIMARY KEY, name TEXT NOT NULL);
 
@@ -53,7 +59,7 @@ CREATE TABLE connections(
 CREATE TABLE subscriptions(
     id INTEGER PRIMARY KEY,
     broker INTEGER NOT NULL,
-    client INTEGER,
+    client INTEGER,                -- NULL: the recorder itself
     at INTEGER NOT NULL,
     filter TEXT NOT NULL,
     code INTEGER NOT NULL,         -- of SUBACK or UNSUBACK
@@ -63,15 +69,15 @@ CREATE TABLE subscriptions(
 CREATE TABLE messages(
     id INTEGER PRIMARY KEY,
     at INTEGER NOT NULL,           -- when the broker had it; never falls from row to row
-    published INTEGER NOT NULL,    -- when its publisher made it
+    published INTEGER,             -- when its publisher made it; NULL: not known
     broker INTEGER NOT NULL,
-    publisher INTEGER,             -- NULL: the broker itself, a will of whom is not known
+    publisher INTEGER,             -- NULL: the broker itself, or not known
     topic INTEGER NOT NULL,
     qos INTEGER NOT NULL,
     retain INTEGER NOT NULL,
     copy INTEGER NOT NULL,         -- 1: the broker had taken it on before
     number INTEGER NOT NULL,       -- the same for all copies; 0: refused
-    deliveries INTEGER NOT NULL,   -- made when it was routed
+    deliveries INTEGER,            -- made when it was routed; NULL: not known
     reason INTEGER NOT NULL,       -- in drop_reasons: why nobody got it
     payload BLOB,
     properties TEXT);              -- JSON; NULL: it has none
@@ -108,8 +114,8 @@ CREATE TABLE metrics(
     second INTEGER NOT NULL,       -- of the run: [second, second + 1)
     qos INTEGER NOT NULL,          -- of messages, or of deliveries
     published INTEGER NOT NULL,
-    delivered INTEGER NOT NULL,
-    dropped INTEGER NOT NULL,
+    delivered INTEGER,             -- NULL: not known
+    dropped INTEGER,
     latency_p50 INTEGER,           -- nanoseconds, published to received
     latency_p99 INTEGER,
     PRIMARY KEY(second, qos)) WITHOUT ROWID;
@@ -120,11 +126,28 @@ CREATE TABLE gauges(
     connected INTEGER NOT NULL,
     under_way INTEGER NOT NULL);   -- deliveries queued or in flight
 
+-- The trace hash on the way, after all events up to an instant. In recordings of virtual runs.
+CREATE TABLE checkpoints(
+    at INTEGER PRIMARY KEY,
+    events INTEGER NOT NULL,       -- so far
+    trace_hash TEXT NOT NULL);
+
+-- Files that the scenario reads besides its own, by the names that it has for them.
+CREATE TABLE inputs(name TEXT PRIMARY KEY, bytes BLOB NOT NULL) WITHOUT ROWID;
+
 CREATE TABLE violations(
     id INTEGER PRIMARY KEY,
     at INTEGER NOT NULL,
     invariant TEXT NOT NULL,
     what TEXT NOT NULL);
+
+-- Times in which a subscriber was not connected, and messages were missed.
+CREATE TABLE gaps(
+    id INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,           -- the connection was found broken
+    ended INTEGER,                 -- NULL: not before the recording did
+    session_present INTEGER,       -- 1: what the broker had kept with QoS 1 and 2 came then
+    reason TEXT NOT NULL);
 
 CREATE TABLE annotations(id INTEGER PRIMARY KEY, at INTEGER NOT NULL, text TEXT NOT NULL);
 )";
@@ -182,8 +205,10 @@ GROUP BY what, reason ORDER BY what, times DESC;
 -- The journey of one message: SELECT * FROM journeys WHERE message = 17 ORDER BY at.
 CREATE VIEW journeys AS
 SELECT m.id AS message, m.published AS at, 'published' AS step, c.name AS client
-FROM messages m LEFT JOIN clients c ON c.id = m.publisher
-UNION ALL SELECT m.id, m.at, 'at the broker', b.name
+FROM messages m LEFT JOIN clients c ON c.id = m.publisher WHERE m.published IS NOT NULL
+UNION ALL SELECT m.id, m.at,
+       CASE (SELECT kind FROM runs) WHEN 'subscriber' THEN 'received from'
+       ELSE 'at the broker' END, b.name
 FROM messages m JOIN brokers b ON b.id = m.broker
 UNION ALL SELECT a.message, a.at, 'acknowledged to its publisher', c.name
 FROM acknowledgements a JOIN messages m ON m.id = a.message
@@ -218,6 +243,14 @@ std::string names() {
 
 std::string_view name_of(recorded_state state) {
     return state_names[static_cast<std::size_t>(state)];
+}
+
+std::string trace_hash_text(std::uint64_t hash) {
+    std::string digits(16, '0');
+    for (std::size_t i = digits.size(); i-- != 0; hash >>= 4) {
+        digits[i] = "0123456789abcdef"[hash & 15];
+    }
+    return digits;
 }
 
 std::string recording_schema() {

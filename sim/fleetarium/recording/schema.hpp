@@ -17,6 +17,12 @@ inline constexpr std::int64_t recording_application_id = 0x46'4C'54'52;
 /// it.
 inline constexpr std::int64_t recording_version = 1;
 
+/// Whose eyes a recording was made with.
+enum class viewpoint : std::uint8_t {
+    broker,      ///< all that a broker decides
+    subscriber,  ///< what one subscriber gets, and nothing else
+};
+
 /// How a delivery ended, or where it stands.
 enum class recorded_state : std::uint8_t {
     queued,     ///< waits at the broker
@@ -31,6 +37,9 @@ inline constexpr std::size_t recorded_state_count = 7;
 
 /// "in_flight" and so on.
 std::string_view name_of(recorded_state state);
+
+/// A trace hash as the tables have it: 16 hexadecimal digits.
+std::string trace_hash_text(std::uint64_t hash);
 
 /// A delivery's row: that of its message, and its number among the message's deliveries. So those
 /// of a message lie together without an index.

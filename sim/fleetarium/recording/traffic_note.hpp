@@ -36,10 +36,17 @@ struct traffic_note {
         lost,
         // Of the run
         fault,       ///< extra: which; flag: ends
+        checkpoint,  ///< number: trace hash; extra: events
         violation,   ///< text: invariant (topic_size), then a sentence
         annotation,  ///< text
+        // Of a subscriber
+        heard,      ///< a message, as `message`, without number and publisher
+        gap,        ///< begins; text: reason
+        gap_ended,  ///< flag: session present
     };
     static constexpr std::uint32_t nobody = 0xFFFF'FFFF;
+    /// Of `extra` of a message: nobody told when it was published.
+    static constexpr std::int64_t not_known = INT64_MIN;
 
     std::int64_t at = 0;       ///< nanoseconds
     std::uint64_t number = 0;  ///< of the message, the same whatever the QoS

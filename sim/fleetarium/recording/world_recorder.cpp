@@ -1,8 +1,8 @@
 #include <fleetarium/recording/world_recorder.hpp>
 
-#include <nlohmann/json.hpp>
+#include <fleetarium/recording/decision_note.hpp>
 
-#include <cstring>
+#include <nlohmann/json.hpp>
 
 namespace fleetarium::recording {
 
@@ -38,8 +38,15 @@ void world_recorder::annotate(std::string_view text) {
     writer_.add(note_of(kind::annotation, world_.now()), text);
 }
 
+void world_recorder::checkpoint() {
+    traffic_note note = note_of(kind::checkpoint, world_.now());
+    note.number = world_.trace_hash();
+    note.extra = static_cast<std::int64_t>(world_.events_handled());
+    writer_.add(note);
+}
+
 recording_writer::sums world_recorder::finish(const sim::run_report& report,
-                                              const std::string& report_json) {
+                                              const std::string& report_json, last_instant end) {
     world_.observe(nullptr);
     for (const sim::ledger_violation& each : report.ledger.violations) {
         traffic_note note = note_of(kind::violation, each.at);
@@ -48,6 +55,7 @@ recording_writer::sums world_recorder::finish(const sim::run_report& report,
         writer_.add(note, std::string(rule) + to_string(each));
     }
     return writer_.finish({.ended_at = world_.now(),
+                           .ended_within = end == last_instant::broken_off,
                            .events = report.events,
                            .trace_hash = report.trace_hash_text,
                            .report = report_json});
@@ -78,81 +86,24 @@ void world_recorder::on_message(std::uint32_t broker, std::uint32_t publisher,
     note.extra = nanoseconds(identity.published_at);
     note.client = publisher;
     note.broker = static_cast<std::uint16_t>(broker);
-    note.qos = static_cast<std::uint8_t>(message.qos);
-    note.flag = message.retain;
     note.copy = is_copy(identity.number);
-    note.topic_size = static_cast<std::uint16_t>(message.topic.size());
-    note.properties_size = static_cast<std::uint32_t>(properties_.size());
-    note.size = static_cast<std::uint32_t>(message.topic.size() + properties_.size() +
-                                           message.payload.size());
-    char* to = writer_.add(note);
-    const auto put = [&to](const void* from, std::size_t size) {
-        if (size != 0) {
-            std::memcpy(to, from, size);
-            to += size;
-        }
-    };
-    put(message.topic.data(), message.topic.size());
-    put(properties_.data(), properties_.size());
-    put(message.payload.data(), message.payload.size());
+    add_message(writer_, note, message, properties_);
 }
 
 void world_recorder::on_decision(std::uint32_t broker, std::uint32_t client,
                                  const broker::broker_event& decision) {
     using event = broker::broker_event::kind;
+    if (decision.what == event::connected || decision.what == event::refused) {
+        tell_client(client, decision.client_id, decision.at);
+    }
     traffic_note note = note_of(kind::message, decision.at);
+    std::string_view text;
+    if (!note_decision(decision, note, text)) {
+        return;
+    }
     note.client = client;
-    note.session = decision.session;
     note.broker = static_cast<std::uint16_t>(broker);
     note.number = base_number(decision.identity.number);
-    note.qos = static_cast<std::uint8_t>(decision.qos);
-    note.code = static_cast<std::uint8_t>(decision.code);
-    note.why = static_cast<std::uint8_t>(decision.why);
-    note.flag = decision.flag;
-    note.known = decision.known;
-    std::string_view text;
-    switch (decision.what) {
-        case event::received: return;  // on_message has told of it
-        case event::repeated: return;
-        case event::connected:
-        case event::refused:
-            tell_client(client, decision.client_id, decision.at);
-            note.what = decision.what == event::connected ? kind::connected : kind::refused;
-            note.why = static_cast<std::uint8_t>(decision.broken);
-            break;
-        case event::disconnected:
-            note.what = kind::disconnected;
-            note.why = static_cast<std::uint8_t>(decision.broken);
-            break;
-        case event::session_ended: note.what = kind::session_ended; break;
-        case event::subscribed:
-            note.what = kind::subscribed;
-            text = decision.topic;
-            break;
-        case event::unsubscribed:
-            note.what = kind::unsubscribed;
-            text = decision.topic;
-            break;
-        case event::routed:
-            note.what = kind::routed;
-            note.extra = decision.count;
-            break;
-        case event::retained: note.what = kind::retained; break;
-        case event::retained_removed:
-            note.what = kind::retained_removed;
-            text = decision.topic;
-            break;
-        case event::will_published: note.what = kind::will_published; break;
-        case event::queued: note.what = kind::queued; break;
-        case event::sent: note.what = kind::sent; break;
-        case event::acknowledged: note.what = kind::acknowledged; break;
-        case event::dropped:
-            note.what = kind::dropped;
-            if (decision.identity.number == 0) {
-                text = decision.topic;
-            }
-            break;
-    }
     writer_.add(note, text);
 }
 

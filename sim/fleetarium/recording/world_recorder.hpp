@@ -30,9 +30,17 @@ public:
     void flush() { writer_.flush(); }
     void annotate(std::string_view text);
 
+    /// Keeps the trace hash so far: when the world has run until an instant, with all its events.
+    /// Linear in the number of hosts.
+    void checkpoint();
+
+    /// Whether all events of the run's last instant were handled.
+    enum class last_instant : std::uint8_t { whole, broken_off };
+
     /// With the world's report, as values and as JSON. Throws recording_error.
     recording_writer::sums finish(const sim::run_report& report,
-                                  const std::string& report_json = {});
+                                  const std::string& report_json = {},
+                                  last_instant end = last_instant::whole);
 
 private:
     void on_message(std::uint32_t broker, std::uint32_t publisher, const publish& message,

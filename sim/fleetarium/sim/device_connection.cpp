@@ -4,9 +4,11 @@
 
 #include <fleetarium/config/quantities.hpp>
 #include <fleetarium/core/assert.hpp>
+#include <fleetarium/sim/remote_host.hpp>
 
 #include <algorithm>
 #include <new>
+#include <optional>
 #include <type_traits>
 #include <utility>
 #include <variant>
@@ -45,8 +47,7 @@ void fleet_state::handle(const device_block& block, const event& what) {
             receive_rival(at, what);
             arm(at, rivals_timeout(self));
         } else if (what.kind() == event_kind::opened) {
-            world_.refuse_opened(at.host, self.link, what, key_of(at.index),
-                                 network_of(self));
+            world_.refuse_opened(at.host, self.link, what, key_of(at.index), network_of(self));
         } else {
             world_.lose(what, at.host, self.session.version());
         }
@@ -97,7 +98,7 @@ instant fleet_state::next_due(const context& at) const {
     if (may_connect(self)) {
         due = std::min(due, self.connect_at);
     }
-    for (std::size_t i = 0; i < publications_.size(); ++i) {
+    for (std::size_t i = 0; i < publications_.size() && world_.publishes; ++i) {
         due = std::min(due, states(self)[i].due);
     }
     if (self.extras != nullptr && !self.extras->replies.empty()) {
@@ -197,15 +198,14 @@ void fleet_state::link_ended(const context& at) {
     self.session.handle_closed(own_now(self));
     give_up_dropped(at);
     if (self.extras != nullptr && self.extras->incoming != nullptr) {
-        world_.lose(std::exchange(self.extras->incoming, nullptr), at.host,
-                    self.session.version());
+        world_.lose(std::exchange(self.extras->incoming, nullptr), at.host, self.session.version());
     }
     schedule_connect(at);
     // The behaviour is not told of what it has done itself.
     if (machine_ != nullptr && self.wants_link && self.outages == 0 &&
         place(self).network == place(self).wanted_network) {
-        behave_on_link(at, was_connected ? behaviour_occasion::disconnected
-                                         : behaviour_occasion::refused);
+        behave_on_link(
+            at, was_connected ? behaviour_occasion::disconnected : behaviour_occasion::refused);
     }
 }
 
@@ -358,6 +358,7 @@ void fleet_state::send_connect(const context& at) {
     std::string password;
     std::string will_topic;
     std::string will_payload;
+    std::optional<carried_tag> tag;
     const bool v5 = spec_.version == protocol_version::v5;
     request.version = spec_.version;
     request.clean_start = spec_.clean_start || self.forgot;
@@ -387,6 +388,12 @@ void fleet_state::send_connect(const context& at) {
         last.qos = spec_.will->qos;
         last.retain = spec_.will->retain;
         last.delay_interval = v5 ? seconds_of(spec_.will->delay) : 0;
+        if (remote_ != nullptr && remote_->tags(spec_.version)) {
+            const std::uint64_t number =
+                message_number::make(last.qos, will_source_, at.host, ++self.count);
+            tag.emplace(message_tag{world_.audit.run, number, world_.now});
+            tag->put_into(last, remote_->place() == identity_place::payload, world_.tagged_text);
+        }
     }
     if (v5) {
         if (spec_.session_expiry) {
@@ -468,9 +475,9 @@ void fleet_state::send_subscriptions(const context& at) {
             }
             done[i] = true;
             render(subscriptions_[i].filter, at.index, filters[i]);
-            requests.push_back({filters[i],
-                                {spec.qos, spec.no_local, spec.retain_as_published,
-                                 spec.retain_handling}});
+            requests.push_back(
+                {filters[i],
+                 {spec.qos, spec.no_local, spec.retain_as_published, spec.retain_handling}});
         }
         fleetarium::subscribe request;
         request.subscription_identifier = subscriptions_[first].spec->identifier;
@@ -514,6 +521,8 @@ void fleet_state::handle_event(const context& at, client_event& learned, segment
                 if (identities != nullptr && !identities->empty()) {
                     const message_identity identity = identities->take();
                     handle_message(at, what, &identity);
+                } else if (remote_ != nullptr && remote_->place() == identity_place::payload) {
+                    handle_tagged(at, what);
                 } else {
                     handle_message(at, what, nullptr);
                 }
@@ -536,9 +545,9 @@ void fleet_state::handle_event(const context& at, client_event& learned, segment
                 if (world_.observer != nullptr) {
                     world_.observer->on_acknowledged(at.host, done.identity().number, world_.now);
                 }
-                world_.accounts.publisher(
-                    message_number::source_of(done.identity().number), done.topic(),
-                    [](publisher_counts& counts) { ++counts.acknowledged; });
+                world_.accounts.publisher(message_number::source_of(done.identity().number),
+                                          done.topic(),
+                                          [](publisher_counts& counts) { ++counts.acknowledged; });
                 give_up_dropped(at);
                 if (machine_ != nullptr &&
                     at.self.session.in_flight() + at.self.session.queued() == 0) {
@@ -557,6 +566,8 @@ void fleet_state::handle_event(const context& at, client_event& learned, segment
                 ++counts_.violations[what.broken];
                 if (book() != nullptr) {
                     book()->fault_found(at.host, what.broken, world_.now);
+                } else if (remote_ != nullptr && remote_->audit() != nullptr) {
+                    remote_->audit()->fault_found(at.host, what.broken, world_.now);
                 }
             }
         },

@@ -2,6 +2,7 @@
 
 #include <fleetarium/sim/broker_host.hpp>
 #include <fleetarium/sim/fleet_state.hpp>
+#include <fleetarium/sim/remote_host.hpp>
 
 #include <algorithm>
 #include <utility>
@@ -57,6 +58,9 @@ void fleet_state::handle_fault(const context& at, const event& what) {
             if (is_open) {
                 if (world_.book != nullptr) {
                     world_.book->disturbed(at.host);
+                }
+                if (remote_ != nullptr && remote_->audit() != nullptr) {
+                    remote_->audit()->disturbed(at.host);
                 }
                 world_.send_up(at.host, self.link, path_of(self), key_of(at.index),
                                world_.faults->hostile_bytes(news, at.host), lost_from(self));

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 
 namespace fleetarium::sim::detail {
 
@@ -51,8 +52,7 @@ duration fleet_state::period(const context& at, std::size_t which, std::uint32_t
     if (publications_[which].constant_period) {
         return *publications_[which].constant_period;
     }
-    const random_key key =
-        make_random_key(key_of(at.index).value, 1, purpose::publication + which);
+    const random_key key = make_random_key(key_of(at.index).value, 1, purpose::publication + which);
     random_stream stream(key, number);
     return std::max(publications_[which].spec->period.sample_duration(stream), period_min);
 }
@@ -62,8 +62,7 @@ duration fleet_state::jitter(const context& at, std::size_t which, std::uint32_t
     if (most == duration{}) {
         return most;
     }
-    const random_key key =
-        make_random_key(key_of(at.index).value, 2, purpose::publication + which);
+    const random_key key = make_random_key(key_of(at.index).value, 2, purpose::publication + which);
     random_stream stream(key, number);
     return duration{stream.between(0, most.count())};
 }
@@ -117,6 +116,9 @@ void fleet_state::schedule_next(const context& at, std::size_t which) {
 }
 
 void fleet_state::publish_due(const context& at) {
+    if (!world_.publishes) {
+        return;
+    }
     for (std::size_t which = 0; which < publications_.size(); ++which) {
         publication_state& state = states(at.self)[which];
         while (state.due <= own_now(at.self)) {
@@ -142,8 +144,8 @@ void fleet_state::render_topic(std::uint32_t index, std::size_t which, std::uint
     const std::uint32_t targets = what.target->spec_.count;
     std::uint32_t target = (number - 1) % targets;
     if (what.spec->to->pick == pick::random) {
-        random_stream stream(
-            make_random_key(key_of(index).value, 0, purpose::target + which), number);
+        random_stream stream(make_random_key(key_of(index).value, 0, purpose::target + which),
+                             number);
         target = static_cast<std::uint32_t>(stream.below(targets));
     }
     what.target->render(what.topic, target, out);
@@ -216,17 +218,32 @@ void fleet_state::send_message(const context& at, accounting::source source,
     if (lost) {
         return;
     }
-    const std::uint64_t number =
-        message_number::make(message.qos, source, at.host, ++self.count);
+    const std::uint64_t number = message_number::make(message.qos, source, at.host, ++self.count);
     self.session.log_sent_to(&world_.sent_log);
-    const auto sent = self.session.publish(message, own_now(self), {number, world_.now});
+    bytes_view mark = message.payload;
+    std::optional<carried_tag> tag;
+    const message_identity identity{number, world_.now};
+    const auto publish = [&] {
+        if (remote_ == nullptr || !remote_->tags(self.session.version())) {
+            return self.session.publish(message, own_now(self), identity);
+        }
+        tag.emplace(message_tag{world_.audit.run, number, world_.now});
+        const bool in_payload = remote_->place() == identity_place::payload;
+        fleetarium::publish tagged = message;
+        tag->put_into(tagged, in_payload, world_.tagged_text);
+        if (in_payload && !message.payload.empty()) {
+            mark = as_bytes_view(tag->text());
+        }
+        return self.session.publish(tagged, own_now(self), identity);
+    };
+    const auto sent = publish();
     if (sent.has_error()) {
         const bool full = sent.error() == error::queue_full;
         world_.accounts.publisher(source, message.topic, [&](publisher_counts& counts) {
             ++(full ? counts.queue_full : counts.rejected);
         });
     } else if (remote_ != nullptr) {
-        remote_->matcher().note_published(message.topic, message.payload, {number, world_.now});
+        remote_->matcher().note_published(message.topic, mark, {number, world_.now});
     }
     give_up_dropped(at);
 }
@@ -260,9 +277,8 @@ void fleet_state::close_requests(const context& at, std::size_t which) {
             if (world_.accounts.needs_topic(what.source)) {
                 render_topic(at.index, which, log.first, topic);
             }
-            world_.accounts.publisher(what.source, topic, [](publisher_counts& counts) {
-                ++counts.replies_missing;
-            });
+            world_.accounts.publisher(what.source, topic,
+                                      [](publisher_counts& counts) { ++counts.replies_missing; });
             if (machine_ != nullptr && machine_->has_timeouts) {
                 machine_->missed.push_back(static_cast<std::uint32_t>(which));
             }
@@ -317,8 +333,19 @@ std::optional<std::uint32_t> fleet_state::match_reply(const context& at,
 
 // What comes in
 
+/// Takes out what other devices have put into the payload for the audit.
+void fleet_state::handle_tagged(const context& at, fleetarium::publish message) {
+    const tagged_payload found = find_tag(message.payload);
+    if (!found.tag.empty()) {
+        std::string& plain = world_.untagged_text;
+        plain.assign(as_text(message.payload.first(found.kept))).append(found.rest);
+        message.payload = as_bytes_view(plain);
+    }
+    handle_message(at, message, nullptr, as_bytes_view(found.tag));
+}
+
 void fleet_state::handle_message(const context& at, const fleetarium::publish& message,
-                                 const message_identity* identity) {
+                                 const message_identity* identity, bytes_view mark) {
     device& self = at.self;
     bool copy = identity != nullptr && message_number::is_copy(identity->number);
     if (message.qos != qos::at_most_once) {
@@ -339,25 +366,24 @@ void fleet_state::handle_message(const context& at, const fleetarium::publish& m
     }
     message_identity matched;
     if (remote_ != nullptr) {
-        matched = match_remote(at, message, copy);
+        matched = match_remote(at, message, mark.empty() ? message.payload : mark, copy);
         identity = &matched;
     }
     if (world_.observer != nullptr && identity != nullptr) {
         world_.observer->on_received(at.host, identity->number, copy, world_.now);
     }
     if (identity != nullptr) {
-        world_.accounts.flow(
-            message_number::source_of(identity->number), index_, message.qos, message.topic,
-            [&](flow_counts& counts) {
-                if (copy) {
-                    ++counts.duplicates;
-                    return;
-                }
-                ++counts.delivered;
-                if (identity->published_at != no_latency) {
-                    counts.latency.record(world_.now - identity->published_at);
-                }
-            });
+        world_.accounts.flow(message_number::source_of(identity->number), index_, message.qos,
+                             message.topic, [&](flow_counts& counts) {
+                                 if (copy) {
+                                     ++counts.duplicates;
+                                     return;
+                                 }
+                                 ++counts.delivered;
+                                 if (identity->published_at != no_latency) {
+                                     counts.latency.record(world_.now - identity->published_at);
+                                 }
+                             });
     }
     std::optional<std::uint32_t> reply_to;
     if (has_requests_ && message.correlation_data) {
@@ -394,18 +420,18 @@ void fleet_state::handle_message(const context& at, const fleetarium::publish& m
 
 /// Which message a delivery of a remote broker is; of strangers' messages the broker is the source.
 message_identity fleet_state::match_remote(const context& at, const fleetarium::publish& message,
-                                           bool& copy) const {
+                                           bytes_view mark, bool& copy) const {
     const message_identity unknown{message_number::make(message.qos, remote_->source(), 0, 0),
                                    no_latency};
     delivery_matcher& matcher = remote_->matcher();
     const bool stored = message.retain && !keeps_retain_;
     if (stored || copy) {
-        const auto found = matcher.find_retained(message.topic, message.payload);
+        const auto found = matcher.find_retained(message.topic, mark);
         return found ? found->identity : unknown;
     }
     const device_extras& extras = extras_of(at.self);
     const auto found = matcher.find(
-        at.host, message.topic, message.payload,
+        at.host, message.topic, mark,
         message.qos == qos::at_most_once ? extras.connected_since : extras.session_since);
     if (!found) {
         return unknown;
@@ -420,8 +446,7 @@ message_identity fleet_state::match_remote(const context& at, const fleetarium::
 
 // Replies
 
-void fleet_state::answer(const context& at, std::size_t which,
-                         const fleetarium::publish& message) {
+void fleet_state::answer(const context& at, std::size_t which, const fleetarium::publish& message) {
     const reply& what = replies_[which];
     if (!what.to && !message.response_topic) {
         return;  // nobody asked for an answer

@@ -383,9 +383,10 @@ private:
                       const fleetarium::publish& message);
     void note_request(const context& at, std::size_t which, std::uint32_t number);
     void handle_message(const context& at, const fleetarium::publish& message,
-                        const message_identity* identity);
+                        const message_identity* identity, bytes_view mark = {});
+    void handle_tagged(const context& at, fleetarium::publish message);
     message_identity match_remote(const context& at, const fleetarium::publish& message,
-                                  bool& copy) const;
+                                  bytes_view mark, bool& copy) const;
     std::optional<std::uint32_t> match_reply(const context& at,
                                              const fleetarium::publish& message);
     void close_requests(const context& at, std::size_t which);

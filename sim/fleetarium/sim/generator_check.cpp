@@ -467,7 +467,7 @@ std::optional<generator_use> find_input(std::string_view text,
 }
 
 std::vector<problem> load_series(std::span<generator_spec> specs, const std::string& pointer,
-                                 const std::string& folder) {
+                                 const std::string& folder, scenario_inputs* inputs) {
     std::vector<problem> problems;
     for (std::size_t i = 0; i < specs.size(); ++i) {
         auto& series = specs[i].csv;
@@ -475,7 +475,7 @@ std::vector<problem> load_series(std::span<generator_spec> specs, const std::str
             series->column.empty() || (series->time.empty() && series->period <= duration{})) {
             continue;  // nothing to read, or check_generators has something to say
         }
-        auto read = read_series(*series, folder);
+        auto read = read_series(*series, folder, inputs);
         if (auto* const wrong = std::get_if<problem>(&read)) {
             wrong->pointer = pointer_to(pointer, i) + "/csv";
             problems.push_back(std::move(*wrong));

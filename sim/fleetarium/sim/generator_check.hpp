@@ -2,6 +2,7 @@
 
 #include <fleetarium/config/problem.hpp>
 #include <fleetarium/sim/generator.hpp>
+#include <fleetarium/sim/scenario_inputs.hpp>
 #include <fleetarium/sim/text_template.hpp>
 
 #include <optional>
@@ -31,8 +32,10 @@ std::optional<generator_use> find_input(std::string_view text,
                                         std::span<const generator_names> among);
 
 /// Reads the files of a fleet's csv generators for all worlds to share; a mistake has the file,
-/// its line, and the pointer of the generator. `folder` is where relative paths begin.
+/// its line, and the pointer of the generator. `folder` is where relative paths begin; the files
+/// come from `inputs`, or null: from where they lie.
 std::vector<config::problem> load_series(std::span<generator_spec> specs,
-                                         const std::string& pointer, const std::string& folder);
+                                         const std::string& pointer, const std::string& folder,
+                                         scenario_inputs* inputs);
 
 }  // namespace fleetarium::sim::detail

@@ -321,14 +321,17 @@ std::variant<std::shared_ptr<const value_series>, problem> parse_series(
 }
 
 std::variant<std::shared_ptr<const value_series>, problem> read_series(const series_generator& spec,
-                                                                       const std::string& folder) {
+                                                                       const std::string& folder,
+                                                                       scenario_inputs* inputs) {
     const bool absolute = spec.file.starts_with('/');
     const std::string path = absolute || folder.empty() ? spec.file : folder + "/" + spec.file;
-    auto text = read_text_file(path, series_file_max, "a file of a csv generator");
-    if (auto* const problems = std::get_if<std::vector<problem>>(&text)) {
-        return std::move(problems->front());
+    scenario_inputs read_here;
+    auto text = (inputs != nullptr ? *inputs : read_here)
+                    .read(spec.file, path, series_file_max, "a file of a csv generator");
+    if (auto* const wrong = std::get_if<problem>(&text)) {
+        return std::move(*wrong);
     }
-    return parse_series(std::get<std::string>(text), path, spec);
+    return parse_series(std::get<std::string_view>(text), path, spec);
 }
 
 }  // namespace detail

@@ -3,6 +3,7 @@
 #include <fleetarium/config/problem.hpp>
 #include <fleetarium/core/clock.hpp>
 #include <fleetarium/sim/generator.hpp>
+#include <fleetarium/sim/scenario_inputs.hpp>
 
 #include <cstdint>
 #include <memory>
@@ -47,9 +48,10 @@ namespace detail {
 ///
 /// The file is RFC 4180's CSV with a line of names first: fields between commas, perhaps in double
 /// quotes. Times are seconds, or dates such as 2010-01-31, 2010-01-31T06:30 and
-/// 2010-01-31 06:30:15, and rise from row to row. `folder` is where a relative path begins.
+/// 2010-01-31 06:30:15, and rise from row to row. `folder` is where a relative path begins; the
+/// file comes from `inputs`, or null: from where it lies.
 std::variant<std::shared_ptr<const value_series>, config::problem> read_series(
-    const series_generator& spec, const std::string& folder);
+    const series_generator& spec, const std::string& folder, scenario_inputs* inputs = nullptr);
 
 /// The same with the text of the file at hand; `file` is for the problem.
 std::variant<std::shared_ptr<const value_series>, config::problem> parse_series(

@@ -442,10 +442,13 @@ private:
     session_model& session_of(broker_model& at, session_index index);
     session_model* find_session(broker_model& at, session_index index);
     connection_model& connection_of(broker_model& at, std::uint32_t index);
+    static void prefetch_session(const broker_model& at, const connection_model& of);
     /// The session of a client's present connection, if the broker holds it to be that, too.
     session_model* present_session(broker_model& at, std::uint32_t connection, host_id host);
     static std::uint64_t delivery_key(const broker_model& at, session_index session,
                                       std::uint64_t number);
+    static std::uint64_t flow_key(const broker_model& at, const session_model& to, enum qos qos,
+                                  std::uint64_t number);
     static std::uint64_t packet_key(std::uint64_t side, std::uint64_t owner,
                                     std::uint16_t packet_id);
     bool is_disturbed(host_id host);

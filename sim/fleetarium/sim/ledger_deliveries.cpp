@@ -48,6 +48,9 @@ void ledger::note_delivery(broker_model& at, const broker::broker_event& decisio
         convict(invariant::expiry, decision.at, of, to->host, decision.topic,
                 "it was sent though its expiry interval was over");
     }
+    if (routed && sent != 0) {
+        flows_.prefetch(flow_key(at, *to, decision.qos, of));  // until it is received
+    }
     if (ends_here) {
         return;
     }

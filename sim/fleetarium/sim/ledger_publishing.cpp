@@ -43,6 +43,7 @@ void ledger::publish_sent(host_id host, broker_index broker, std::uint32_t conne
 void ledger::publish_arrived(broker_index broker, std::uint32_t connection, const publish& message,
                              std::uint64_t number, instant now) {
     broker_model& at = *brokers_[broker];
+    at.subscriptions.prefetch(message.topic);  // until it is routed
     at.message_retains = message.retain;
     at.message_is_empty = message.payload.empty();
     at.message_expires_at = message.message_expiry_interval

@@ -160,6 +160,13 @@ void ledger::take_packet_id(broker_model& at, delivery_model& known, std::uint16
     known.packet_id = packet_id;
 }
 
+/// Of the messages of one source and publisher that go to a client with a QoS.
+std::uint64_t ledger::flow_key(const broker_model& at, const session_model& to, enum qos qos,
+                               std::uint64_t number) {
+    const std::uint64_t from = number >> message_number::count_bits & ((1ull << 37) - 1);
+    return combine(to.client + at.index, from << 2 | static_cast<std::uint64_t>(qos));
+}
+
 /// First copies of one source's messages, of one publisher, come to a session in their order.
 void ledger::judge_flow(const broker_model& at, const session_model& to, const publish& message,
                         std::uint64_t number, host_id host, instant now) {
@@ -172,9 +179,7 @@ void ledger::judge_flow(const broker_model& at, const session_model& to, const p
     if (mixed && message.qos == qos::at_most_once) {
         return;  // its QoS 1 messages may have been overtaken by its QoS 0 messages before
     }
-    const std::uint64_t from = number >> message_number::count_bits & ((1ull << 37) - 1);
-    const std::uint64_t key =
-        combine(to.client + at.index, from << 2 | static_cast<std::uint64_t>(message.qos));
+    const std::uint64_t key = flow_key(at, to, message.qos, number);
     std::uint32_t* last = flows_.find(key);
     if (last == nullptr) {
         if (flows_.size() >= flows_max) {

@@ -49,6 +49,44 @@ std::string_view name_of(invariant which) { return row_of(which).name; }
 
 std::string_view statements_of(invariant which) { return row_of(which).statements; }
 
+outside_judgement judged_outside(invariant which) {
+    using enum judgement;
+    switch (which) {
+        case invariant::dollar_topics:
+        case invariant::no_local:
+        case invariant::receive_maximum:
+        case invariant::packet_id:
+        case invariant::protocol: return {};
+
+        case invariant::conservation:
+            return {in_part,
+                    "QoS 1 and 2 after PUBACK or PUBCOMP, to subscriptions that had their SUBACK, "
+                    "within the bound for queues; not shared ones"};
+        case invariant::routing: return {in_part, "what should not have come, and at which QoS"};
+        case invariant::shared_once: return {in_part, "that no two members get it"};
+        case invariant::order:
+        case invariant::at_most_once:
+        case invariant::resent_as_duplicate:
+        case invariant::exactly_once: return {in_part, "not where subscriptions overlap"};
+        case invariant::retained:
+            return {in_part, "topics that one publication alone writes, at QoS 1 or 2"};
+        case invariant::subscription_identifier:
+            return {in_part, "not where subscriptions overlap"};
+        case invariant::will: return {in_part, "not of connections that the broker ended"};
+        case invariant::session_present:
+        case invariant::session_lifetime:
+            return {in_part, "not what was before the run, nor within seconds of an expiry"};
+        case invariant::take_over: return {in_part, "at the end"};
+        case invariant::keep_alive: return {in_part, "to 10 s"};
+        case invariant::expiry: return {in_part, "to 2 s, of what was due"};
+        case invariant::stalled: return {in_part, "at the end, of what goes to the broker"};
+
+        case invariant::responsibility:
+        case invariant::metrics: return {none, "only the broker knows"};
+    }
+    return {};
+}
+
 std::uint64_t ledger_report::violation_count() const {
     return std::accumulate(by_invariant.begin(), by_invariant.end(), std::uint64_t{0});
 }

@@ -110,6 +110,32 @@ struct ledger_violation {
     std::string what{};  ///< a short sentence
 };
 
+/// How far an invariant can be judged at a broker of which only the clients' side is seen.
+enum class judgement : std::uint8_t { whole, in_part, none };
+struct outside_judgement {
+    judgement how = judgement::whole;
+    std::string_view note{};  ///< what is missing
+};
+outside_judgement judged_outside(invariant which);
+
+/// What was audited of a broker outside of the world.
+struct outside_audit {
+    std::string broker{};
+    std::string identity{};        ///< what carries it: "user property", "payload"
+    std::uint64_t messages = 0;    ///< published to it, copies not counted
+    std::uint64_t receptions = 0;  ///< of messages of this run
+    std::uint64_t strangers = 0;   ///< receptions of other messages, of which little is judged
+    std::uint64_t lost = 0;        ///< deliveries of acknowledged messages that never came
+    std::uint64_t waiting = 0;     ///< deliveries due to sessions whose client was away at the end
+    /// Deliveries not judged, for the broker may have had to drop them: more waited for a session
+    /// than audit_options::queue_limit.
+    std::uint64_t beyond_queue = 0;
+    std::uint64_t devices_not_seen = 0;  ///< whose protocol version has no place for identities
+    /// Whether the run ended in silence, so that what has not come by then is lost.
+    bool complete = false;
+    std::array<std::uint64_t, invariant_count> by_invariant{};  ///< violations
+};
+
 /// What the ledger has to say of a run.
 struct ledger_report {
     bool enabled = false;
@@ -125,6 +151,7 @@ struct ledger_report {
     std::uint64_t flows_not_kept = 0;  ///< receptions of pairs beyond the bound: order not judged
     /// Subscriptions to wildcards whose retained messages were too many to be looked through.
     std::uint64_t retained_not_judged = 0;
+    std::vector<outside_audit> audits{};  ///< of brokers outside of the world
 
     std::uint64_t violation_count() const;
 };

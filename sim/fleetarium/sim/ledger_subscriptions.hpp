@@ -53,6 +53,9 @@ public:
         }
     }
 
+    /// Asks the processor for where the filters that read like the topic are looked for.
+    void prefetch(std::string_view topic) const { filters_.prefetch(hash_of(topic)); }
+
     /// Whether a subscription of the session would match if `$` were a letter like others, and
     /// it begins with a wildcard.
     bool is_shielded_from(std::uint32_t first_of_session, std::string_view topic);

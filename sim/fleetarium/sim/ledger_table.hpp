@@ -1,5 +1,7 @@
 #pragma once
 
+#include <fleetarium/core/prefetch.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -29,6 +31,14 @@ public:
             if (slots_[at].key == 0) {
                 return nullptr;
             }
+        }
+    }
+
+    /// Asks the processor for the place where the key is looked for first.
+    void prefetch(std::uint64_t key) const {
+        if (size_ != 0) {
+            key += key == 0;
+            fleetarium::prefetch(&slots_[key & mask_]);
         }
     }
 

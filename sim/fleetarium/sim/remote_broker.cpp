@@ -4,6 +4,7 @@
 #include <fleetarium/sim/fleet_state.hpp>
 #include <fleetarium/sim/remote_host.hpp>
 
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -16,6 +17,10 @@ remote_host::remote_host(world_state& world, const std::string& name, remote_bro
                 world.accounts.add_source({.what = source_report::kind::broker, .name = name})),
       carrier_(by) {
     world.broker_places.push_back({name, id_, this});
+    if (world.book != nullptr && world.audit.identity != identity_place::none) {
+        audit_ = std::make_unique<client_ledger>(world.audit);
+        place_ = world.audit.identity;
+    }
 }
 
 void remote_host::handle(const event& what) {
@@ -33,6 +38,12 @@ void remote_host::handle(const event& what) {
         case event_kind::cut:
             if (!is_void(what)) {
                 link_.chain.absorb(event_word(what, what.origin));
+                if (audit_ != nullptr) {
+                    audit_->ended(what.link,
+                                  what.kind() == event_kind::cut ? client_ledger::ended_by::cut
+                                                                 : client_ledger::ended_by::device,
+                                  world_.now);
+                }
                 forget(what.link);
                 carrier_.on_closed(*handle_of, what.link, what.kind() == event_kind::cut);
             }
@@ -59,6 +70,9 @@ void remote_host::open(const event& what) {
     opening.generation = what.link;
     opening.open = true;
     ++open_links_;
+    if (audit_ != nullptr) {
+        audit_->opened(made, what.origin, world_.now);
+    }
     const device_block& block = world_.blocks[what.origin >> block_bits];
     const std::uint32_t index = block.first_index + (what.origin & (devices_per_block - 1));
     const std::string client_id = block.fleet->view(index).client_id;
@@ -75,6 +89,9 @@ void remote_host::receive(const event& what) {
         bytes = wire_buffer::adopt(reinterpret_cast<void*>(what.payload));
     }
     link_.chain.absorb(event_word(what, hash_of(bytes) + what.origin));
+    if (audit_ != nullptr) {
+        audit_->sent(what.link, bytes, world_.now);
+    }
     carrier_.on_bytes(*handle_of, what.link, std::move(bytes));
 }
 
@@ -88,12 +105,14 @@ void remote_host::deliver(std::uint32_t connection, wire_buffer bytes) {
     if (connection >= links_.size() || !links_[connection].open || bytes.empty()) {
         return;
     }
+    if (audit_ != nullptr) {
+        audit_->received(connection, bytes, world_.now);
+    }
     link& to = links_[connection];
     const direction& way = to.by->down;
     link_conditions worse;
     const link_conditions* const now_worse = world_.conditions(to.peer, id_, false, worse);
-    const random_key key =
-        way.is_random() || now_worse != nullptr ? key_for(to) : random_key{};
+    const random_key key = way.is_random() || now_worse != nullptr ? key_for(to) : random_key{};
     transmit(way, to.down, key, std::move(bytes), nullptr, world_.now, world_.pieces, now_worse,
              [&](instant at, event_kind kind, std::uint64_t payload) {
                  post_down(to, at, kind, payload);
@@ -102,6 +121,9 @@ void remote_host::deliver(std::uint32_t connection, wire_buffer bytes) {
 
 void remote_host::closed(std::uint32_t connection) {
     if (connection < links_.size() && links_[connection].open) {
+        if (audit_ != nullptr) {
+            audit_->ended(connection, client_ledger::ended_by::broker, world_.now);
+        }
         send_down(links_[connection], event_kind::close, 0);
         forget(connection);
     }

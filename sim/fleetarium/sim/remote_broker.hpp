@@ -14,6 +14,24 @@ namespace detail {
 class remote_host;
 }
 
+/// Where messages to a broker outside of the world carry who they are.
+enum class identity_place : std::uint8_t {
+    user_property,  ///< MQTT 5: "fleetarium"; fleets of 3.1.1 are not audited
+    payload,        ///< in the payload, which is longer by it; receivers in the world do not see it
+    none,           ///< nowhere: nothing is audited
+};
+
+/// How a broker outside of the world is audited from what its clients see.
+struct audit_options {
+    identity_place identity = identity_place::user_property;
+    /// Tells this run's messages from those that the broker keeps of earlier ones.
+    std::uint32_t run = 1;
+    /// A broker may drop what it has queued for a session beyond so many messages.
+    std::uint32_t queue_limit = 500;
+    /// How many seconds pass in the world while one passes at the broker; above 0.
+    double pace = 1;
+};
+
 /// Whose link it is.
 struct link_owner {
     std::string_view fleet{};
@@ -26,8 +44,9 @@ struct link_owner {
 /// it as to any other.
 ///
 /// What only a broker knows (what it took on, what was due to whom, why it dropped something) is
-/// not in the report then. Which message a delivery is, is found out by its topic and payload: see
-/// delivery_matcher; wills and messages of strangers count as the broker's own.
+/// not in the report then. Which message a delivery is says a tag that devices put into it (see
+/// audit_options) and take out again; without, it is found out by topic and payload. Messages of
+/// strangers count as the broker's own.
 /// Thread rule: the world's.
 class remote_broker {
 public:

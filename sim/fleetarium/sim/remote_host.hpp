@@ -1,9 +1,11 @@
 #pragma once
 
+#include <fleetarium/sim/client_ledger.hpp>
 #include <fleetarium/sim/delivery_matcher.hpp>
 #include <fleetarium/sim/remote_broker.hpp>
 #include <fleetarium/sim/world_state.hpp>
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -22,6 +24,16 @@ public:
     std::size_t open_links() const { return open_links_; }
 
     delivery_matcher& matcher() { return matcher_; }
+    /// Null: the broker is not audited, and messages carry no tags.
+    client_ledger* audit() { return audit_.get(); }
+    const client_ledger* audit() const { return audit_.get(); }
+    /// Where tags are, if there are any.
+    identity_place place() const { return place_; }
+    /// Whether messages of clients that speak the version carry tags.
+    bool tags(protocol_version version) const {
+        return place_ == identity_place::payload ||
+               (place_ == identity_place::user_property && version == protocol_version::v5);
+    }
 
     remote_broker* handle_of = nullptr;
 
@@ -47,6 +59,8 @@ private:
 
     remote_broker::carrier& carrier_;
     delivery_matcher matcher_;
+    std::unique_ptr<client_ledger> audit_;
+    identity_place place_ = identity_place::none;
     std::vector<link> links_;
     std::vector<std::uint32_t> free_;  // numbers
     std::size_t open_links_ = 0;

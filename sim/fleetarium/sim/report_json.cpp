@@ -186,14 +186,45 @@ json sources_json(const run_report& report) {
     return out;
 }
 
+json by_invariant_json(const std::array<std::uint64_t, invariant_count>& counted) {
+    json out = json::object();
+    for (std::size_t i = 0; i < invariant_count; ++i) {
+        out[std::string(name_of(static_cast<invariant>(i)))] = counted[i];
+    }
+    return out;
+}
+
+json audit_json(const outside_audit& audit) {
+    json judged = json::object();
+    for (std::size_t i = 0; i < invariant_count; ++i) {
+        const auto which = static_cast<invariant>(i);
+        const outside_judgement how = judged_outside(which);
+        json& row = judged[std::string(name_of(which))];
+        row["judged"] = how.how == judgement::whole     ? "whole"
+                        : how.how == judgement::in_part ? "in_part"
+                                                        : "none";
+        if (!how.note.empty()) {
+            row["note"] = how.note;
+        }
+    }
+    return {{"broker", audit.broker},
+            {"identity", audit.identity},
+            {"messages", audit.messages},
+            {"receptions", audit.receptions},
+            {"strangers", audit.strangers},
+            {"lost", audit.lost},
+            {"waiting", audit.waiting},
+            {"beyond_queue", audit.beyond_queue},
+            {"devices_not_seen", audit.devices_not_seen},
+            {"complete", audit.complete},
+            {"violations_by_invariant", by_invariant_json(audit.by_invariant)},
+            {"invariants", std::move(judged)}};
+}
+
 json ledger_json(const ledger_report& ledger) {
     json out{{"enabled", ledger.enabled}};
     if (!ledger.enabled) {
         return out;
-    }
-    json counts = json::object();
-    for (std::size_t i = 0; i < invariant_count; ++i) {
-        counts[std::string(name_of(static_cast<invariant>(i)))] = ledger.by_invariant[i];
     }
     json found = json::array();
     for (const ledger_violation& each : ledger.violations) {
@@ -218,8 +249,11 @@ json ledger_json(const ledger_report& ledger) {
                 {"flows_not_kept", ledger.flows_not_kept},
                 {"retained_not_judged", ledger.retained_not_judged},
                 {"violations", ledger.violation_count()},
-                {"violations_by_invariant", std::move(counts)},
+                {"violations_by_invariant", by_invariant_json(ledger.by_invariant)},
                 {"first_violations", std::move(found)}});
+    for (const outside_audit& each : ledger.audits) {
+        out["audits"].push_back(audit_json(each));
+    }
     return out;
 }
 

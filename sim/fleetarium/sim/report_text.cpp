@@ -89,12 +89,12 @@ void write_summary(writer& out, const run_report& report, const run_timing& timi
                         : fmt::format(": {} times real time",
                                       with_thousands(static_cast<std::uint64_t>(
                                           simulated / std::max(timing.wall_seconds, 1e-6))));
-    out.row("simulated", fmt::format("{}{} in {:.2f} s of wall time{}",
-                                     readable_duration(report.simulated),
-                                     timing.interrupted          ? " (interrupted)"
-                                     : timing.stopped_at_failure ? " (stopped at a failure)"
-                                                                 : "",
-                                     timing.wall_seconds, speed));
+    out.row("simulated",
+            fmt::format("{}{} in {:.2f} s of wall time{}", readable_duration(report.simulated),
+                        timing.interrupted          ? " (interrupted)"
+                        : timing.stopped_at_failure ? " (stopped at a failure)"
+                                                    : "",
+                        timing.wall_seconds, speed));
     if (timing.pace > 0) {
         out.row("pace", pace_text(out, timing));
     }
@@ -343,20 +343,72 @@ void write_topics(writer& out, const run_report& report) {
     }
 }
 
+/// The invariants that are judged so from outside, on as many lines as they need.
+void write_judged(writer& out, std::string label, judgement how) {
+    constexpr std::size_t width = 80;
+    std::string line;
+    for (std::size_t i = 0; i < invariant_count; ++i) {
+        const std::string_view name = name_of(static_cast<invariant>(i));
+        if (judged_outside(static_cast<invariant>(i)).how != how) {
+            continue;
+        }
+        if (line.size() + name.size() > width) {
+            out.row(label, line + ',');
+            label.clear();
+            line.clear();
+        }
+        line += (line.empty() ? "" : ", ") + std::string(name);
+    }
+    out.row(label, line);
+}
+
+void write_audit(writer& out, const outside_audit& audit) {
+    out.line(
+        fmt::format("audited from outside: {}, messages known by {}: {} published, {} received",
+                    audit.broker, audit.identity == "payload" ? "their payload" : "a user property",
+                    with_thousands(audit.messages), with_thousands(audit.receptions)));
+    write_judged(out, "  judged", judgement::whole);
+    write_judged(out, "  in part", judgement::in_part);
+    write_judged(out, "  not judged", judgement::none);
+    const std::string rest =
+        joined({unless_zero(audit.lost, "lost"),
+                unless_zero(audit.waiting, "waiting for clients that are away"),
+                unless_zero(audit.beyond_queue, "beyond the bound for queues, not judged"),
+                unless_zero(audit.strangers, "received that carry no identity of this run")});
+    if (!rest.empty()) {
+        out.row("  messages", rest);
+    }
+    if (audit.devices_not_seen != 0) {
+        out.line(
+            fmt::format("  {} speak 3.1.1, which has no user properties: not audited, unless "
+                        "payloads carry the identity",
+                        counted(audit.devices_not_seen, "device", "devices")));
+    }
+    if (!audit.complete) {
+        out.line("  the run did not end in silence: of what has not come yet nothing is said");
+    }
+}
+
 void write_ledger(writer& out, const ledger_report& ledger) {
     if (!ledger.enabled) {
         return;
     }
     constexpr std::size_t shown_max = 10;
     out.heading("Ledger");
-    out.line(fmt::format("judged: {} messages, {} deliveries, {} receptions",
-                         with_thousands(ledger.messages), with_thousands(ledger.deliveries),
-                         with_thousands(ledger.receptions)));
+    const bool is_all_outside = ledger.messages == 0 && !ledger.audits.empty();
+    if (!is_all_outside) {
+        out.line(fmt::format("judged: {} messages, {} deliveries, {} receptions",
+                             with_thousands(ledger.messages), with_thousands(ledger.deliveries),
+                             with_thousands(ledger.receptions)));
+    }
+    for (const outside_audit& each : ledger.audits) {
+        write_audit(out, each);
+    }
     if (ledger.flows_not_kept != 0 || ledger.retained_not_judged != 0) {
-        out.line(fmt::format("not judged: order of {} receptions, retained messages of {} "
-                             "subscriptions",
-                             with_thousands(ledger.flows_not_kept),
-                             with_thousands(ledger.retained_not_judged)));
+        out.line(fmt::format(
+            "not judged: order of {} receptions, retained messages of {} "
+            "subscriptions",
+            with_thousands(ledger.flows_not_kept), with_thousands(ledger.retained_not_judged)));
     }
     for (std::size_t i = 0; i < invariant_count; ++i) {
         if (ledger.by_invariant[i] != 0) {
@@ -372,7 +424,9 @@ void write_ledger(writer& out, const ledger_report& ledger) {
     if (ledger.violations.size() > shown_max) {
         out.line(fmt::format("and more; {} are in the JSON report", ledger.violations.size()));
     }
-    if (ledger.violation_count() == 0) {
+    if (ledger.violation_count() == 0 && is_all_outside) {
+        out.line(fmt::format("{}  nothing that clients saw breaks a rule", out.green("met ")));
+    } else if (ledger.violation_count() == 0) {
         out.line(fmt::format("{}  all {} invariants held", out.green("met "), invariant_count));
     }
 }

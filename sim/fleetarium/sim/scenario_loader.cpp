@@ -12,7 +12,8 @@
 namespace fleetarium::sim {
 
 scenario_or_problems parse_scenario(std::string_view text, std::string_view file_name,
-                                    std::span<const std::string> overrides) {
+                                    std::span<const std::string> overrides,
+                                    scenario_inputs* inputs) {
     config::detail::document document(text, file_name, "a scenario", "fleets.doors.count=10");
     for (const auto& option : overrides) {
         document.set(option, "--set " + option);
@@ -22,8 +23,9 @@ scenario_or_problems parse_scenario(std::string_view text, std::string_view file
     const std::string folder = std::filesystem::path(file_name).parent_path().string();
     std::vector<problem> of_series;
     for (std::size_t i = 0; i < made.fleets.size(); ++i) {
-        auto wrong = detail::load_series(made.fleets[i].generators,
-                                         config::pointer_to("/fleets", i) + "/generators", folder);
+        auto wrong =
+            detail::load_series(made.fleets[i].generators,
+                                config::pointer_to("/fleets", i) + "/generators", folder, inputs);
         std::move(wrong.begin(), wrong.end(), std::back_inserter(of_series));
     }
     document.add_checked(check_scenario(made));
@@ -35,13 +37,13 @@ scenario_or_problems parse_scenario(std::string_view text, std::string_view file
     return problems;
 }
 
-scenario_or_problems load_scenario(const std::string& path,
-                                   std::span<const std::string> overrides) {
+scenario_or_problems load_scenario(const std::string& path, std::span<const std::string> overrides,
+                                   scenario_inputs* inputs) {
     auto text = config::read_text_file(path, limits::scenario_size_max, "a scenario file");
     if (auto* problems = std::get_if<std::vector<problem>>(&text)) {
         return std::move(*problems);
     }
-    return parse_scenario(std::get<std::string>(text), path, overrides);
+    return parse_scenario(std::get<std::string>(text), path, overrides, inputs);
 }
 
 std::string scenario_document(const std::string& path, std::span<const std::string> overrides) {

@@ -2,6 +2,7 @@
 
 #include <fleetarium/config/problem.hpp>
 #include <fleetarium/sim/scenario.hpp>
+#include <fleetarium/sim/scenario_inputs.hpp>
 
 #include <span>
 #include <string>
@@ -24,13 +25,16 @@ using scenario_or_problems = std::variant<scenario, std::vector<problem>>;
 /// (`fleets.thermostats.count`), in which an element of a list is its number or its "name". The
 /// value is JSON, or else text: `seed=7`, `duration=2h`. Problems of an override name it as
 /// `--set PATH=VALUE`.
+/// Files that the scenario names come from `inputs`, which keeps them; null: from where they lie.
 /// Errors: a file that cannot be read is a problem too. Thread rule: any thread.
 scenario_or_problems load_scenario(const std::string& path,
-                                   std::span<const std::string> overrides = {});
+                                   std::span<const std::string> overrides = {},
+                                   scenario_inputs* inputs = nullptr);
 
 /// The same with the text at hand; `file_name` is for the problems.
 scenario_or_problems parse_scenario(std::string_view text, std::string_view file_name,
-                                    std::span<const std::string> overrides = {});
+                                    std::span<const std::string> overrides = {},
+                                    scenario_inputs* inputs = nullptr);
 
 /// The text of a scenario file with its overrides in their places, as JSON without comments.
 /// Throws std::runtime_error for what load_scenario has problems with reading.

@@ -116,8 +116,7 @@ void append_filler(std::string& out, std::size_t count) {
 
 /// The request, or, with a path, a member of it.
 void append_request(std::string& out, std::string_view request, std::string_view path) {
-    const std::string_view part =
-        path.empty() ? request : detail::find_json_member(request, path);
+    const std::string_view part = path.empty() ? request : detail::find_json_member(request, path);
     out += part.empty() && !path.empty() ? "null" : part;
 }
 
@@ -214,7 +213,12 @@ void text_template::render_piece(const piece& part, const template_values& value
             out += text_of(choices_[part.first + random.below(part.size)]);
             break;
         case piece_kind::hex: append_hex(out, part.size, random); break;
-        case piece_kind::filler: append_filler(out, part.size); break;
+        case piece_kind::filler: {
+            // Always so many bytes: nothing is drawn, and what others draw stays as it is.
+            const std::int64_t more = part.range == 0 ? 0 : random.between(0, part.range);
+            append_filler(out, part.size + static_cast<std::size_t>(more));
+            break;
+        }
         case piece_kind::generator: {
             FLEETARIUM_ASSERT(part.first < values.generated.size());
             const generator_value& value = values.generated[part.first];
@@ -228,7 +232,8 @@ void text_template::render_piece(const piece& part, const template_values& value
 
 bool text_template::is_constant() const {
     return std::all_of(pieces_.begin(), pieces_.end(), [](const piece& part) {
-        return part.kind == piece_kind::literal || part.kind == piece_kind::filler;
+        return part.kind == piece_kind::literal ||
+               (part.kind == piece_kind::filler && part.range == 0);
     });
 }
 

@@ -25,8 +25,8 @@ enum class template_use : std::uint8_t {
 /// What templates know of a generator of their fleet.
 struct generator_names {
     std::string name{};
-    std::vector<std::string> fields{};  ///< empty: not known, any will do
-    bool has_main_field = true;         ///< whether {name} stands for the first
+    std::vector<std::string> fields{};           ///< empty: not known, any will do
+    bool has_main_field = true;                  ///< whether {name} stands for the first
     template_use since = template_use::payload;  ///< the first use that may have it
 };
 
@@ -83,7 +83,7 @@ struct template_fault {
 ///                                      run, the second half a period later
 ///     {choice:open,closed}             one of them
 ///     {hex:16}                         random hexadecimal digits
-///     {filler:64}                      so many bytes, always the same
+///     {filler:64}  {filler:16..256}    so many bytes, always the same; as many as are drawn
 ///     {request}                        in replies: the payload of the request
 ///     {request.state.delta}            in replies to JSON: a member of it, as JSON; null if there
 ///                                      is none
@@ -159,7 +159,8 @@ private:
         std::uint32_t size = 0;     ///< literal, request, hex, filler: bytes; index, choice: how
                                     ///< many
         std::int64_t min = 0;       ///< random, walk, wave: in units of the last decimal
-        std::int64_t range = 0;     ///< the same: max - min (of a falling wave below 0)
+        std::int64_t range = 0;     ///< the same: max - min (of a falling wave below 0); filler:
+                                    ///< up to so many bytes more
         std::int64_t step = 0;      ///< walk: units; wave: period in nanoseconds
     };
 

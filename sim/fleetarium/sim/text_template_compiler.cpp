@@ -440,7 +440,22 @@ private:
         return read_size(piece_kind::hex, arguments, hex_digits_max);
     }
     bool read_filler(std::string_view arguments) {
-        return read_size(piece_kind::filler, arguments, filler_bytes_max);
+        const std::size_t dots = arguments.find("..");
+        if (dots == std::string_view::npos || !arguments.starts_with(':')) {
+            return read_size(piece_kind::filler, arguments, filler_bytes_max);
+        }
+        const auto min = whole_number(arguments.substr(1, dots - 1));
+        const auto max = whole_number(arguments.substr(dots + 2));
+        if (!min || !max || *min > *max || *max > filler_bytes_max) {
+            return fail(
+                "{filler:BYTES} or {filler:MIN..MAX} with MIN not above MAX, and MAX not "
+                "above " +
+                std::to_string(filler_bytes_max));
+        }
+        piece& made = add(piece_kind::filler);
+        made.size = static_cast<std::uint32_t>(*min);
+        made.range = static_cast<std::int64_t>(*max - *min);
+        return true;
     }
 
     template_use use_;

@@ -19,9 +19,8 @@ namespace {
 
 template <class Named>
 bool is_taken(const std::vector<std::unique_ptr<Named>>& all, std::string_view name) {
-    return std::any_of(all.begin(), all.end(), [&](const auto& each) {
-        return each->spec().name == name;
-    });
+    return std::any_of(all.begin(), all.end(),
+                       [&](const auto& each) { return each->spec().name == name; });
 }
 
 void require_name(bool taken, const char* noun, std::string_view name) {
@@ -42,6 +41,7 @@ void require_broker_name(const detail::world_state& world, std::string_view name
 
 world::world(const world_options& options)
     : state_(std::make_unique<detail::world_state>(options.seed)) {
+    state_->audit = options.audit;
     if (options.ledger) {
         state_->book = std::make_unique<detail::ledger>();
     }
@@ -50,8 +50,9 @@ world::world(world&&) noexcept = default;
 world& world::operator=(world&&) noexcept = default;
 world::~world() = default;
 
-world world::from(const scenario& described, const remote_brokers& remote) {
-    world made({.seed = described.seed, .ledger = described.ledger});
+world world::from(const scenario& described, const remote_brokers& remote,
+                  const audit_options& audit) {
+    world made({.seed = described.seed, .ledger = described.ledger, .audit = audit});
     made.state_->scenario_name = described.name;
     made.state_->run_end = instant{} + described.duration;
     for (const network_spec& each : described.networks) {
@@ -104,9 +105,7 @@ remote_broker& world::add_remote_broker(const std::string& name, remote_broker::
     return *state_->remotes.back();
 }
 
-void world::add_network(const network_spec& spec) {
-    state_->add_network(spec);
-}
+void world::add_network(const network_spec& spec) { state_->add_network(spec); }
 
 fleet& world::add_fleet(const fleet_spec& spec) {
     require_name(is_taken(state_->fleets, spec.name), "fleet", spec.name);
@@ -138,8 +137,8 @@ stream_peer& world::add_stream_peer(std::string_view group) {
         state_->stream_groups.push_back({std::string(group), source, 0});
         found = state_->stream_groups.end() - 1;
     }
-    auto host = std::make_unique<detail::stream_host>(*state_, found->name, found->count,
-                                                      found->source);
+    auto host =
+        std::make_unique<detail::stream_host>(*state_, found->name, found->count, found->source);
     ++found->count;
     state_->stream_peers.push_back(std::make_unique<stream_peer>(std::move(host)));
     return *state_->stream_peers.back();
@@ -214,6 +213,38 @@ bool world::settle(duration limit) {
     return state_->on_links == 0;
 }
 
+void world::drain(duration quiet, duration limit, const std::function<bool(duration)>& advance) {
+    constexpr duration step = std::chrono::milliseconds{50};
+    const auto sum = [&](auto member) {
+        std::uint64_t out = 0;
+        for (const auto& each : state_->broker_places) {
+            if (each.remote != nullptr && each.remote->audit() != nullptr) {
+                out += (each.remote->audit()->*member)();
+            }
+        }
+        return out;
+    };
+    state_->publishes = false;
+    const instant give_up_at = saturating_add(now(), limit);
+    std::uint64_t heard = sum(&detail::client_ledger::packets);
+    instant heard_at = now();
+    while (sum(&detail::client_ledger::owed) != 0 && now() - heard_at < quiet) {
+        if (now() >= give_up_at || !advance(step)) {
+            return;
+        }
+        const std::uint64_t packets = sum(&detail::client_ledger::packets);
+        if (packets != heard) {
+            heard = packets;
+            heard_at = now();
+        }
+    }
+    for (const auto& each : state_->broker_places) {
+        if (each.remote != nullptr && each.remote->audit() != nullptr) {
+            each.remote->audit()->end(now());
+        }
+    }
+}
+
 void world::invite(guest& invited) { state_->guests.push_back(&invited); }
 
 void world::dismiss(guest& invited) noexcept { std::erase(state_->guests, &invited); }
@@ -248,8 +279,7 @@ std::vector<ledger_violation> world::violations() const {
     if (state_->book == nullptr) {
         return {};
     }
-    detail::world_oracle knows(*state_);
-    return state_->book->report(knows, state_->now).violations;
+    return state_->report().ledger.violations;
 }
 
 }  // namespace fleetarium::sim

@@ -27,6 +27,8 @@ struct world_options {
     /// Whether a ledger proves, message by message, that brokers and clients keep the rules
     /// (ledger_report.hpp). It changes nothing in the run and costs some of its speed.
     bool ledger = true;
+    /// How brokers outside are audited; not without a ledger.
+    audit_options audit{};
 };
 
 /// A virtual universe: clock, network, brokers, devices. Nothing in it depends on anything
@@ -54,7 +56,8 @@ public:
     /// The world that a scenario describes, at its first instant. The scenario is assumed to have
     /// passed check_scenario; throws std::invalid_argument for what cannot be run at all.
     /// Brokers named in `remote` are remote brokers instead.
-    static world from(const scenario& described, const remote_brokers& remote = {});
+    static world from(const scenario& described, const remote_brokers& remote = {},
+                      const audit_options& audit = {});
 
     // Building; possible while the world runs, too. Times of a fleet count from its addition.
     // All throw std::invalid_argument for values out of range; brokers, networks and fleets also
@@ -125,6 +128,13 @@ public:
     /// Runs as long as bytes are under way on links, but not beyond `limit` from now: until what
     /// has been said is answered. Returns whether the links are silent.
     bool settle(duration limit = std::chrono::seconds{10});
+
+    /// For brokers outside: ends a run so that it can be told what never comes. Devices publish
+    /// nothing more on their own account, and time goes on until clients are owed nothing, or
+    /// brokers outside have said nothing for `quiet`, but not beyond `limit`. Then reports take
+    /// what is owed for lost, unless the limit came before the silence. `advance` runs the world on
+    /// by the span; false ends it, as nothing to judge by.
+    void drain(duration quiet, duration limit, const std::function<bool(duration)>& advance);
 
     /// Lets a guest act in this world from now on, until it is dismissed, which it must be before
     /// it is destroyed.

@@ -6,7 +6,9 @@
 #include <fleetarium/sim/broker_host.hpp>
 #include <fleetarium/sim/fleet_state.hpp>
 #include <fleetarium/sim/ledger_world.hpp>
+#include <fleetarium/sim/remote_host.hpp>
 
+#include <algorithm>
 #include <stdexcept>
 #include <utility>
 
@@ -137,7 +139,12 @@ void world_state::faults_changed() {
 }
 
 bool world_state::has_failed() const {
-    return (book != nullptr && book->violation_count() != 0) ||
+    const bool found_outside =
+        std::any_of(broker_places.begin(), broker_places.end(), [](const broker_place& each) {
+            return each.remote != nullptr && each.remote->audit() != nullptr &&
+                   each.remote->audit()->violation_count() != 0;
+        });
+    return found_outside || (book != nullptr && book->violation_count() != 0) ||
            (monitor != nullptr && monitor->has_failed());
 }
 
@@ -226,8 +233,7 @@ std::string_view topic_at_front(const event& coming) {
     if (coming.kind() != event_kind::messages) {
         return {};
     }
-    const bytes_view bytes =
-        reinterpret_cast<const segment*>(coming.payload)->bytes.contiguous();
+    const bytes_view bytes = reinterpret_cast<const segment*>(coming.payload)->bytes.contiguous();
     std::size_t at = 1;
     while (at < bytes.size() && at < 4 && bytes[at] > 127) {
         ++at;
@@ -303,8 +309,8 @@ void world_state::open_link(host_id self, link_end& link, const link_path& path,
           .payload = reinterpret_cast<std::uint64_t>(path.by)});
 }
 
-void world_state::send_up(host_id self, link_end& link, const link_path& path,
-                          random_key host_key, wire_buffer bytes, instant lost_from) {
+void world_state::send_up(host_id self, link_end& link, const link_path& path, random_key host_key,
+                          wire_buffer bytes, instant lost_from) {
     segment* identities = nullptr;
     const bool audited = book != nullptr && path.broker < first_client_host;
     if (audited) {
@@ -344,8 +350,8 @@ void world_state::send_up(host_id self, link_end& link, const link_path& path,
              });
 }
 
-void world_state::end_link(host_id self, link_end& link, const link_path& path,
-                           random_key host_key, event_kind how) {
+void world_state::end_link(host_id self, link_end& link, const link_path& path, random_key host_key,
+                           event_kind how) {
     if (link.phase() == link_end::phase::open) {
         signal(self, link, path, host_key, how);
         if (book != nullptr && path.broker < first_client_host) {
@@ -357,8 +363,8 @@ void world_state::end_link(host_id self, link_end& link, const link_path& path,
     link.generation = (link.generation + 1) & link_mask;
 }
 
-void world_state::signal(host_id self, link_end& link, const link_path& path,
-                         random_key host_key, event_kind what) {
+void world_state::signal(host_id self, link_end& link, const link_path& path, random_key host_key,
+                         event_kind what) {
     const direction& way = path.by->up;
     const random_key key =
         way.is_random() ? make_random_key(host_key.value, 0, purpose::link_up) : random_key{};
@@ -476,8 +482,9 @@ void world_state::require_room(std::uint32_t devices, std::size_t sources) const
         throw std::invalid_argument("a world has at most 12,582,912 devices");
     }
     if (accounts.source_count() + sources > message_number::source_end) {
-        throw std::invalid_argument("a world has at most 8,192 publications, replies, wills and "
-                                    "clients");
+        throw std::invalid_argument(
+            "a world has at most 8,192 publications, replies, wills and "
+            "clients");
     }
 }
 
@@ -543,6 +550,18 @@ run_report world_state::report() const {
     if (book != nullptr) {
         world_oracle knows(*this);
         out.ledger = book->report(knows, now);
+        for (const broker_place& each : broker_places) {
+            if (each.remote != nullptr && each.remote->audit() != nullptr) {
+                std::uint64_t not_seen = 0;
+                for (const auto& fleet : fleets) {
+                    const bool is_seen =
+                        fleet->broker() != each.host || each.remote->tags(fleet->spec().version);
+                    not_seen += is_seen ? 0 : fleet->spec().count;
+                }
+                each.remote->audit()->add_to(out.ledger, each.name, not_seen,
+                                             [&](host_id host) { return knows.name_of(host); });
+            }
+        }
     }
     if (faults != nullptr) {
         out.faults = faults->report();

@@ -43,10 +43,10 @@ enum class purpose : std::uint64_t {
     target = 0x300,       ///< + index: which device
     reply = 0x400,        ///< + index: delays
     reply_content = 0x500,
-    behaviour = 5,                ///< lengths, choices, probabilities
+    behaviour = 5,  ///< lengths, choices, probabilities
     cohort = 6,
-    behaviour_content = 0x600,    ///< + index: placeholders of its messages
-    behaviour_time = 0x700,       ///< + index: what spreads a transition at a time of day
+    behaviour_content = 0x600,  ///< + index: placeholders of its messages
+    behaviour_time = 0x700,     ///< + index: what spreads a transition at a time of day
 };
 
 constexpr purpose operator+(purpose base, std::size_t index) {
@@ -74,8 +74,8 @@ struct link_end {
 
     host_chain chain;
     link_progress up;
-    std::uint32_t sequence = 0;             ///< of the host's next event
-    std::uint32_t connection = 0;           ///< the broker's number of this link, while open
+    std::uint32_t sequence = 0;    ///< of the host's next event
+    std::uint32_t connection = 0;  ///< the broker's number of this link, while open
     std::uint32_t generation : link_bits = 0;
     std::uint32_t phase_value : 8 = 0;
 
@@ -204,19 +204,21 @@ struct world_state {
     std::uint64_t handled = 0;
     std::uint64_t on_links = 0;  ///< events pending that are not wakes
     bool prepared = true;
-    bool fetches_ahead = false;  ///< more devices than a cache holds
+    bool fetches_ahead = false;   ///< more devices than a cache holds
     bool guests_stirred = false;  ///< something happened that guests have to see
     std::string scenario_name;
     std::unique_ptr<ledger> book;  ///< null: none is kept
+    audit_options audit;           ///< of brokers outside
+    bool publishes = true;         ///< devices do, on their own account
     world_observer* observer = nullptr;
-    instant run_end = never;       ///< if it is known
+    instant run_end = never;  ///< if it is known
     /// Between events, at `sample_due`; null: nothing is expected over time.
     std::unique_ptr<expectation_monitor> monitor;
     instant sample_due = never;
 
     accounting accounts;
-    std::unique_ptr<link_watch> watch;     ///< null: nobody listens to links
-    std::unique_ptr<fault_engine> faults;  ///< null until the first fault is added
+    std::unique_ptr<link_watch> watch;               ///< null: nobody listens to links
+    std::unique_ptr<fault_engine> faults;            ///< null until the first fault is added
     std::vector<std::unique_ptr<network>> networks;  ///< after one without a name
     std::vector<device_block> blocks;
     std::vector<broker_host*> broker_hosts;
@@ -250,6 +252,8 @@ struct world_state {
     std::string payload_text;
     std::string id_text;
     std::string other_text;
+    std::string tagged_text;
+    std::string untagged_text;
 
 private:
     void handle(const event& next);
@@ -304,8 +308,8 @@ protected:
     random_key key_;
     accounting::source source_;
     link_end link_;
-    link_path path_;                    ///< of links to come
-    const network* link_by_ = nullptr;  ///< of the present link
+    link_path path_;                                      ///< of links to come
+    const network* link_by_ = nullptr;                    ///< of the present link
     std::vector<std::unique_ptr<network>> own_networks_;  // links made earlier may still use them
 };
 

@@ -1,0 +1,117 @@
+#include <fleetarium/recording/broker_recorder.hpp>
+
+#include <fleetarium/recording/decision_note.hpp>
+#include <fleetarium/recording/world_recorder.hpp>
+
+#include <algorithm>
+#include <utility>
+
+namespace fleetarium::recording {
+
+namespace {
+
+using kind = traffic_note::kind;
+using broker::broker_event;
+
+recording_options of_broker(recording_options options) {
+    options.kind = "broker";
+    return options;
+}
+
+std::uint32_t at_or_nobody(const std::vector<std::uint32_t>& in, std::uint32_t index) {
+    return index < in.size() ? in[index] : traffic_note::nobody;
+}
+
+void put(std::vector<std::uint32_t>& in, std::uint32_t index, std::uint32_t client) {
+    if (index >= in.size()) {
+        in.resize(index + std::size_t{1}, traffic_note::nobody);
+    }
+    in[index] = client;
+}
+
+}  // namespace
+
+broker_recorder::broker_recorder(recording_options options, instant begin)
+    : writer_(of_broker(std::move(options))), begin_(begin) {
+    writer_.add(note_of(kind::broker, begin), "broker");
+}
+
+void broker_recorder::flush() {
+    const std::lock_guard lock(mutex_);
+    writer_.flush();
+}
+
+std::string broker_recorder::error() const { return writer_.error(); }
+
+recording_writer::sums broker_recorder::finish(instant at) {
+    const std::lock_guard lock(mutex_);
+    newest_ = std::max(newest_, (at - begin_).count());
+    return writer_.finish({.ended_at = instant{duration{newest_}}});
+}
+
+traffic_note broker_recorder::note_of(kind what, instant at) {
+    newest_ = std::max(newest_, (at - begin_).count());
+    traffic_note out;
+    out.what = what;
+    out.at = newest_;
+    return out;
+}
+
+message_identity broker_recorder::identify(broker::connection_id publisher,
+                                           std::uint64_t next_number, const publish& message,
+                                           instant now) {
+    const std::lock_guard lock(mutex_);
+    properties_.clear();
+    write_properties(message, properties_);
+    traffic_note note = note_of(kind::message, now);
+    note.number = next_number;
+    note.extra = traffic_note::not_known;
+    note.client = at_or_nobody(by_connection_, publisher);
+    add_message(writer_, note, message, properties_);
+    return {next_number, now};
+}
+
+void broker_recorder::on_event(const broker_event& event) {
+    const std::lock_guard lock(mutex_);
+    if (event.what == broker_event::kind::connected || event.what == broker_event::kind::refused) {
+        know_client(event);
+    }
+    traffic_note note = note_of(kind::message, event.at);
+    std::string_view text;
+    if (!note_decision(event, note, text)) {
+        return;
+    }
+    note.client = client_of(event);
+    note.number = event.identity.number;
+    writer_.add(note, text);
+    if (event.what == broker_event::kind::session_ended && event.session < by_session_.size()) {
+        by_session_[event.session] = traffic_note::nobody;
+    }
+}
+
+std::uint32_t broker_recorder::client_of(const broker_event& event) const {
+    return event.connection != broker::no_connection
+               ? at_or_nobody(by_connection_, event.connection)
+               : at_or_nobody(by_session_, event.session);
+}
+
+void broker_recorder::know_client(const broker_event& event) {
+    if (event.client_id.empty()) {
+        put(by_connection_, event.connection, traffic_note::nobody);  // it did not come that far
+        return;
+    }
+    const auto [place, added] = clients_.try_emplace(std::string(event.client_id),
+                                                     static_cast<std::uint32_t>(clients_.size()));
+    if (added) {
+        traffic_note note = note_of(kind::client, event.at);
+        note.client = place->second;
+        note.topic_size = static_cast<std::uint16_t>(event.client_id.size());
+        writer_.add(note, place->first + place->first);  // no other name is known
+    }
+    put(by_connection_, event.connection, place->second);
+    if (event.what == broker_event::kind::connected) {
+        put(by_session_, event.session, place->second);
+    }
+}
+
+}  // namespace fleetarium::recording
