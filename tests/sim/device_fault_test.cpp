@@ -308,7 +308,8 @@ TEST_CASE("a clock that goes wrong again and again is the same history each time
 TEST_CASE("a fault hits the cohort that it names", "[fault][behaviour]") {
     const auto read = parse_scenario(R"({"name": "s", "duration": "1m",
         "fleets": [{"name": "meters", "count": 30, "behaviour": {
-            "cohorts": [{"name": "v1", "first_device": 0, "last_device": 11}, {"name": "v2", "share": 1}],
+            "cohorts": [{"name": "v1", "first_device": 0, "last_device": 11},
+                        {"name": "v2", "share": 1}],
             "states": {"on": {"final": true}}}}],
         "faults": [{"kind": "cut", "at": "10s", "fleet": "meters", "cohort": "v1"},
                    {"kind": "power_loss", "at": "20s", "for": "5s", "fleet": "meters",
@@ -342,7 +343,8 @@ TEST_CASE("each kind comes by time, by rule and by hand, from JSON and C++", "[f
     const auto read = parse_scenario(R"({"name": "s", "duration": "2m", "fleets": [
             {"name": "doors", "count": 8, "keep_alive": "20s", "clean_start": false,
              "session_expiry": "1h",
-             "publications": [{"topic": "d/{index}", "period": "2s", "qos": 1, "payload": "{seq}"}]},
+             "publications": [
+                 {"topic": "d/{index}", "period": "2s", "qos": 1, "payload": "{seq}"}]},
             {"name": "hall", "subscriptions": [{"filter": "d/#", "qos": 1}]}],
         "faults": [{"kind": ")" + std::string(name_of(kind)) +
                                          R"(", "at": "20s", "every": "10s",

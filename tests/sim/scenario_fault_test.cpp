@@ -18,7 +18,8 @@ std::string with_fault(std::string_view fault) {
     return R"({"name": "s", "duration": "1h", "brokers": [{"name": "cloud"}],
                "fleets": [{"name": "doors", "count": 10},
                           {"name": "locks", "count": 10, "behaviour": {
-                              "cohorts": [{"name": "v1", "share": 0.5}, {"name": "v2", "share": 0.5}],
+                              "cohorts": [{"name": "v1", "share": 0.5},
+                                          {"name": "v2", "share": 0.5}],
                               "states": {"on": {"final": true}}}}],
                "faults": [)" +
            std::string(fault) + "]}";

@@ -76,7 +76,7 @@ struct fault_spec {
     /// that ends with it; none: yes. Otherwise it is told of a session that it knows nothing of,
     /// closes at once, and leaves the session as it is.
     std::optional<bool> clean_start{};
-    /// clock_skew, which needs one of these. Seconds that pass by the devices' clocks in one second,
+    /// clock_skew, which needs one of these. Seconds by the devices' clocks in one second,
     /// 0.001 to 1,000: timers follow it, keep alive, schedules and back-off among them.
     std::optional<double> rate{};
     std::optional<duration> offset{};  ///< how much later they show it is; below 0: earlier
