@@ -28,6 +28,7 @@ world_recorder::world_recorder(sim::world& of, const recording_options& options)
         traffic_note note = note_of(kind::broker, world_.now());
         note.broker = count++;
         writer_.add(note, each.name());
+        brokers_.push_back(&each);
     });
     world_.observe(this);
 }
@@ -113,12 +114,16 @@ void world_recorder::on_decision(std::uint32_t broker, std::uint32_t client,
     std::string_view text;
     switch (decision.what) {
         case event::received: return;  // on_message has told of it
-        case event::repeated: return;
+        case event::repeated: note.what = kind::repeated; break;
         case event::connected:
         case event::refused:
             tell_client(client, decision.client_id, decision.at);
             note.what = decision.what == event::connected ? kind::connected : kind::refused;
             note.why = static_cast<std::uint8_t>(decision.broken);
+            if (broker < brokers_.size()) {
+                note.extra = static_cast<std::int64_t>(
+                    brokers_[broker]->core().describe_client(decision.connection).version);
+            }
             break;
         case event::disconnected:
             note.what = kind::disconnected;
