@@ -60,6 +60,7 @@ int main(int argc, char** argv) {
     add_run(app, exit_status);
     add_check(app, exit_status);
     add_explore(app, exit_status);
+    add_export(app, exit_status);
     add_info(app, exit_status);
     add_learn(app, exit_status);
     add_record(app, exit_status);

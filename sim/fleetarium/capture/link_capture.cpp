@@ -1,7 +1,5 @@
 #include <fleetarium/capture/link_capture.hpp>
 
-#include <string>
-
 namespace fleetarium::capture {
 
 namespace {
@@ -29,14 +27,7 @@ link_capture::~link_capture() { world_.tap(nullptr); }
 
 void link_capture::name(std::uint32_t host) {
     if (named_.try_emplace(host, true).second) {
-        std::string text = world_.host_name(host);
-        for (char& each : text) {
-            if (each == '[' || each == ' ') {
-                each = '-';  // Wireshark takes names apart at spaces
-            }
-        }
-        std::erase(text, ']');
-        writer_.write_name(address_of(host), text);
+        writer_.write_name(address_of(host), world_.host_name(host));
     }
 }
 

@@ -1,52 +1,56 @@
 #include <fleetarium/capture/pcapng_writer.hpp>
 
+#include <cstring>
 #include <ostream>
-#include <string>
 
 namespace fleetarium::capture {
 
 namespace {
 
-/// A block under way. Numbers are in little-endian order, whatever the machine's is: the section's
-/// magic number tells.
-class block {
-public:
-    explicit block(std::uint32_t type) {
-        put_32(type);
-        put_32(0);  // its length, at the end
-    }
+using byte_buffer = std::vector<std::uint8_t>;
 
-    void put_8(std::uint8_t value) { bytes_ += static_cast<char>(value); }
-    void put_16(std::uint32_t value) {
-        put_8(static_cast<std::uint8_t>(value));
-        put_8(static_cast<std::uint8_t>(value >> 8));
-    }
-    void put_32(std::uint32_t value) {
-        put_16(value & 0xFFFF);
-        put_16(value >> 16);
-    }
-    void put_bytes(bytes_view value) {
-        bytes_.append(reinterpret_cast<const char*>(value.data()), value.size());
-        pad();
-    }
-    void put_text(std::string_view value) {
-        bytes_.append(value);
-        put_8(0);
-    }
-    void pad() { bytes_.resize((bytes_.size() + 3) / 4 * 4, '\0'); }
+// Numbers are in little-endian order, whatever the machine's is: the section's magic number tells.
 
-    void write_to(std::ostream& out) {
-        const auto length = static_cast<std::uint32_t>(bytes_.size() + 4);
-        put_32(length);
-        for (unsigned i = 0; i < 4; ++i) {
-            bytes_[4 + i] = static_cast<char>(length >> (8 * i) & 0xFF);
-        }
-        out.write(bytes_.data(), static_cast<std::streamsize>(bytes_.size()));
-    }
+void set_32(std::uint8_t* at, std::uint32_t value) {
+    at[0] = static_cast<std::uint8_t>(value);
+    at[1] = static_cast<std::uint8_t>(value >> 8);
+    at[2] = static_cast<std::uint8_t>(value >> 16);
+    at[3] = static_cast<std::uint8_t>(value >> 24);
+}
 
-private:
-    std::string bytes_;
-};
+void put_16(byte_buffer& to, std::uint32_t value) {
+    to.push_back(static_cast<std::uint8_t>(value));
+    to.push_back(static_cast<std::uint8_t>(value >> 8));
+}
+
+void put_32(byte_buffer& to, std::uint32_t value) {
+    put_16(to, value & 0xFFFF);
+    put_16(to, value >> 16);
+}
+
+std::size_t padded(std::size_t size) { return (size + 3) / 4 * 4; }
+
+void pad(byte_buffer& to) { to.resize(padded(to.size())); }
+
+/// Makes room for a block's head; its length is set at the end.
+void begin_block(byte_buffer& to, std::uint32_t type) {
+    to.clear();
+    put_32(to, type);
+    put_32(to, 0);
+}
+
+void put_comment(byte_buffer& to, std::string_view comment) {
+    constexpr std::uint32_t option_comment = 1;
+    constexpr std::size_t comment_size_max = 65'532;
+    if (!comment.empty()) {
+        comment = comment.substr(0, comment_size_max);
+        put_16(to, option_comment);
+        put_16(to, static_cast<std::uint32_t>(comment.size()));
+        to.insert(to.end(), comment.begin(), comment.end());
+        pad(to);
+        put_32(to, 0);  // no more options
+    }
+}
 
 constexpr std::uint32_t section_header = 0x0A0D'0D0A;
 constexpr std::uint32_t interface_description = 1;
@@ -58,51 +62,80 @@ constexpr std::uint32_t name_record_ipv4 = 1;
 
 }  // namespace
 
-pcapng_writer::pcapng_writer(std::ostream& to) : out_(to) {
-    block section(section_header);
-    section.put_32(0x1A2B'3C4D);
-    section.put_16(1);  // version 1.0
-    section.put_16(0);
-    section.put_32(0xFFFF'FFFF);  // the section's length is not given
-    section.put_32(0xFFFF'FFFF);
-    section.write_to(out_);
+pcapng_writer::pcapng_writer(std::ostream& to, std::string_view comment) : out_(to) {
+    begin_block(block_, section_header);
+    put_32(block_, 0x1A2B'3C4D);
+    put_16(block_, 1);  // version 1.0
+    put_16(block_, 0);
+    put_32(block_, 0xFFFF'FFFF);  // the section's length is not given
+    put_32(block_, 0xFFFF'FFFF);
+    put_comment(block_, comment);
+    write_block();
 
-    block interface(interface_description);
-    interface.put_16(link_type_raw);
-    interface.put_16(0);
-    interface.put_32(0);  // packets are whole
-    interface.put_16(option_time_resolution);
-    interface.put_16(1);
-    interface.put_8(9);  // 10^-9 s
-    interface.pad();
-    interface.put_32(0);  // no more options
-    interface.write_to(out_);
+    begin_block(block_, interface_description);
+    put_16(block_, link_type_raw);
+    put_16(block_, 0);
+    put_32(block_, 0);  // packets are whole
+    put_16(block_, option_time_resolution);
+    put_16(block_, 1);
+    block_.push_back(9);  // 10^-9 s
+    pad(block_);
+    put_32(block_, 0);  // no more options
+    write_block();
 }
 
 void pcapng_writer::write_name(std::uint32_t address, std::string_view name) {
-    block names(name_resolution);
-    names.put_16(name_record_ipv4);
-    names.put_16(static_cast<std::uint32_t>(4 + name.size() + 1));
+    begin_block(block_, name_resolution);
+    put_16(block_, name_record_ipv4);
+    const std::size_t record = block_.size();
+    put_16(block_, 0);  // its size, set when it is known
     for (int shift = 24; shift >= 0; shift -= 8) {
-        names.put_8(static_cast<std::uint8_t>(address >> shift));
+        block_.push_back(static_cast<std::uint8_t>(address >> shift));
     }
-    names.put_text(name);
-    names.pad();
-    names.put_32(0);  // no more records
-    names.write_to(out_);
+    for (const char each : name) {
+        if (each == '[' || each == ' ') {
+            block_.push_back('-');
+        } else if (each != ']') {
+            block_.push_back(static_cast<std::uint8_t>(each));
+        }
+    }
+    block_.push_back(0);
+    const std::size_t size = block_.size() - record - 2;
+    block_[record] = static_cast<std::uint8_t>(size);
+    block_[record + 1] = static_cast<std::uint8_t>(size >> 8);
+    pad(block_);
+    put_32(block_, 0);  // no more records
+    write_block();
 }
 
-void pcapng_writer::write_packet(instant at, bytes_view packet) {
+void pcapng_writer::write_packet(instant at, bytes_view headers, bytes_view data,
+                                 std::string_view comment) {
+    constexpr std::size_t head = 28;
     const auto time = static_cast<std::uint64_t>(at.time_since_epoch().count());
-    const auto size = static_cast<std::uint32_t>(packet.size());
-    block made(enhanced_packet);
-    made.put_32(0);  // of the one interface
-    made.put_32(static_cast<std::uint32_t>(time >> 32));
-    made.put_32(static_cast<std::uint32_t>(time));
-    made.put_32(size);
-    made.put_32(size);
-    made.put_bytes(packet);
-    made.write_to(out_);
+    const std::size_t size = headers.size() + data.size();
+    block_.resize(head + padded(size));
+    std::uint8_t* const to = block_.data();
+    set_32(to, enhanced_packet);
+    set_32(to + 8, 0);  // of the one interface
+    set_32(to + 12, static_cast<std::uint32_t>(time >> 32));
+    set_32(to + 16, static_cast<std::uint32_t>(time));
+    set_32(to + 20, static_cast<std::uint32_t>(size));
+    set_32(to + 24, static_cast<std::uint32_t>(size));
+    std::memcpy(to + head, headers.data(), headers.size());
+    if (!data.empty()) {
+        std::memcpy(to + head + headers.size(), data.data(), data.size());
+    }
+    std::memset(to + head + size, 0, padded(size) - size);
+    put_comment(block_, comment);
+    write_block();
+}
+
+void pcapng_writer::write_block() {
+    const auto length = static_cast<std::uint32_t>(block_.size() + 4);
+    put_32(block_, length);
+    set_32(block_.data() + 4, length);
+    out_.write(reinterpret_cast<const char*>(block_.data()),
+               static_cast<std::streamsize>(block_.size()));
 }
 
 }  // namespace fleetarium::capture

@@ -1,6 +1,9 @@
 #include <fleetarium/capture/tcp_conversation.hpp>
 
 #include <algorithm>
+#include <array>
+#include <bit>
+#include <cstring>
 
 namespace fleetarium::capture {
 
@@ -16,28 +19,42 @@ constexpr std::size_t header_size = 20;    // of IP and of TCP each
 constexpr std::size_t segment_max = 1448;  // bytes, as on Ethernet
 constexpr std::uint8_t protocol_tcp = 6;
 
-void put_16(std::vector<std::uint8_t>& to, std::uint32_t value) {
-    to.push_back(static_cast<std::uint8_t>(value >> 8));
-    to.push_back(static_cast<std::uint8_t>(value));
+using header_bytes = std::array<std::uint8_t, 2 * header_size>;
+
+void set_16(std::uint8_t* at, std::uint32_t value) {
+    at[0] = static_cast<std::uint8_t>(value >> 8);
+    at[1] = static_cast<std::uint8_t>(value);
 }
 
-void put_32(std::vector<std::uint8_t>& to, std::uint32_t value) {
-    put_16(to, value >> 16);
-    put_16(to, value & 0xFFFF);
+void set_32(std::uint8_t* at, std::uint32_t value) {
+    set_16(at, value >> 16);
+    set_16(at + 2, value & 0xFFFF);
 }
 
-/// The sum that RFC 1071 takes the complement of.
-std::uint32_t sum_of(bytes_view bytes, std::uint32_t sum) {
-    for (std::size_t i = 0; i < bytes.size(); i += 2) {
-        sum += std::uint32_t{bytes[i]} << 8 | (i + 1 < bytes.size() ? bytes[i + 1] : 0U);
+std::uint32_t folded(std::uint64_t sum) {
+    while (sum > 0xFFFF) {
         sum = (sum & 0xFFFF) + (sum >> 16);
     }
-    return sum;
+    return static_cast<std::uint32_t>(sum);
 }
 
-void set_16(std::vector<std::uint8_t>& in, std::size_t at, std::uint32_t value) {
-    in[at] = static_cast<std::uint8_t>(value >> 8);
-    in[at + 1] = static_cast<std::uint8_t>(value);
+/// The sum that RFC 1071 takes the complement of: it may be taken over words of the machine's own
+/// order and of any length, and turned round at the end.
+std::uint32_t sum_of(bytes_view bytes) {
+    std::uint64_t sum = 0;
+    const std::uint8_t* at = bytes.data();
+    std::size_t left = bytes.size();
+    for (; left >= 4; left -= 4, at += 4) {
+        std::uint32_t word = 0;
+        std::memcpy(&word, at, sizeof word);
+        sum += word;
+    }
+    std::uint32_t last = 0;
+    if (left != 0) {
+        std::memcpy(&last, at, left);
+    }
+    const std::uint32_t made = folded(sum + last);
+    return std::endian::native == std::endian::little ? (made >> 8 | (made & 0xFF) << 8) : made;
 }
 
 }  // namespace
@@ -53,17 +70,20 @@ void tcp_conversation::accept(pcapng_writer& to, instant at) {
     segment(to, at, true, ack, {});
 }
 
-void tcp_conversation::bytes(pcapng_writer& to, instant at, bool from_client, bytes_view data) {
+void tcp_conversation::bytes(pcapng_writer& to, instant at, bool from_client, bytes_view data,
+                             std::string_view comment) {
     while (!data.empty()) {
         const bytes_view part = data.first(std::min(segment_max, data.size()));
-        segment(to, at, from_client, push | ack, part);
+        segment(to, at, from_client, push | ack, part, comment);
         next_[from_client ? 0 : 1] += static_cast<std::uint32_t>(part.size());
         data = data.subspan(part.size());
+        comment = {};
     }
 }
 
-void tcp_conversation::close(pcapng_writer& to, instant at, bool from_client) {
-    segment(to, at, from_client, fin | ack, {});
+void tcp_conversation::close(pcapng_writer& to, instant at, bool from_client,
+                             std::string_view comment) {
+    segment(to, at, from_client, fin | ack, {}, comment);
     ++next_[from_client ? 0 : 1];
 }
 
@@ -72,36 +92,35 @@ void tcp_conversation::reset(pcapng_writer& to, instant at, bool from_client) {
 }
 
 void tcp_conversation::segment(pcapng_writer& to, instant at, bool from_client, std::uint8_t flags,
-                               bytes_view data) {
+                               bytes_view data, std::string_view comment) {
     const tcp_end& from = ends_[from_client ? 0 : 1];
     const tcp_end& other = ends_[from_client ? 1 : 0];
     const std::size_t tcp_size = header_size + data.size();
-    packet_.clear();
-    packet_.push_back(0x45);  // version 4, five words of header
-    packet_.push_back(0);
-    put_16(packet_, static_cast<std::uint32_t>(header_size + tcp_size));
-    put_32(packet_, 0x4000);  // no identification; not to be cut into fragments
-    packet_.push_back(64);
-    packet_.push_back(protocol_tcp);
-    put_16(packet_, 0);  // checksum
-    put_32(packet_, from.address);
-    put_32(packet_, other.address);
-    set_16(packet_, 10, ~sum_of(packet_, 0) & 0xFFFF);
+    header_bytes headers{};
+    std::uint8_t* const ip = headers.data();
+    ip[0] = 0x45;  // version 4, five words of header
+    set_16(ip + 2, static_cast<std::uint32_t>(header_size + tcp_size));
+    ip[6] = 0x40;  // not to be cut into fragments
+    ip[8] = 64;    // hops
+    ip[9] = protocol_tcp;
+    set_32(ip + 12, from.address);
+    set_32(ip + 16, other.address);
+    const bytes_view whole = headers;
+    const std::uint32_t addresses = sum_of(whole.subspan(12, 8));
+    set_16(ip + 10, ~folded(std::uint64_t{addresses} + sum_of(whole.first(12))) & 0xFFFF);
 
-    put_16(packet_, from.port);
-    put_16(packet_, other.port);
-    put_32(packet_, next_[from_client ? 0 : 1]);
-    put_32(packet_, (flags & ack) != 0 ? next_[from_client ? 1 : 0] : 0);
-    packet_.push_back(0x50);  // five words of header
-    packet_.push_back(flags);
-    put_16(packet_, 0xFFFF);  // window
-    put_32(packet_, 0);       // checksum, urgent pointer
-    packet_.insert(packet_.end(), data.begin(), data.end());
-    const bytes_view whole = packet_;
-    const std::uint32_t pseudo =
-        sum_of(whole.subspan(12, 8), 0) + protocol_tcp + static_cast<std::uint32_t>(tcp_size);
-    set_16(packet_, header_size + 16, ~sum_of(whole.subspan(header_size), pseudo) & 0xFFFF);
-    to.write_packet(at, packet_);
+    std::uint8_t* const tcp = ip + header_size;
+    set_16(tcp, from.port);
+    set_16(tcp + 2, other.port);
+    set_32(tcp + 4, next_[from_client ? 0 : 1]);
+    set_32(tcp + 8, (flags & ack) != 0 ? next_[from_client ? 1 : 0] : 0);
+    tcp[12] = 0x50;  // five words of header
+    tcp[13] = flags;
+    set_16(tcp + 14, 0xFFFF);  // window
+    const std::uint64_t sum = std::uint64_t{addresses} + protocol_tcp + tcp_size +
+                              sum_of(whole.subspan(header_size)) + sum_of(data);
+    set_16(tcp + 16, ~folded(sum) & 0xFFFF);
+    to.write_packet(at, headers, data, comment);
 }
 
 }  // namespace fleetarium::capture

@@ -16,7 +16,7 @@ bool note_decision(const broker::broker_event& decision, traffic_note& note,
     note.known = decision.known;
     switch (decision.what) {
         case event::received: return false;  // the note of the message has told of it
-        case event::repeated: return false;
+        case event::repeated: note.what = kind::repeated; break;
         case event::connected:
         case event::refused:
         case event::disconnected:

@@ -32,22 +32,23 @@ message_journal::message_journal(database& to, viewpoint from)
     : database_(to),
       viewpoint_(from),
       add_broker_(to, "INSERT INTO brokers VALUES(?1, ?2)"),
-      add_client_(to, "INSERT INTO clients VALUES(?1, ?2, ?3)"),
+      add_client_(to, "INSERT INTO clients VALUES(?1, ?2, ?3, ?4)"),
       add_topic_(to, "INSERT INTO topics VALUES(?1, ?2)"),
       add_connection_(to,
                       "INSERT INTO connections VALUES"
-                      "(NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7, NULL, ?8)"),
+                      "(NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7, NULL, ?8, ?9)"),
       end_connection_(to,
                       "UPDATE connections SET ended = ?2, code = ?3, lost = ?4, violation = ?5 "
                       "WHERE id = ?1"),
       add_subscription_(to, "INSERT INTO subscriptions VALUES(NULL, ?1, ?2, ?3, ?4, ?5, ?6)"),
       add_message_(to,
                    "INSERT INTO messages VALUES"
-                   "(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"),
+                   "(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)"),
       add_delivery_(to,
                     "INSERT INTO deliveries(id, receiver, qos, state, reason, made, sent, "
-                    "received, ended, resent, copies) "
-                    "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"),
+                    "received, ended, resent, copies, code) "
+                    "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"),
+      add_resend_(to, "INSERT INTO resends VALUES(NULL, ?1, ?2, ?3)"),
       add_acknowledgement_(to, "INSERT OR IGNORE INTO acknowledgements VALUES(?1, ?2)"),
       add_fault_(to, "INSERT INTO faults VALUES(NULL, ?1, ?2, ?3)"),
       add_metrics_(to, "INSERT OR REPLACE INTO metrics VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)"),
@@ -72,6 +73,13 @@ void message_journal::take(const traffic_note& note, std::string_view text) {
         case kind::session_ended: break;
         case kind::subscribed:
         case kind::unsubscribed: note_subscription(note, text); break;
+        case kind::repeated: {
+            const auto known = messages_.find(note.number);
+            if (known != messages_.end()) {
+                add_resend_.bind(1, note.at).bind(2, known->second.id).bind_null(3).run();
+            }
+            break;
+        }
         case kind::message: begin_message(note, text); break;
         case kind::routed: end_message(note); break;
         case kind::retained:
@@ -159,6 +167,7 @@ void message_journal::note_client(const traffic_note& note, std::string_view tex
         add_client_.bind(1, made.id)
             .bind(2, text.substr(note.topic_size))
             .bind(3, text.substr(0, note.topic_size))
+            .bind(4, std::int64_t{note.tells})
             .run();
     }
 }
@@ -205,6 +214,7 @@ void message_journal::note_connection(const traffic_note& note) {
             .bind(7, std::int64_t{note.code})
             .bind(8, std::int64_t{note.why});
     }
+    note.extra == 0 ? add_connection_.bind_null(9) : add_connection_.bind(9, note.extra);
     add_connection_.run();
     if (accepted) {
         connections[note.client] = database_.last_row();
@@ -237,6 +247,7 @@ void message_journal::begin_message(const traffic_note& note, std::string_view t
     made.note = note;
     if (note.client == none) {
         made.note.client = std::exchange(at.will_of, none);
+        made.note.known = made.note.client != none;
     }
     made.id = ++last_message_;
     made.topic = topic(text.substr(0, note.topic_size));
@@ -303,6 +314,7 @@ void message_journal::write_message(row id, const traffic_note& what, row topic_
                                     std::optional<std::int64_t> deliveries, std::uint8_t why,
                                     std::optional<std::string_view> payload,
                                     std::string_view properties) {
+    const bool will = what.what == kind::message && what.known;
     add_message_.bind(1, id).bind(2, what.at).bind(4, std::int64_t{what.broker});
     what.extra == traffic_note::not_known ? add_message_.bind_null(3)
                                           : add_message_.bind(3, what.extra);
@@ -316,6 +328,7 @@ void message_journal::write_message(row id, const traffic_note& what, row topic_
     deliveries ? add_message_.bind(11, *deliveries) : add_message_.bind_null(11);
     payload ? add_message_.bind(13, as_bytes_view(*payload)) : add_message_.bind_null(13);
     properties.empty() ? add_message_.bind_null(14) : add_message_.bind(14, properties);
+    add_message_.bind(15, std::int64_t{will});
     add_message_.run();
     ++counted_.messages;
     sums_.dropped[what.qos] += why != 0;
@@ -479,6 +492,10 @@ void message_journal::note_sent(const traffic_note& note) {
         sent.sent = note.at;
     } else {
         ++sent.resent;
+        add_resend_.bind(1, note.at)
+            .bind(2, sent.id >> deliveries_per_message_bits)
+            .bind(3, sent.id)
+            .run();
     }
     if (sent.qos == 0 && !receiver_tells(note.client)) {
         write_delivery(sent, recorded_state::sent, 0, note.at);
@@ -537,12 +554,13 @@ void message_journal::end_delivery(const traffic_note& note, recorded_state stat
         !receiver_tells(note.client)) {
         ++sums_.delivered[note.qos];
     }
-    write_delivery(deliveries_[which], state, note.why, note.at);
+    write_delivery(deliveries_[which], state, note.why, note.at,
+                   state == recorded_state::dropped ? std::uint8_t{0} : note.code);
     remove(key, which);
 }
 
 void message_journal::write_delivery(const delivery& what, recorded_state state, std::uint8_t why,
-                                     std::int64_t ended) {
+                                     std::int64_t ended, std::uint8_t code) {
     const auto bind_instant = [this](int which, std::int64_t at) {
         at < 0 ? add_delivery_.bind_null(which) : add_delivery_.bind(which, at);
     };
@@ -555,7 +573,8 @@ void message_journal::write_delivery(const delivery& what, recorded_state state,
     bind_instant(7, what.sent);
     bind_instant(8, what.received);
     bind_instant(9, ended);
-    add_delivery_.bind(10, std::int64_t{what.resent}).bind(11, std::int64_t{what.copies}).run();
+    add_delivery_.bind(10, std::int64_t{what.resent}).bind(11, std::int64_t{what.copies});
+    add_delivery_.bind(12, std::int64_t{code}).run();
     ++counted_.deliveries;
 }
 

@@ -136,7 +136,7 @@ private:
     void note_received(const traffic_note& note);
     void end_delivery(const traffic_note& note, recorded_state state);
     void write_delivery(const delivery& what, recorded_state state, std::uint8_t why,
-                        std::int64_t ended);
+                        std::int64_t ended, std::uint8_t code = 0);
     std::uint32_t find(const delivery_key& key) const;
     std::uint32_t find_of_client(const traffic_note& note, delivery_key& key);
     void remove(const delivery_key& key, std::uint32_t which);
@@ -147,8 +147,8 @@ private:
     database& database_;
     viewpoint viewpoint_;
     statement add_broker_, add_client_, add_topic_, add_connection_, end_connection_,
-        add_subscription_, add_message_, add_delivery_, add_acknowledgement_, add_fault_,
-        add_metrics_, add_gauges_, add_violation_, add_annotation_, add_gap_, end_gap_,
+        add_subscription_, add_message_, add_delivery_, add_resend_, add_acknowledgement_,
+        add_fault_, add_metrics_, add_gauges_, add_violation_, add_annotation_, add_gap_, end_gap_,
         add_checkpoint_;
     std::vector<broker_state> brokers_;
     std::vector<client_state> clients_;

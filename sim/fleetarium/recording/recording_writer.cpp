@@ -256,7 +256,8 @@ private:
         database_->execute("DELETE FROM messages WHERE id < " + id +
                            "; DELETE FROM deliveries WHERE id < " +
                            std::to_string(message << deliveries_per_message_bits) +
-                           "; DELETE FROM acknowledgements WHERE message < " + id);
+                           "; DELETE FROM acknowledgements WHERE message < " + id +
+                           "; DELETE FROM resends WHERE message < " + id);
         if (at) {
             database_->execute("UPDATE runs SET forgotten_until = max(forgotten_until, " +
                                std::to_string(*at) + ")");

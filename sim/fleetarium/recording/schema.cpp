@@ -39,7 +39,8 @@ CREATE TABLE brokers(id INTEGER PRIMARY KEY, name TEXT NOT NULL);
 CREATE TABLE clients(
     id INTEGER PRIMARY KEY,
     name TEXT NOT NULL,            -- "sensors[17]"
-    client_id TEXT NOT NULL);
+    client_id TEXT NOT NULL,
+    tells INTEGER NOT NULL DEFAULT 0);  -- 1: when it has received, and when it is told complete
 
 CREATE TABLE topics(id INTEGER PRIMARY KEY, name TEXT NOT NULL);
 
@@ -54,7 +55,8 @@ CREATE TABLE connections(
     ended INTEGER,                 -- NULL: still open, or not known
     code INTEGER,                  -- reason code of its end, or of the refusal
     lost INTEGER,                  -- 1: the network closed it
-    violation INTEGER);            -- not 0: a rule of the protocol was broken
+    violation INTEGER,             -- not 0: a rule of the protocol was broken
+    version INTEGER);              -- 4: MQTT 3.1.1, 5: MQTT 5.0; NULL: not known
 
 CREATE TABLE subscriptions(
     id INTEGER PRIMARY KEY,
@@ -80,7 +82,8 @@ CREATE TABLE messages(
     deliveries INTEGER,            -- made when it was routed; NULL: not known
     reason INTEGER NOT NULL,       -- in drop_reasons: why nobody got it
     payload BLOB,
-    properties TEXT);              -- JSON; NULL: it has none
+    properties TEXT,               -- JSON; NULL: it has none
+    will INTEGER NOT NULL DEFAULT 0);  -- 1: the broker published it, for its publisher
 
 -- QoS 1 and 2: when their publishers were told that they are complete.
 CREATE TABLE acknowledgements(message INTEGER PRIMARY KEY, at INTEGER NOT NULL);
@@ -98,7 +101,16 @@ CREATE TABLE deliveries(
     received INTEGER,              -- the first time; NULL: not, or by one who does not tell
     ended INTEGER,
     resent INTEGER NOT NULL,       -- times
-    copies INTEGER NOT NULL);      -- times that it was received once more
+    copies INTEGER NOT NULL,       -- times that it was received once more
+    code INTEGER NOT NULL DEFAULT 0);  -- of the acknowledgement that ended it
+
+-- What was sent once more, with DUP: a delivery by the broker, or a QoS 2 message by its publisher.
+-- QoS 1 messages that came once more are in `messages`, as copies.
+CREATE TABLE resends(
+    id INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    message INTEGER NOT NULL,
+    delivery INTEGER);             -- NULL: by its publisher
 
 CREATE TABLE delivery_states(id INTEGER PRIMARY KEY, name TEXT NOT NULL);
 CREATE TABLE drop_reasons(id INTEGER PRIMARY KEY, name TEXT NOT NULL);

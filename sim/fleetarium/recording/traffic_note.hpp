@@ -15,12 +15,13 @@ struct traffic_note {
         broker,  ///< text: name
         client,  ///< text: client id (topic_size of it), then name
         // Decisions of a broker
-        connected,     ///< flag: session present
-        refused,       ///< code, why: the violation
+        connected,     ///< flag: session present; extra: protocol version, 0: not known
+        refused,       ///< code, why: the violation; extra as above
         disconnected,  ///< code, why: the violation; flag: lost
         session_ended,
         subscribed,    ///< text: filter; code
         unsubscribed,  ///< text: filter; code
+        repeated,      ///< a QoS 2 message came once more
         message,       ///< text: topic (topic_size), properties (properties_size), payload
         routed,        ///< extra: deliveries
         retained,
@@ -62,7 +63,8 @@ struct traffic_note {
     std::uint8_t code = 0;
     std::uint8_t why = 0;
     bool flag : 1 = false;   ///< of messages: RETAIN
-    bool known : 1 = false;  ///< of sent and dropped: a note told of this delivery before
+    bool known : 1 = false;  ///< of sent and dropped: a note told of this delivery before; of
+                             ///< messages, once they are in the journal: a will
     bool copy : 1 = false;   ///< of messages: the broker had it before
     bool tells : 1 = false;  ///< of clients: it tells what it receives
 };

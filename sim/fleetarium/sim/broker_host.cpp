@@ -4,6 +4,7 @@
 #include <fleetarium/sim/fleet_state.hpp>
 
 #include <new>
+#include <optional>
 #include <utility>
 
 namespace fleetarium::sim::detail {
@@ -380,6 +381,7 @@ void broker_host::on_event(const broker::broker_event& decision) {
     using kind = broker::broker_event::kind;
     const std::uint64_t number = decision.identity.number;
     const accounting::source source = message_number::source_of(number);
+    std::optional<broker::broker_event> repeated;  // the core does not know which message it was
     if (book() != nullptr) {
         book()->decided(index(), decision);
     }
@@ -408,6 +410,8 @@ void broker_host::on_event(const broker::broker_event& decision) {
             const accounting::source from = message_number::source_of(again.number);
             world_.accounts.publisher(from, {},
                                       [](publisher_counts& counts) { ++counts.received_again; });
+            repeated = decision;
+            repeated->identity = again;
             break;
         }
         case kind::queued:
@@ -432,7 +436,7 @@ void broker_host::on_event(const broker::broker_event& decision) {
         default: break;
     }
     if (world_.observer != nullptr) {
-        world_.observer->on_decision(index(), host_of(decision), decision);
+        world_.observer->on_decision(index(), host_of(decision), repeated ? *repeated : decision);
     }
     if (on_decision) {
         on_decision(decision);

@@ -1,0 +1,125 @@
+#include <fleetarium/recording/recorded_rows.hpp>
+
+#include <limits>
+
+namespace fleetarium::recording {
+
+namespace {
+
+std::uint8_t checked(const database& in, std::string_view what, std::int64_t of, std::int64_t value,
+                     std::size_t count) {
+    if (value < 0 || value >= static_cast<std::int64_t>(count)) {
+        throw recording_error(in.path() + ": is damaged: " + std::string(what) + " of row " +
+                              std::to_string(of) + " is " + std::to_string(value));
+    }
+    return static_cast<std::uint8_t>(value);
+}
+
+}  // namespace
+
+steady_view::steady_view(database& of) : of_(of) { of_.execute("BEGIN"); }
+
+steady_view::~steady_view() {
+    try {
+        of_.execute("COMMIT");
+    } catch (const recording_error&) {
+        // Nothing was written, so nothing is lost.
+    }
+}
+
+message_rows::message_rows(database& in, std::int64_t first, std::int64_t last)
+    : in_(in),
+      rows_(in,
+            "SELECT id, at, published, broker, publisher, topic, qos, retain, copy, deliveries, "
+            "reason, will, payload, properties FROM messages WHERE id BETWEEN ?1 AND ?2 "
+            "ORDER BY id"),
+      acknowledgements_(in,
+                        "SELECT message, at FROM acknowledgements "
+                        "WHERE message BETWEEN ?1 AND ?2 ORDER BY message") {
+    select(first, last);
+}
+
+void message_rows::select(std::int64_t first, std::int64_t last) {
+    rows_.reset();
+    rows_.bind(1, first).bind(2, last);
+    acknowledgements_.reset();
+    acknowledgements_.bind(1, first).bind(2, last);
+    acknowledged_id_ = std::numeric_limits<std::int64_t>::min();
+}
+
+bool message_rows::next(message_row& row) {
+    if (!rows_.step()) {
+        return false;
+    }
+    row.id = rows_.integer(0);
+    row.at = rows_.integer(1);
+    row.published = rows_.integer(2);
+    row.broker = rows_.integer(3);
+    row.publisher = rows_.integer(4);
+    row.topic = rows_.integer(5);
+    row.qos = checked(in_, "qos in messages", row.id, rows_.integer(6), 3);
+    row.retain = rows_.integer(7) != 0;
+    row.copy = rows_.integer(8) != 0;
+    row.deliveries = rows_.integer(9);
+    row.reason =
+        checked(in_, "reason in messages", row.id, rows_.integer(10), broker::drop_reason_count);
+    row.will = rows_.integer(11) != 0;
+    row.payload = rows_.blob(12);
+    row.refused = row.payload.empty() && rows_.is_null(12);
+    row.properties = rows_.text(13);
+    while (acknowledged_id_ < row.id) {
+        if (acknowledgements_.step()) {
+            acknowledged_id_ = acknowledgements_.integer(0);
+            acknowledged_at_ = acknowledgements_.integer(1);
+        } else {
+            acknowledged_id_ = std::numeric_limits<std::int64_t>::max();
+        }
+    }
+    row.acknowledged = acknowledged_id_ == row.id ? acknowledged_at_ : no_instant;
+    return true;
+}
+
+delivery_rows::delivery_rows(database& in, std::int64_t first, std::int64_t last)
+    : in_(in),
+      rows_(in,
+            "SELECT id, receiver, qos, state, reason, made, sent, received, ended, resent, "
+            "copies, code FROM deliveries WHERE id BETWEEN ?1 AND ?2 ORDER BY id") {
+    select(first, last);
+}
+
+void delivery_rows::select(std::int64_t first, std::int64_t last) {
+    rows_.reset();
+    rows_.bind(1, first << deliveries_per_message_bits).bind(2, last_delivery(last));
+}
+
+void delivery_rows::select_one(std::int64_t delivery) {
+    rows_.reset();
+    rows_.bind(1, delivery).bind(2, delivery);
+}
+
+bool delivery_rows::next(delivery_row& row) {
+    if (!rows_.step()) {
+        return false;
+    }
+    const auto instant = [this](int column) {
+        const std::int64_t value = rows_.integer(column);
+        return value == 0 && rows_.is_null(column) ? no_instant : value;
+    };
+    row.id = rows_.integer(0);
+    row.receiver = rows_.integer(1);
+    row.qos = checked(in_, "qos in deliveries", row.id, rows_.integer(2), 3);
+    row.state = static_cast<recorded_state>(
+        checked(in_, "state in deliveries", row.id, rows_.integer(3), recorded_state_count));
+    row.reason =
+        checked(in_, "reason in deliveries", row.id, rows_.integer(4), broker::drop_reason_count);
+    row.made = rows_.integer(5);
+    row.sent = instant(6);
+    row.received = instant(7);
+    row.ended = instant(8);
+    row.resent = rows_.integer(9);
+    row.copies = rows_.integer(10);
+    row.code = checked(in_, "code in deliveries", row.id, rows_.integer(11), 256);
+    return true;
+}
+
+}  // namespace fleetarium::recording
