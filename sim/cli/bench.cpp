@@ -24,7 +24,7 @@ struct part {
     std::vector<bench::figure> (*measure)(const bench::scale&);
 };
 
-constexpr std::array<part, 7> parts{{
+constexpr std::array<part, 9> parts{{
     {"messages", "one message end to end, by QoS: in memory, and in a world",
      bench::measure_messages},
     {"day", "10,000 devices for 24 hours", bench::measure_fleet_day},
@@ -34,6 +34,9 @@ constexpr std::array<part, 7> parts{{
     {"explore", "runs a second of a hunt, and what the ledger costs", bench::measure_exploring},
     {"embedding", "start and stop of brokers in this process, in wall time",
      bench::measure_embedding},
+    {"recording", "recording, exporting and opening recordings, beside SQLite itself",
+     bench::measure_recording},
+    {"replay", "messages of a recording into a broker core", bench::measure_replay},
 }};
 
 struct bench_options {

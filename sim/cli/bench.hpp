@@ -62,5 +62,7 @@ std::vector<figure> measure_flat_cost(const scale& size);  // bench_fleets.cpp
 std::vector<figure> measure_matching(const scale& size);   // bench_matching.cpp
 std::vector<figure> measure_embedding(const scale& size);  // bench_embedding.cpp
 std::vector<figure> measure_exploring(const scale& size);  // bench_explore.cpp
+std::vector<figure> measure_recording(const scale& size);  // bench_recording.cpp
+std::vector<figure> measure_replay(const scale& size);     // bench_replay.cpp
 
 }  // namespace fleetarium::cli::bench

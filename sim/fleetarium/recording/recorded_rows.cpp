@@ -53,14 +53,14 @@ bool message_rows::next(message_row& row) {
     }
     row.id = rows_.integer(0);
     row.at = rows_.integer(1);
-    row.published = rows_.integer(2);
+    row.published = rows_.is_null(2) ? no_instant : rows_.integer(2);
     row.broker = rows_.integer(3);
     row.publisher = rows_.integer(4);
     row.topic = rows_.integer(5);
     row.qos = checked(in_, "qos in messages", row.id, rows_.integer(6), 3);
     row.retain = rows_.integer(7) != 0;
     row.copy = rows_.integer(8) != 0;
-    row.deliveries = rows_.integer(9);
+    row.deliveries = rows_.is_null(9) ? not_known : rows_.integer(9);
     row.reason =
         checked(in_, "reason in messages", row.id, rows_.integer(10), broker::drop_reason_count);
     row.will = rows_.integer(11) != 0;

@@ -24,15 +24,18 @@ private:
 /// What stands for NULL in instants of rows.
 inline constexpr std::int64_t no_instant = -1;
 
+/// In place of a number that is NULL.
+inline constexpr std::int64_t not_known = -1;
+
 /// A row of `messages`, and of `acknowledgements`. Views are valid until the next row.
 struct message_row {
     std::int64_t id = 0;
     std::int64_t at = 0;
-    std::int64_t published = 0;
+    std::int64_t published = 0;  ///< or no_instant
     std::int64_t broker = 0;
     std::int64_t publisher = 0;  ///< 0: NULL
     std::int64_t topic = 0;
-    std::int64_t deliveries = 0;
+    std::int64_t deliveries = 0;  ///< or not_known
     std::int64_t acknowledged = no_instant;
     std::uint8_t qos = 0;
     std::uint8_t reason = 0;

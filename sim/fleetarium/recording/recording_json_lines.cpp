@@ -334,8 +334,10 @@ private:
             .add_flag("copy", what.copy)
             .add_flag("will", what.will)
             .add_seconds("published_s", what.published)
-            .add_seconds("acknowledged_s", what.acknowledged)
-            .add("deliveries", what.deliveries);
+            .add_seconds("acknowledged_s", what.acknowledged);
+        if (what.deliveries != not_known) {
+            line_.add("deliveries", what.deliveries);
+        }
         if (what.reason != 0) {
             line_.add("reason", name_of(static_cast<broker::drop_reason>(what.reason)));
         }
