@@ -7,16 +7,16 @@
 #include <fleetarium/recording/world_recorder.hpp>
 #include <fleetarium/sim/world.hpp>
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
+#include <fcntl.h>
 #include <filesystem>
 #include <fstream>
 #include <string>
 #include <string_view>
+#include <unistd.h>
 #include <vector>
 
 namespace fleetarium::cli::bench {
@@ -133,7 +133,7 @@ double record_traffic(const std::string& path, std::uint8_t qos, std::uint64_t m
     return time_of([&] {
         database in(path, database::mode::create);
         make(in);
-        recording::message_journal journal(in);
+        recording::message_journal journal(in, recording::viewpoint::broker);
         tell_traffic(journal, in, qos, messages);
     });
 }
@@ -196,8 +196,10 @@ void measure_rates(std::uint8_t qos, std::uint64_t messages, std::vector<figure>
     };
     read_rows();
     const double reading = time_of(read_rows);
-    const double exporting =
-        time_of([&] { written = recording::export_pcapng(from, recording::export_selection{}, nowhere).published; });
+    const double exporting = time_of([&] {
+        written =
+            recording::export_pcapng(from, recording::export_selection{}, nowhere).published;
+    });
     const double exported = count / exporting;
     out.push_back({fmt::format("export to pcapng, QoS {}, to and from the broker", qos),
                    rate_text(exported), "SQLite reading the rows: " + rate_text(count / reading),

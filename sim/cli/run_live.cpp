@@ -223,22 +223,6 @@ std::vector<live_run::place> live_run::parse(const sim::scenario& described,
 }
 
 /// Before anything is started: in the middle of a run it would be a riddle.
-/// A broker that is outside does not stop for us.
-void live_run::check_faults(const sim::scenario& described) const {
-    for (std::size_t i = 0; i < described.faults.size(); ++i) {
-        const sim::fault_spec& each = described.faults[i];
-        const std::string hit = each.broker.empty() ? broker_names(described).front() : each.broker;
-        for (const place& other : target_places_) {
-            if (sim::hits_broker(each.kind) && other.broker == hit) {
-                throw usage_error(fmt::format(
-                    "/faults/{}: the fault \"{}\" hits the broker \"{}\", which is outside, by "
-                    "--target: leave it out, or stop that broker by other means",
-                    i, sim::name_of(each.kind), hit));
-            }
-        }
-    }
-}
-
 void live_run::check_limits(const sim::scenario& described) const {
     const std::size_t files = sim::raise_descriptor_limit();
     if (target_places_.empty()) {
