@@ -180,6 +180,11 @@ private:
                     one.knows = flip() ? link_side::device : link_side::broker;
                     break;
                 case fault_kind::broker_crash: one.keeps_sessions = flip(); break;
+                case fault_kind::take_over: one.clean_start = flip(); break;
+                case fault_kind::clock_skew:
+                    one.rate = one_of({0.3, 0.9, 1.1, 1.6, 5.0});
+                    one.offset = one_of<duration>({-1h, 0s, 3s});
+                    break;
                 default: break;
             }
             made.faults.push_back(one);

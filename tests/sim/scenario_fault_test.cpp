@@ -123,7 +123,7 @@ TEST_CASE("each mistake in a fault is named with its place and what was expected
         {R"({"kind": "cut", "fleet": "doors", "cohort": "v2"})", "/faults/0/cohort",
          "has no cohorts"},
         {R"({"kind": "cut", "fleet": "locks", "cohort": "v3"})", "/faults/0/cohort",
-         "did you mean \"v2\""},
+         "did you mean \"v1\""},
         {R"({"kind": "broker_stop", "for": "1s", "cohort": "v2"})", "/faults/0/cohort",
          "it hits a broker"},
         {R"({"kind": "cut_in_packet", "for": "1s", "packet": "none"})", "/faults/0/packet",
