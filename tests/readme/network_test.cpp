@@ -1,4 +1,4 @@
-// The code of README.md on networks, run: a lamp that heeds orders, and the broker in this process
+// The code of README.md and broker/README.md on networks, run: a lamp that heeds orders, and the broker in this process
 // that carries them.
 
 #include <fleetarium/client/client.hpp>
