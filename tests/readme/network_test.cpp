@@ -1,5 +1,5 @@
-// The code of README.md and broker/README.md on networks, run: a lamp that heeds orders, and the broker in this process
-// that carries them.
+// The code of README.md and broker/README.md on networks, run: a lamp that heeds orders, and the
+// broker in this process that carries them.
 
 #include <fleetarium/client/client.hpp>
 #include <fleetarium/server/server.hpp>
