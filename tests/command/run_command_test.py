@@ -143,7 +143,7 @@ class Misuse(unittest.TestCase):
         self.check(2, "--insecure is for a --target with TLS", "--target", here, "--insecure")
         self.check(2, "needs a certificate", "--time", "real", "--listen", "mqtts://127.0.0.1:0")
         crash = scenario(faults=[{"kind": "cut"}, {"kind": "broker_crash", "for": "1s"}])
-        self.check(2, '/faults/1: the fault "broker_crash" hits the broker "cloud", which is outside',
+        self.check(2, '/faults/1: the fault "broker_crash" cannot be done to a broker of --target',
                    "--target", here, described=crash)
         self.check(2, "no_such_file", "--target", "mqtts://127.0.0.1:1", "--ca", "no_such_file")
 
