@@ -98,7 +98,47 @@ def from_mosquitto_pub(way):
     expect("ten thousand lines", [(root, line.encode(), 1, 0, None) for line in lines], got)
 
 
+def there_and_back(way, other):
+    """what is replayed from one broker to the other and back is what was recorded at first"""
+    root, count = f"travels/{way.version}", 120
+    recorders = [Recorder(way, "there", "--filter", f"{root}/#")]
+    sender = way.peer().open()
+    for number in range(count):
+        given = properties(PacketTypes.PUBLISH, ContentType="text/plain",
+                           UserProperty=[("n", str(number))]) if way.v5 else None
+        sender.publish(f"{root}/{number % 5}", number.to_bytes(2, "big"), number % 3, False, given)
+    told = [sorted(map(repr, recorders[0].messages(count)))]
+    for stage, target in (("arrived", other), ("back", way)):
+        recorder = Recorder(target, stage, "--filter", f"{root}/#")
+        subprocess.run([way.kit.program, "replay", recorders[-1].file, "--to",
+                        target.broker.urls[target.transport], "--mqtt",
+                        "5" if way.v5 else "3.1.1"],
+                       check=True, timeout=120, stdin=subprocess.DEVNULL,
+                       stdout=subprocess.DEVNULL)
+        recorders.append(recorder)
+        told.append(sorted(map(repr, recorder.messages(count))))
+    expect("120 messages to the other broker", told[0], told[1])
+    expect("120 messages back again", told[0], told[2])
+
+
+def judge_travels(kit, verdicts):
+    brokers = {}
+    for against in ("mosquitto", "fleetarium"):
+        beside = copy.copy(kit)
+        beside.against = against
+        brokers[against] = (beside, Broker(beside, ["tcp"], f"travels-{against}"))
+    for version in VERSIONS:
+        way, other = (Way(*brokers[against], "tcp", version)
+                      for against in ("mosquitto", "fleetarium"))
+        verdicts.case("tcp", version, way.broker, there_and_back, way, other)
+        way.close()
+        other.close()
+    for _, broker in brokers.values():
+        broker.stop()
+
+
 def judge(kit, verdicts):
+    judge_travels(kit, verdicts)
     for against in ("mosquitto", "fleetarium"):
         beside = copy.copy(kit)
         beside.against = against
