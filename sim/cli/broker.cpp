@@ -18,6 +18,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <filesystem>
 #include <iostream>
 #include <memory>
 #include <optional>
@@ -217,18 +218,29 @@ int serve(const broker::server_config& config, const recording_flags& recording,
     const awaited_signals signals;
     std::signal(SIGPIPE, SIG_IGN);  // whoever reads our output may leave
     std::signal(SIGXFSZ, SIG_IGN);  // a limit of file size is an error of the file then
-    const auto recorder = recorder_of(recording);
+    auto recorder = recorder_of(recording);
 
     broker::server_options options = config.server;
     options.log = log.sink();
     log.write(log_level::info, raise_file_limit(options));
-    broker::server server(options, recorder.get());
-    server.start();
-    for (const net::url& each : server.listening()) {
+    std::unique_ptr<broker::server> server;
+    try {
+        server = std::make_unique<broker::server>(options, recorder.get());
+        server->start();
+    } catch (...) {
+        // Nothing has happened; the file would stand in the way of the next start.
+        server.reset();
+        if (recorder != nullptr) {
+            recorder.reset();
+            std::filesystem::remove(recording.file);
+        }
+        throw;
+    }
+    for (const net::url& each : server->listening()) {
         std::cout << "listening on " << to_string(each) << '\n';
     }
-    if (!server.http_listening().empty()) {
-        std::cout << "listening on http://" << server.http_listening() << '\n';
+    if (!server->http_listening().empty()) {
+        std::cout << "listening on http://" << server->http_listening() << '\n';
     }
     std::cout << std::flush;
 
@@ -251,13 +263,13 @@ int serve(const broker::server_config& config, const recording_flags& recording,
         if (const std::string wrong = log.reopen(); !wrong.empty()) {
             log.write(log_level::error, wrong);
         }
-        if (server.reload().empty()) {  // which logs what is wrong
+        if (server->reload().empty()) {  // which logs what is wrong
             log.write(log_level::info, "certificates, passwords and access rules are read again");
         }
     }
     log.write(log_level::info, "stopping");
     signals.let_go();  // a second one ends the process at once
-    server.stop();
+    server->stop();
     return end_recording(recorder.get(), recording.file);
 }
 

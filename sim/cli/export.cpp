@@ -117,6 +117,13 @@ int export_recording(const export_options& options) {
     }
     try {
         recording::recording_reader from(options.file);
+        const std::string kind = from.tables().text("SELECT kind FROM runs");
+        if (!options.pcapng.empty() && kind == "subscriber") {
+            std::cerr << "fleetarium: " << options.file
+                      << ": has no connections to show as pcapng, since a subscriber recorded it; "
+                         "--csv and --jsonl have its messages\n";
+            return exit_bad_input;
+        }
         // Before anything is written: is what is asked for there?
         recording::recorded_names(from.tables(), selection);
         write(options.pcapng, from, selection, recording::export_pcapng);
@@ -138,7 +145,7 @@ void add_export(CLI::App& app, int& exit_status) {
     auto options = std::make_shared<export_options>();
     CLI::App* const command = app.add_subcommand(
         "export", "Write a recording for Wireshark, spreadsheets, pandas or scripts");
-    command->add_option("recording", options->file, "A file that run --record made")
+    command->add_option("recording", options->file, "A file that record or run --record made")
         ->required()
         ->type_name("FILE");
     command

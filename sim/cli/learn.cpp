@@ -67,6 +67,16 @@ recording::traffic_profile profile_of_twin(const sim::scenario& twin) {
     return recording::profile_traffic(reader);
 }
 
+/// Of the twin's run; throws std::runtime_error if there is no room to record it.
+recording::traffic_profile twin_profile(const sim::scenario& twin) {
+    try {
+        return profile_of_twin(twin);
+    } catch (const recording::recording_error& error) {
+        throw std::runtime_error(std::string("to compare, the scenario's run is recorded: ") +
+                                 error.what() + "; --no-compare does without");
+    }
+}
+
 std::string readable(duration gap) { return gap == duration{} ? "-" : sim::readable_duration(gap); }
 
 void print_comparison(const std::vector<recording::compared_messages>& rows) {
@@ -130,7 +140,7 @@ int learn(const learn_options& options) {
                                       {"scenario", options.scenario},
                                       {"notes", learned.notes}};
         if (options.compare) {
-            const auto rows = recording::compare_traffic(recorded, profile_of_twin(twin));
+            const auto rows = recording::compare_traffic(recorded, twin_profile(twin));
             print_comparison(rows);
             for (const recording::compared_messages& row : rows) {
                 report["messages"].push_back({{"pattern", row.pattern},
@@ -141,7 +151,8 @@ int learn(const learn_options& options) {
             }
         }
         if (!options.report.empty()) {
-            write_file(options.report, report.dump(2) + "\n");
+            write_file(options.report,
+                       report.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
         }
         std::uint64_t devices = 0;
         for (const sim::fleet_spec& fleet : twin.fleets) {

@@ -147,7 +147,7 @@ public:
 
     /// Keeps what there is so far in a file of its own; the recording goes on.
     void copy() {
-        if (recorder_) {
+        if (recorder_ && !stopping_) {
             recorder_->sync();
             copies_.copy(client_.now() - begin_);
         }
@@ -430,6 +430,7 @@ int record(record_flags& flags) {
         copying.cancel();
         try {
             if (thrown) {
+                made->stop();  // its connection would go on, and so would we
                 std::rethrow_exception(thrown);
             }
             status = made->status();

@@ -37,7 +37,7 @@ void add_replay(CLI::App& app, int& exit_status) {
         "Run a recorded scenario once more and compare what happens, exit 1 if it differs; or, "
         "with "
         "--to, publish its messages again to any broker, exit 3 if some got lost");
-    command->add_option("recording", flags->file, "A file that run --record made")
+    command->add_option("recording", flags->file, "A file that record or run --record made")
         ->required()
         ->type_name("FILE");
     const auto of_execution = added_by(*command, [&] { flags->execution.add_to(*command); });

@@ -55,12 +55,14 @@ void replay_player::finish() {
 }
 
 void replay_player::pause() {
+    options_.paused = true;  // also of what has not begun
     if (schedule_ && !over_) {
         schedule_->pause(environment_.now());
     }
 }
 
 void replay_player::resume() {
+    options_.paused = false;
     if (schedule_ && !over_) {
         schedule_->resume(environment_.now());
         wake(environment_.now());
@@ -75,6 +77,7 @@ void replay_player::step(std::uint64_t messages) {
 }
 
 void replay_player::set_speed(double speed) {
+    options_.speed = speed;
     if (schedule_ && !over_) {
         schedule_->set_speed(speed, environment_.now());
         wake(environment_.now());
@@ -122,7 +125,8 @@ bool replay_player::load() {
         }
         ++passes_;
         in_pass_ = 0;
-        shift_ += end_ - begin_;
+        // What was cut short at its only instant has no length.
+        shift_ += std::max<duration>(end_ - begin_, std::chrono::seconds{1});
     }
     ++in_pass_;
     return true;

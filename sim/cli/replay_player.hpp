@@ -39,7 +39,7 @@ public:
     void step(std::uint64_t messages = 1);
     void set_speed(double speed);
 
-    bool is_paused() const { return schedule_ && schedule_->is_paused(); }
+    bool is_paused() const { return schedule_ ? schedule_->is_paused() : options_.paused; }
     bool is_over() const { return over_; }
     double speed() const { return schedule_ ? schedule_->speed() : options_.speed; }
     /// In the recording's time.
@@ -61,7 +61,7 @@ private:
     environment& environment_;
     recording::traffic_source& source_;
     replay_connections& to_;
-    const replay_player_options options_;
+    replay_player_options options_;
     std::unique_ptr<environment::timer> timer_;
     std::optional<recording::replay_schedule> schedule_;
     const recording::traffic_message* next_ = nullptr;

@@ -211,6 +211,9 @@ std::string check_together(const run_options& options) {
     if (options.live.targets.empty() && options.live.has_audit()) {
         return "--audit, --audit-queue and --drain are for a broker outside: they go with --target";
     }
+    if (options.live.audit == "none" && options.live.has_audit_bounds()) {
+        return "--audit-queue and --drain are for an audit, and --audit none asks for none";
+    }
     return options.recording.check();
 }
 

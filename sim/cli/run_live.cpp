@@ -2,6 +2,7 @@
 
 #include <fleetarium/config/quantities.hpp>
 #include <fleetarium/core/hash.hpp>
+#include <fleetarium/net/real_clock.hpp>
 #include <fleetarium/net/test_certificates.hpp>
 #include <fleetarium/net/url.hpp>
 
@@ -237,7 +238,8 @@ void live_run::check_limits(const sim::scenario& described) const {
     for (const place& each : target_places_) {
         const std::uint64_t devices = devices_of(described, each.broker);
         all += devices * connections;
-        if (each.url.scheme != net::scheme::unix_socket && devices > sim::local_port_count()) {
+        if (each.url.scheme != net::scheme::unix_socket &&
+            devices * connections > sim::local_port_count()) {
             throw std::runtime_error(fmt::format(
                 "{} devices would connect to {}, but this machine has only {} ports to connect "
                 "from (net.ipv4.ip_local_port_range): make the fleets smaller, for example with "
@@ -336,7 +338,16 @@ bool live_run::drain(const std::function<bool()>& watch) {
             static_cast<duration::rep>(static_cast<double>(real.count()) * audit_.pace)};
     };
     world_->drain(span(drain_quiet), span(drain_max_), [&](duration step) {
-        return run_until(saturating_add(world_->now(), step), watch);
+        const instant began = net::real_now();
+        const bool goes_on = run_until(saturating_add(world_->now(), step), watch);
+        // A world that is behind hurries; the broker is to have its time all the same.
+        const duration real{
+            static_cast<duration::rep>(static_cast<double>(step.count()) / audit_.pace)};
+        for (duration left = real; goes_on && left > duration{};
+             left = real - (net::real_now() - began)) {
+            context_.run_one_for(left);
+        }
+        return goes_on;
     });
     return true;
 }

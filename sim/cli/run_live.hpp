@@ -35,7 +35,8 @@ struct live_flags {
     std::optional<std::uint32_t> queue_limit;
     std::string drain;  ///< a duration
 
-    bool has_audit() const { return !audit.empty() || queue_limit || !drain.empty(); }
+    bool has_audit() const { return !audit.empty() || has_audit_bounds(); }
+    bool has_audit_bounds() const { return queue_limit || !drain.empty(); }
     bool any() const { return !listen.empty() || !targets.empty(); }
     bool has_tls() const {
         return !certificate.empty() || !private_key.empty() || !authorities.empty() || insecure;

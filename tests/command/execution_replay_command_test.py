@@ -74,6 +74,8 @@ class Replay(Recordings):
         kept = self.path("now.flr")
         self.fleetarium("replay", file, "--record", kept, "--report", self.path("report.json"))
         self.fleetarium("info", kept)
+        self.assertIn("equal", self.fleetarium("diff", file, kept).stdout)
+        self.assertIn("equal:", self.fleetarium("replay", kept).stdout)
         with open(self.path("report.json"), encoding="utf-8") as report:
             read = json.load(report)
         self.assertEqual((read["result"], read["seed"], read["until_seconds"]), ("equal", 9, 40))

@@ -12,9 +12,11 @@ constexpr std::chrono::hours begin_of_virtual_time{24 * 10'957};
 /// A host's number, of 24 bits, in 10.0.0.0/8.
 std::uint32_t address_of(std::uint32_t host) { return std::uint32_t{10} << 24 | host; }
 
-/// A client's links, in turns, from the ports that are given out to clients.
+/// A client's links, in turns, from the ports that are given out to clients; rivals' links, whose
+/// numbers begin anew at half of all, have a half of their own.
 std::uint16_t port_of(std::uint32_t number) {
-    return static_cast<std::uint16_t>(49'152 + number % 16'384);
+    constexpr std::uint32_t ports = 8'192;
+    return static_cast<std::uint16_t>(49'152 + number % ports + (number >> 23) * ports);
 }
 
 }  // namespace

@@ -74,6 +74,11 @@ public:
             full_length_ = *written;
         }
         devices_at_first_ = devices_of(out_.document);
+        for_each_publication(out_.document, [this](json_value& one) {
+            const json_value* const count = one.find("count");
+            const auto given = count == nullptr ? std::nullopt : config::json_integer(*count);
+            most_at_first_ = given ? std::max(*given, most_at_first_.value_or(0)) : most_at_first_;
+        });
     }
 
     /// What costs one run each goes first. What is left then is as large as it is, more often than
@@ -143,7 +148,16 @@ private:
         if (full_length_) {
             set_member(root, "duration", *full_length_);
         }
-        for_each_publication(root, [](json_value& one) { erase_member(one, "count"); });
+        for_each_publication(root, [this](json_value& one) {
+            json_value* const count = one.find("count");
+            const auto present = count == nullptr ? std::nullopt : config::json_integer(*count);
+            if (present && most_at_first_) {
+                // It was there from the beginning: without any there could be millions.
+                *count = config::json_number(std::to_string(std::max(*present, *most_at_first_)));
+            } else {
+                erase_member(one, "count");
+            }
+        });
     }
 
     static void hasten(json_value& root, std::int64_t times) {
@@ -349,6 +363,7 @@ private:
     shrunk out_;
     std::optional<json_value> full_length_;
     std::int64_t devices_at_first_ = 0;
+    std::optional<std::int64_t> most_at_first_;  ///< messages a publication; none had a limit
     std::optional<std::int64_t> haste_;  ///< of other runs, if they are tried
     bool stopped_ = false;
 };

@@ -40,16 +40,19 @@ std::string why_not_runnable(const std::string& kind, bool has_scenario) {
     return {};
 }
 
-sim::scenario scenario_of(recording_reader& from, const std::string& text,
-                          const std::string& file) {
+sim::scenario_inputs::files inputs_of(recording_reader& from) {
     sim::scenario_inputs::files held;
     statement rows(from.tables(), "SELECT name, bytes FROM inputs");
     while (rows.step()) {
         const bytes_view bytes = rows.blob(1);
         held.emplace(rows.text(0), std::string(bytes.begin(), bytes.end()));
     }
-    sim::scenario_inputs inputs(std::move(held));
-    auto read = sim::parse_scenario(text, file, {}, &inputs);
+    return held;
+}
+
+sim::scenario scenario_of(recording_reader& from, const recorded_execution& what) {
+    sim::scenario_inputs inputs(what.inputs);
+    auto read = sim::parse_scenario(what.scenario_text, what.scenario_file, {}, &inputs);
     if (const auto* const problems = std::get_if<std::vector<sim::problem>>(&read)) {
         throw not_runnable_again(from.tables().path() +
                                  ": its scenario cannot be run by this program:\n" +
@@ -66,8 +69,12 @@ public:
         if (!options.recording.empty()) {
             recorder_ = std::make_unique<world_recorder>(
                 world_, recording_options{.path = options.recording,
+                                          .scenario = what.scenario_text,
+                                          .scenario_file = what.scenario_file,
+                                          .inputs = what.inputs,
                                           .seed = what.scenario.seed,
                                           .began = options.began,
+                                          .epoch = what.epoch,
                                           .program_version = options.program_version});
         }
     }
@@ -154,7 +161,8 @@ std::int64_t recording_known_until(database& of) {
           "SELECT max(max(at), max(coalesce(ended, at))) FROM connections",
           "SELECT max(at) FROM subscriptions", "SELECT max(at) FROM acknowledgements",
           "SELECT max(ended) FROM deliveries", "SELECT max(at) FROM faults",
-          "SELECT max(at) FROM checkpoints"}) {
+          "SELECT max(at) FROM checkpoints", "SELECT at FROM resends ORDER BY id DESC LIMIT 1",
+          "SELECT (max(second) + 1) * 1000000000 FROM gauges"}) {
         newest = std::max(newest, of.integer(query).value_or(0));
     }
     return newest;
@@ -166,7 +174,7 @@ recorded_execution read_execution(recording_reader& from) {
     recorded_execution out;
     statement run(tables,
                   "SELECT kind, fleetarium, scenario, scenario_file, ended_at, events, trace_hash, "
-                  "ended_within FROM runs");
+                  "ended_within, epoch FROM runs");
     if (!run.step()) {
         throw recording_error(path + ": has no run in it");
     }
@@ -175,7 +183,11 @@ recorded_execution read_execution(recording_reader& from) {
         throw not_runnable_again(path + ": " + why);
     }
     out.program_version = run.text(1);
-    out.scenario = scenario_of(from, std::string(run.text(2)), std::string(run.text(3)));
+    out.scenario_text = run.text(2);
+    out.scenario_file = run.text(3);
+    out.epoch = run.integer(8);
+    out.inputs = inputs_of(from);
+    out.scenario = scenario_of(from, out);
     if (!run.is_null(4) && !run.is_null(6)) {
         out.end = {to_instant(run.integer(4)), static_cast<std::uint64_t>(run.integer(5)),
                    std::string(run.text(6))};

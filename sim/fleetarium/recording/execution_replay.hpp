@@ -4,6 +4,7 @@
 #include <fleetarium/recording/recording_reader.hpp>
 #include <fleetarium/sim/report.hpp>
 #include <fleetarium/sim/scenario.hpp>
+#include <fleetarium/sim/scenario_inputs.hpp>
 
 #include <cstdint>
 #include <functional>
@@ -33,6 +34,11 @@ struct trace_checkpoint {
 /// A recorded run with all that is needed to do it again.
 struct recorded_execution {
     sim::scenario scenario{};
+    // As it is recorded, for a recording of the same run
+    std::string scenario_text{};
+    std::string scenario_file{};
+    sim::scenario_inputs::files inputs{};
+    std::int64_t epoch = 0;  ///< instant 0 as nanoseconds since 1970
     std::string program_version{};
     std::vector<trace_checkpoint> checkpoints{};  ///< in the order of time
     /// How it ended; none: the recording was cut short.

@@ -10,6 +10,7 @@
 #include <map>
 #include <optional>
 #include <tuple>
+#include <utility>
 
 namespace fleetarium::recording {
 
@@ -95,8 +96,10 @@ private:
     json fleet_of(const client_kind& clients);
     void add_publications(const client_kind& clients, const kind_published& published, json& fleet);
     std::optional<json> target_of(const message_kind& kind) const;
-    void add_times(const message_kind& kind, double messages, bool loses, json& out) const;
-    void add_own_times(const kind_published& published, double messages, json& out) const;
+    void add_times(const message_kind& kind, double messages, double share, bool loses,
+                   json& out) const;
+    void add_own_times(const kind_published& published, double messages, double share,
+                       json& out) const;
     bool add_hours(const message_kind& kind, double share, json& out) const;
     static bool add_bursts(const message_kind& kind, json& out);
     std::string topic_of(const message_kind& kind, std::uint64_t clients, std::size_t within,
@@ -136,10 +139,15 @@ bool scenario_writer::add_hours(const message_kind& kind, double share, json& ou
     if (variation < 0.2 + 3 / std::sqrt(mean)) {
         return false;
     }
-    const double days = std::max(1.0, static_cast<double>(from_.span.count()) / 86'400e9);
+    // The last day may be a part of one.
+    const double length = static_cast<double>(from_.span.count()) / 3600e9;
     json rates = json::array();
-    for (const double hour : day) {
-        rates.push_back(rounded(hour * share / days));
+    for (std::size_t i = 0; i < hours_of_day; ++i) {
+        double times = 0;
+        for (auto begin = static_cast<double>(i); begin < length; begin += hours_of_day) {
+            times += std::min(1.0, length - begin);
+        }
+        rates.push_back(times == 0 ? 0 : rounded(day[i] * share / times));
     }
     out["arrival"] = {{"diurnal", {{"per_hour", rates}}}};
     return true;
@@ -175,8 +183,9 @@ bool scenario_writer::add_bursts(const message_kind& kind, json& out) {
     return true;
 }
 
-/// When a device's messages of the kind come; `messages` of them in all the time.
-void scenario_writer::add_times(const message_kind& kind, double messages, bool loses,
+/// When a device's messages of the kind come; `messages` of them in all the time. Gaps are those of
+/// the `share` of devices that have any.
+void scenario_writer::add_times(const message_kind& kind, double messages, double share, bool loses,
                                 json& out) const {
     const auto span = static_cast<double>(std::max<std::int64_t>(from_.span.count(), 1));
     if (add_hours(kind, messages / static_cast<double>(kind.messages), out)) {
@@ -189,11 +198,11 @@ void scenario_writer::add_times(const message_kind& kind, double messages, bool 
     const double gap = std::max(kind.between_mean, 0.0);
     if (first > span / 20 && first > 2 * gap) {
         begin = first;
-        out["start"] = rounded_text(begin);
+        out["start"] = config::duration_text(kind.first);
     }
     if (span - last > span / 20 && span - last > 2 * gap) {
         end = std::min(span, last + std::max(gap / 2, 1e6));
-        out["until"] = rounded_text(end);
+        out["until"] = config::duration_text(duration{static_cast<std::int64_t>(end)});
     }
     const double window = std::max(end - begin, 1e6);
     const double period = std::clamp(window / messages, 1e3, 9e18);
@@ -206,11 +215,11 @@ void scenario_writer::add_times(const message_kind& kind, double messages, bool 
             out["arrival"] = {{"poisson", {{"per", rounded_text(period)}}}};
         }
     } else if (is_even(kind)) {
-        const auto median = static_cast<double>(kind.between.percentile(50).count());
+        const auto median = static_cast<double>(kind.between.percentile(50).count()) / share;
         const bool is_whole = loses || std::abs(median / period - 1) < 0.05;
         // The histogram's buckets are 1 % wide; the mean is exact where all are alike.
         const double even = !is_whole                      ? period
-                            : kind.between_variation < 0.2 ? kind.between_mean
+                            : kind.between_variation < 0.2 ? kind.between_mean / share
                                                            : median;
         out["period"] = rounded_text(even);
         // Moving each message by up to j moves gaps by a standard deviation of j / sqrt(6).
@@ -218,7 +227,7 @@ void scenario_writer::add_times(const message_kind& kind, double messages, bool 
         if (jitter > even / 100) {
             out["jitter"] = rounded_text(jitter);
         }
-    } else if (add_bursts(kind, out)) {
+    } else if (share == 1 && add_bursts(kind, out)) {
         return;
     } else if (kind.between_variation < 0.6) {
         out["period"] = {{"lognormal",
@@ -235,7 +244,7 @@ void scenario_writer::add_times(const message_kind& kind, double messages, bool 
 }
 
 /// When a client has a message for any of many topics.
-void scenario_writer::add_own_times(const kind_published& published, double messages,
+void scenario_writer::add_own_times(const kind_published& published, double messages, double share,
                                     json& out) const {
     const auto span = static_cast<double>(std::max<std::int64_t>(from_.span.count(), 1));
     const double period = std::clamp(span / messages, 1e3, 9e18);
@@ -243,10 +252,10 @@ void scenario_writer::add_own_times(const kind_published& published, double mess
     const double mean = published.gap_sum / gaps;
     const double variance = published.gap_squares / gaps - mean * mean;
     if (published.gaps > 1 && variance < mean * mean * 0.04) {
-        out["period"] = rounded_text(mean);
+        out["period"] = rounded_text(mean / share);
         if (const auto& kind = from_.messages[published.kind];
             static_cast<double>(kind.first.count()) > span / 50) {
-            out["start"] = rounded_text(static_cast<double>(kind.first.count()));
+            out["start"] = config::duration_text(kind.first);
         }
     } else {
         out["arrival"] = {{"poisson", {{"per", rounded_text(period)}}}};
@@ -308,7 +317,7 @@ std::optional<json> scenario_writer::target_of(const message_kind& kind) const {
         }
         std::string topic;
         for (auto each = levels.begin(); each != levels.end(); ++each) {
-            topic += topic.empty() ? "" : "/";
+            topic += each == levels.begin() ? "" : "/";
             topic += each == level ? std::string(1, pattern_client_id) : std::string(*each);
         }
         // Another slot would be one of the sender's.
@@ -325,6 +334,7 @@ void scenario_writer::add_publications(const client_kind& clients, const kind_pu
                                        json& fleet) {
     const message_kind& kind = from_.messages[published.kind];
     const auto devices = static_cast<double>(clients.clients);
+    const double share = static_cast<double>(published.clients) / devices;
     const std::uint64_t topics =
         (published.topics + published.clients / 2) / std::max<std::uint64_t>(published.clients, 1);
     std::size_t within = kind.slot_names.size();
@@ -369,10 +379,10 @@ void scenario_writer::add_publications(const client_kind& clients, const kind_pu
             made["retain"] = true;
         }
         if (folded) {
-            add_own_times(published, messages, made);
+            add_own_times(published, messages, share, made);
         } else {
             // What falls due offline at QoS 0 is lost: gaps tell the period, sums do not.
-            add_times(kind, messages, kind.qos == 0 && fleet.contains("online"), made);
+            add_times(kind, messages, share, kind.qos == 0 && fleet.contains("online"), made);
         }
         made["payload"] = json::parse(shape.payload);
         fleet["publications"].push_back(std::move(made));
@@ -385,7 +395,15 @@ void scenario_writer::add_publications(const client_kind& clients, const kind_pu
 void scenario_writer::add_subscriptions(const client_kind& clients, json& fleet) {
     for (const kind_subscribed& kind : clients.subscribes) {
         const auto add = [&](const std::string& filter) {
-            fleet["subscriptions"].push_back({{"filter", filter}, {"qos", kind.qos}});
+            const bool is_there =
+                fleet.contains("subscriptions") &&
+                std::any_of(fleet["subscriptions"].begin(), fleet["subscriptions"].end(),
+                            [&](const json& one) {
+                                return one["filter"].get_ref<const std::string&>() == filter;
+                            });
+            if (!is_there) {
+                fleet["subscriptions"].push_back({{"filter", filter}, {"qos", kind.qos}});
+            }
         };
         if (kind.clients < clients.clients) {
             out_.notes.push_back(std::to_string(kind.clients) + " of " +
@@ -402,10 +420,14 @@ void scenario_writer::add_subscriptions(const client_kind& clients, json& fleet)
             }
         } else if (kind.filters > kind.clients) {
             // More than one each: the level becomes a wildcard that covers them.
+            const auto levels = topic_levels(kind.pattern);
+            const auto given = topic_levels(kind.some.front());
             std::string wide;
-            for (const std::string_view level : topic_levels(kind.pattern)) {
-                wide += wide.empty() ? "" : "/";
-                wide += level.find(pattern_slot) == std::string_view::npos ? level : "+";
+            for (std::size_t i = 0; i < levels.size(); ++i) {
+                wide += i == 0 ? "" : "/";
+                const bool has_slot = levels[i].find(pattern_slot) != std::string_view::npos;
+                const bool is_group = i == 1 && levels[0] == "$share";
+                wide += !has_slot ? levels[i] : is_group ? given[i] : "+";
             }
             add(filled(wide, [](std::size_t) { return std::string(); }));
         } else {
@@ -430,7 +452,10 @@ void scenario_writer::add_subscriptions(const client_kind& clients, json& fleet)
 std::string scenario_writer::client_id_of(const client_kind& clients) {
     const auto slots =
         std::count(clients.client_ids.begin(), clients.client_ids.end(), pattern_slot);
-    if (clients.client_ids.empty() || (clients.clients > 1 && slots != 1)) {
+    // Without a word of its own another fleet's could be the same.
+    const bool is_nameless =
+        clients.client_ids.find_first_not_of("/-_:\x01\x02") == std::string::npos;
+    if (is_nameless || (clients.clients > 1 && slots != 1)) {
         return "{fleet}-{index}";
     }
     if (clients.clients == 1) {
@@ -514,29 +539,63 @@ learned_scenario scenario_writer::run() {
     }
     if (!anybody_subscribes) {
         out_.notes.emplace_back("no subscription is known: one client subscribes to everything");
-        fleets.push_back({{"name", "everything"},
-                          {"subscriptions", json::array({{{"filter", "#"}, {"qos", 2}}})}});
+        std::string name = "everything";
+        for (int again = 2; std::any_of(from_.clients.begin(), from_.clients.end(),
+                                        [&](const client_kind& one) { return one.name == name; });
+             ++again) {
+            name = "everything-" + std::to_string(again);
+        }
+        fleets.push_back(
+            {{"name", name}, {"subscriptions", json::array({{{"filter", "#"}, {"qos", 2}}})}});
+    }
+    std::map<std::string, std::size_t> makers;
+    for (const message_kind& kind : from_.messages) {
+        ++makers[kind.pattern];
+    }
+    for (const auto& [pattern, kinds] : makers) {
+        if (kinds > 1 && pattern.find(pattern_slot) != std::string::npos) {
+            out_.notes.push_back("clients of several kinds, or messages of several QoS, go to " +
+                                 readable_pattern(pattern) +
+                                 ": each begins to count its topics anew, so some are the same");
+        }
     }
     if (!from_.knows_publishers) {
         out_.notes.emplace_back(
             "publishers are not known: what topics have in common up to their last number or name "
             "is a device");
     }
+    // Beyond the last message, which may be the end of what was cut short.
+    const duration length =
+        std::max<duration>(from_.span + std::chrono::milliseconds{2}, std::chrono::seconds{1});
     json out{{"name", "Learned from " + (from_.name.empty() ? origin_ : from_.name)},
              {"seed", seed_},
-             {"duration", rounded_text(static_cast<double>(
-                              std::max<std::int64_t>(from_.span.count(), 1'000'000'000)))},
+             {"duration", config::duration_text(length)},
              {"networks", networks_},
              {"fleets", fleets}};
-    out_.text = out.dump(2) + "\n";
+    // A client id need not be UTF-8 in a recording that somebody has written to.
+    out_.text = out.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
     return std::move(out_);
 }
 
-compared_messages::side side_of(const message_kind& kind) {
-    return {kind.messages, kind.topics, kind.between.percentile(50),
-            static_cast<std::uint64_t>(kind.bytes.percentile(50).count()),
-            static_cast<std::uint64_t>(kind.bytes.percentile(99).count())};
-}
+/// Kinds that differ only in who publishes them.
+struct kind_sum {
+    std::uint64_t messages = 0;
+    std::uint64_t topics = 0;
+    latency_histogram between{};
+    latency_histogram bytes{};
+
+    void add(const message_kind& kind) {
+        messages += kind.messages;
+        topics += kind.topics;
+        between.merge(kind.between);
+        bytes.merge(kind.bytes);
+    }
+    compared_messages::side side() const {
+        return {messages, topics, between.percentile(50),
+                static_cast<std::uint64_t>(bytes.percentile(50).count()),
+                static_cast<std::uint64_t>(bytes.percentile(99).count())};
+    }
+};
 
 }  // namespace
 
@@ -547,23 +606,17 @@ learned_scenario learn_scenario(const traffic_profile& from, const std::string& 
 
 std::vector<compared_messages> compare_traffic(const traffic_profile& left,
                                                const traffic_profile& right) {
-    std::map<std::tuple<std::string, std::uint8_t, bool>, compared_messages> rows;
-    const auto row_of = [&](const message_kind& kind) -> compared_messages& {
-        compared_messages& row = rows[{kind.pattern, kind.qos, kind.retain}];
-        row.pattern = readable_pattern(kind.pattern);
-        row.qos = kind.qos;
-        row.retain = kind.retain;
-        return row;
-    };
+    std::map<std::tuple<std::string, std::uint8_t, bool>, std::pair<kind_sum, kind_sum>> rows;
     for (const message_kind& kind : left.messages) {
-        row_of(kind).left = side_of(kind);
+        rows[{kind.pattern, kind.qos, kind.retain}].first.add(kind);
     }
     for (const message_kind& kind : right.messages) {
-        row_of(kind).right = side_of(kind);
+        rows[{kind.pattern, kind.qos, kind.retain}].second.add(kind);
     }
     std::vector<compared_messages> out;
-    for (auto& entry : rows) {
-        out.push_back(std::move(entry.second));
+    for (const auto& [key, sums] : rows) {
+        out.push_back({readable_pattern(std::get<0>(key)), std::get<1>(key), std::get<2>(key),
+                       sums.first.side(), sums.second.side()});
     }
     std::stable_sort(out.begin(), out.end(), [](const auto& one, const auto& other) {
         return one.left.messages > other.left.messages;

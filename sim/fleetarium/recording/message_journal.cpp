@@ -44,11 +44,12 @@ message_journal::message_journal(database& to, viewpoint from)
       add_message_(to,
                    "INSERT INTO messages VALUES"
                    "(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)"),
-      add_delivery_(to,
-                    "INSERT INTO deliveries(id, receiver, qos, state, reason, made, sent, "
-                    "received, ended, resent, copies, code) "
-                    "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"),
-      add_resend_(to, "INSERT INTO resends VALUES(NULL, ?1, ?2, ?3)"),
+      add_delivery_(
+          to,
+          "INSERT OR IGNORE INTO deliveries(id, receiver, qos, state, reason, made, sent, "
+          "received, ended, resent, copies, code) "
+          "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"),
+      add_resend_(to, "INSERT INTO resends VALUES(?1, ?2, ?3, ?4)"),
       add_acknowledgement_(to, "INSERT OR IGNORE INTO acknowledgements VALUES(?1, ?2)"),
       add_fault_(to, "INSERT INTO faults VALUES(NULL, ?1, ?2, ?3)"),
       add_metrics_(to, "INSERT OR REPLACE INTO metrics VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)"),
@@ -60,7 +61,9 @@ message_journal::message_journal(database& to, viewpoint from)
       add_checkpoint_(to, "INSERT OR REPLACE INTO checkpoints VALUES(?1, ?2, ?3)") {}
 
 void message_journal::take(const traffic_note& note, std::string_view text) {
-    turn_second(note.at);
+    if (note.what != kind::violation) {  // they are told at the end, of instants long before
+        turn_second(note.at);
+    }
     switch (note.what) {
         case kind::broker:
             broker(note.broker);
@@ -76,7 +79,11 @@ void message_journal::take(const traffic_note& note, std::string_view text) {
         case kind::repeated: {
             const auto known = messages_.find(note.number);
             if (known != messages_.end()) {
-                add_resend_.bind(1, note.at).bind(2, known->second.id).bind_null(3).run();
+                add_resend_.bind(1, ++last_resend_)
+                    .bind(2, note.at)
+                    .bind(3, known->second.id)
+                    .bind_null(4)
+                    .run();
             }
             break;
         }
@@ -305,7 +312,7 @@ void message_journal::hear_message(const traffic_note& note, std::string_view te
 
 void message_journal::refuse_message(const traffic_note& note, std::string_view topic_name) {
     traffic_note refused = note;
-    refused.extra = note.at;
+    refused.extra = traffic_note::not_known;
     refused.flag = false;
     write_message(++last_message_, refused, topic(topic_name), 0, note.why, std::nullopt, {});
 }
@@ -438,14 +445,19 @@ std::uint32_t message_journal::make_delivery(const traffic_note& note) {
             made.routed_before = true;
             ordinal = of.deliveries++;
         }
-        ++of.open;
-        made.counted = true;
+        if (!ends_at_once) {
+            ++of.open;
+            made.counted = true;
+        }
     }
     made.id = message << deliveries_per_message_bits | std::min(ordinal, deliveries_max);
     if (ends_at_once) {
         made.sent = note.at;
         write_delivery(made, recorded_state::sent, 0, note.at);
         ++sums_.delivered[0];
+        if (!is_routed) {
+            release(note.number);
+        }
         return none;
     }
     std::uint32_t place = free_;
@@ -492,9 +504,10 @@ void message_journal::note_sent(const traffic_note& note) {
         sent.sent = note.at;
     } else {
         ++sent.resent;
-        add_resend_.bind(1, note.at)
-            .bind(2, sent.id >> deliveries_per_message_bits)
-            .bind(3, sent.id)
+        add_resend_.bind(1, ++last_resend_)
+            .bind(2, note.at)
+            .bind(3, sent.id >> deliveries_per_message_bits)
+            .bind(4, sent.id)
             .run();
     }
     if (sent.qos == 0 && !receiver_tells(note.client)) {

@@ -162,6 +162,7 @@ private:
     std::uint64_t last_released_number_ = 0;
     known_message last_released_;
     row last_message_ = 0;
+    row last_resend_ = 0;  // rows that are given up do not free their numbers
     std::int64_t second_ = -1;
     second_sums sums_;
     std::uint64_t connected_ = 0;

@@ -59,7 +59,7 @@ std::size_t decimals_of(const json& number) {
 }
 
 std::string fixed(double value, std::size_t decimals) {
-    char digits[64];
+    char digits[400];  // 1.8e308 has 309 before the point
     const int size =
         std::snprintf(digits, sizeof digits, "%.*f", static_cast<int>(decimals), value);
     return std::string(digits, static_cast<std::size_t>(std::max(size, 0)));
@@ -256,14 +256,12 @@ private:
 };
 
 std::string learner::leaf_of(const place& from, const std::string& name) {
-    std::size_t all = 0;
     std::size_t is_true = 0;
     std::size_t is_false = 0;
     std::size_t are_numbers = 0;
     std::size_t are_strings = 0;
     for (const place::series& series : from.all) {
         for (const place::value& value : series.values) {
-            ++all;
             are_numbers += value.held->is_number() ? 1 : 0;
             are_strings += value.held->is_string() ? 1 : 0;
             if (value.held->is_boolean()) {
@@ -318,9 +316,17 @@ std::string learner::number_of(const place& from, const std::string& name) {
     // The same in all of a device's messages, another with another device.
     if (between.count > 0 && between.still == between.count) {
         return add_generator(
-            name,
-            {{"decimals", in.decimals},
-             {"constant", {{"value", (in.min + in.max) / 2}, {"spread", (in.max - in.min) / 2}}}});
+            name, {{"decimals", in.decimals},
+                   {"constant",
+                    {{"value", in.min / 2 + in.max / 2}, {"spread", in.max / 2 - in.min / 2}}}});
+    }
+    // More than a template's fifteen digits: numbers of devices, instants in nanoseconds.
+    const double largest = std::max(std::abs(in.min), std::abs(in.max));
+    if (largest * std::pow(10.0, static_cast<double>(in.decimals)) >= 1e15) {
+        return add_generator(
+            name, {{"decimals", 0},
+                   {"constant",
+                    {{"value", in.min / 2 + in.max / 2}, {"spread", in.max / 2 - in.min / 2}}}});
     }
     const bool never_falls = between.count >= 3 && between.min >= 0;
     if (never_falls && in.decimals == 0 && between.min == 1 && between.max == 1) {
@@ -397,7 +403,7 @@ std::string learner::string_of(const place& from) {
             shortest = std::min(shortest, text.size());
             longest = std::max(longest, text.size());
             are_dates = are_dates && is_date(text);
-            are_client_ids = are_client_ids && text == series.client_id;
+            are_client_ids = are_client_ids && !text.empty() && text == series.client_id;
             are_hex = are_hex && !text.empty() &&
                       text.find_first_not_of("0123456789abcdef") == std::string::npos;
             can_choose = can_choose && can_be_choice(text);
@@ -426,7 +432,8 @@ std::string learner::string_of(const place& from) {
         // Beside something else, if it is nothing, a number stays in its quotes.
         return choice_of(words, all) + (bare ? "{filler:0..0}" : "");
     }
-    if (are_hex && shortest == longest) {
+    constexpr std::size_t hex_digits_max = 1024;
+    if (are_hex && shortest == longest && longest <= hex_digits_max) {
         return "{hex:" + std::to_string(longest) + "}";
     }
     if (longest == 0) {
@@ -440,7 +447,7 @@ void append_structure(const json& value, std::string& out) {
     if (value.is_object()) {
         out += '{';
         for (const auto& [key, member] : value.items()) {
-            out += key;
+            out += json(key).dump();
             out += ':';
             append_structure(member, out);
         }

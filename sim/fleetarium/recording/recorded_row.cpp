@@ -26,6 +26,8 @@ constexpr std::array known_columns{
     known_column{"connections", "code", column_kind::number, "ended"},
     known_column{"connections", "lost", column_kind::number, "ended"},
     known_column{"connections", "violation", column_kind::number, "ended"},
+    known_column{"gaps", "ended", column_kind::instant, "ended"},
+    known_column{"gaps", "session_present", column_kind::number, "ended"},
     known_column{"messages", "published", column_kind::instant, ""},
     known_column{"messages", "publisher", column_kind::client, ""},
     known_column{"messages", "topic", column_kind::topic, ""},
@@ -144,6 +146,7 @@ recorded_table::recorded_table(const std::string& table, database& first, databa
     only_at_end = table == "violations";
     by_message = table == "messages" || table == "acknowledgements" ? message_key::message
                  : table == "deliveries"                            ? message_key::delivery
+                 : table == "resends"                               ? message_key::beside
                                                                     : message_key::none;
     if (table == "metrics") {
         key = "second * 4 + qos";
@@ -181,7 +184,8 @@ row_cursor::row_cursor(const recorded_table& table, database& on, std::int64_t f
     }
     sql += " FROM " + sql_name(table.name);
     if (table.by_message != message_key::none) {
-        sql += " WHERE " + table.key + " >= " + std::to_string(first_key);
+        sql += " WHERE " + (table.by_message == message_key::beside ? "message" : table.key) +
+               " >= " + std::to_string(first_key);
     }
     sql += table.name == "metrics" ? " ORDER BY second, qos" : " ORDER BY " + table.key;
     rows_ = statement(on, sql);

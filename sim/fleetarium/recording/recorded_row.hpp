@@ -36,8 +36,8 @@ struct recorded_column {
     int when = -1;  ///< among the columns: the instant at which its value became known
 };
 
-/// Whether a table's key begins with a message's.
-enum class message_key : std::uint8_t { none, message, delivery };
+/// Whether a table's key begins with a message's, or its rows have it beside.
+enum class message_key : std::uint8_t { none, message, delivery, beside };
 
 /// The columns of a table that two recordings share.
 struct recorded_table {

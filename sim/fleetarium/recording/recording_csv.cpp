@@ -81,9 +81,10 @@ private:
         append_field(message.copy);
         append_field(message.will);
         text_ += ',';
-        text_ += delivery != nullptr ? name_of(delivery->state)
-                 : message.refused   ? std::string_view("refused")
-                                     : std::string_view("no_delivery");
+        text_ += delivery != nullptr               ? name_of(delivery->state)
+                 : message.refused                 ? std::string_view("refused")
+                 : message.deliveries == not_known ? std::string_view()
+                                                   : std::string_view("no_delivery");
         text_ += ',';
         text_ += name_of(static_cast<broker::drop_reason>(delivery != nullptr ? delivery->reason
                                                                               : message.reason));

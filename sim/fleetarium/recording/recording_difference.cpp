@@ -108,7 +108,8 @@ private:
     }
 
     std::int64_t end_key(const recorded_table& of) {
-        if (of.by_message == message_key::none || !found_ || found_->at == never) {
+        if (of.by_message == message_key::none || of.by_message == message_key::beside || !found_ ||
+            found_->at == never) {
             return never;
         }
         const std::int64_t message = std::max(first_message_from(first_.tables, found_->at + 1),

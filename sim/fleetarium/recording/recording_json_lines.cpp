@@ -151,10 +151,12 @@ public:
                               [this](statement& row) { violate(row); });
         row_stream annotations(in_, "SELECT at, text FROM annotations ORDER BY at, id",
                                [this](statement& row) { annotate(row); });
+        row_stream gaps(in_, "SELECT at, ended, session_present, reason FROM gaps ORDER BY at, id",
+                        [this](statement& row) { gap(row); });
         message_stream messages(*this);
         later_stream ends(*this);
-        const std::array<timed_stream*, 7> streams{&faults, &connections, &subscriptions, &messages,
-                                                   &ends,   &violations,  &annotations};
+        const std::array<timed_stream*, 8> streams{&faults,   &gaps, &connections, &subscriptions,
+                                                   &messages, &ends, &violations,  &annotations};
         merge(streams, selection_.until);
         flush();
         return sums_;
@@ -249,7 +251,7 @@ private:
         return line_.begin(at, event)
             .add("broker", names_.broker(broker))
             .add_name("client", whose.name)
-            .add("client_id", whose.client_id);
+            .add_name("client_id", whose.client_id);
     }
 
     void connect(statement& row) {
@@ -308,6 +310,20 @@ private:
             line_.begin(row.integer(0), "violation")
                 .add("invariant", row.text(1))
                 .add("what", row.text(2));
+            end_line();
+        }
+    }
+
+    void gap(statement& row) {
+        if (row.integer(0) >= selection_.from) {
+            line_.begin(row.integer(0), "gap");
+            if (!row.is_null(1)) {
+                line_.add_seconds("ended_s", row.integer(1));
+            }
+            if (!row.is_null(2)) {
+                line_.add_flag("session_present", row.integer(2) != 0);
+            }
+            line_.add("reason", row.text(3));
             end_line();
         }
     }

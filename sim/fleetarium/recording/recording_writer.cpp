@@ -251,8 +251,10 @@ private:
         if (database_->integer("SELECT min(id) < " + id + " FROM messages").value_or(0) == 0) {
             return;
         }
-        const auto at = database_->integer("SELECT at FROM messages WHERE id >= " + id +
-                                           " ORDER BY id LIMIT 1");
+        // The first that stays, or, if none does, just after the last.
+        const auto at = database_->integer(
+            "SELECT coalesce((SELECT at FROM messages WHERE id >= " + id +
+            " ORDER BY id LIMIT 1), (SELECT at + 1 FROM messages ORDER BY id DESC LIMIT 1))");
         database_->execute("DELETE FROM messages WHERE id < " + id +
                            "; DELETE FROM deliveries WHERE id < " +
                            std::to_string(message << deliveries_per_message_bits) +

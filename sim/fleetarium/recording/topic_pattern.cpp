@@ -35,7 +35,11 @@ void append_level(text_pattern& out, std::string_view level) {
         while (end < level.size() && is_digit(level[end])) {
             ++end;
         }
-        if (end == i) {
+        if (level[i] == pattern_slot || level[i] == pattern_client_id) {
+            // MQTT allows them, and here they mean something.
+            out.pattern += pattern_slot;
+            out.slots.emplace_back(level.substr(i++, 1));
+        } else if (end == i) {
             out.pattern += level[i++];
         } else {
             out.pattern += pattern_slot;

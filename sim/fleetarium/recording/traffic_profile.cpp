@@ -29,6 +29,7 @@ struct kind_sums {
     std::uint64_t gaps = 0;
     double sum = 0;
     double squares = 0;
+    std::set<std::int64_t> topics{};
     std::vector<std::set<std::string>> names{};  // of each slot
 };
 
@@ -96,7 +97,8 @@ private:
     void group_clients();
 
     std::size_t client_of(std::int64_t publisher, std::int64_t topic, const std::string& pattern);
-    std::size_t kind_of(const std::string& pattern, std::uint8_t qos, bool retain);
+    std::size_t kind_of(const std::string& pattern, std::uint8_t qos, bool retain,
+                        const std::string& family);
     topic_series& series_of(std::int64_t topic, std::int64_t publisher, std::uint8_t qos,
                             bool retain);
     void note_topic(std::size_t kind, std::int64_t topic);
@@ -112,7 +114,7 @@ private:
     std::unordered_map<std::int64_t, std::string> topics_;
     std::map<std::pair<std::int64_t, std::int64_t>, std::string> patterns_;  // topic, publisher
     pattern_merger merger_;
-    std::map<std::tuple<std::string, std::uint8_t, bool>, std::size_t> kinds_;
+    std::map<std::tuple<std::string, std::uint8_t, bool, std::string>, std::size_t> kinds_;
     std::vector<kind_sums> sums_;
     std::map<std::tuple<std::int64_t, std::int64_t, std::uint8_t, bool>, topic_series> series_;
 };
@@ -181,8 +183,10 @@ std::size_t profiler::client_of(std::int64_t publisher, std::int64_t topic,
     return found->second;
 }
 
-std::size_t profiler::kind_of(const std::string& pattern, std::uint8_t qos, bool retain) {
-    const auto [found, is_new] = kinds_.try_emplace({pattern, qos, retain}, out_.messages.size());
+std::size_t profiler::kind_of(const std::string& pattern, std::uint8_t qos, bool retain,
+                              const std::string& family) {
+    const auto [found, is_new] =
+        kinds_.try_emplace({pattern, qos, retain, family}, out_.messages.size());
     if (is_new) {
         message_kind kind;
         kind.pattern = pattern;
@@ -197,6 +201,9 @@ std::size_t profiler::kind_of(const std::string& pattern, std::uint8_t qos, bool
 void profiler::note_topic(std::size_t kind, std::int64_t topic) {
     message_kind& of = out_.messages[kind];
     kind_sums& sums = sums_[kind];
+    if (!sums.topics.insert(topic).second) {
+        return;  // another publishes there, too
+    }
     ++of.topics;
     auto slots = slots_under(topics_.at(topic), of.pattern);
     sums.names.resize(std::max(sums.names.size(), slots.size()));
@@ -214,8 +221,8 @@ topic_series& profiler::series_of(std::int64_t topic, std::int64_t publisher, st
     if (is_new) {
         const std::string& pattern = patterns_.at({topic, publisher});
         topic_series& made = found->second;
-        made.kind = kind_of(pattern, qos, retain);
         made.client = client_of(publisher, topic, pattern);
+        made.kind = kind_of(pattern, qos, retain, clients_[made.client].family);
         note_topic(made.kind, topic);
         kind_published& published = clients_[made.client].publishes[made.kind];
         published.kind = made.kind;
@@ -242,7 +249,7 @@ void profiler::read_messages() {
     statement rows(
         from_,
         "SELECT at, coalesce(published, at), publisher, topic, qos, retain, payload FROM messages "
-        "WHERE NOT copy ORDER BY id");
+        "WHERE NOT copy AND payload IS NOT NULL ORDER BY id");
     while (rows.step()) {
         const std::int64_t topic = rows.integer(3);
         if (topics_.at(topic).starts_with('$') &&

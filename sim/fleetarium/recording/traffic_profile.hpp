@@ -12,7 +12,8 @@
 /// is what `learn` makes a scenario of, and what it compares.
 namespace fleetarium::recording {
 
-/// Messages that are alike: topics of one pattern, one QoS, one RETAIN.
+/// Messages that are alike: topics of one pattern, one QoS, one RETAIN, publishers whose client ids
+/// are alike.
 struct message_kind {
     std::string pattern{};  ///< topic_pattern.hpp
     std::uint8_t qos = 0;

@@ -70,7 +70,7 @@ traffic_source::traffic_source(database& in, const traffic_selection& selection)
     // Whoever listened to a broker from outside does not learn who publishes; else a message of
     // nobody is the broker's own.
     const std::string kind = in.text("SELECT kind FROM runs");
-    brokers_tell_publishers_ = kind != "broker" && kind != "subscriber";
+    brokers_tell_publishers_ = kind != "subscriber";
     first_ = selection.from ? first_message_from(in, selection.from->count())
                             : in.integer("SELECT min(id) FROM messages").value_or(1);
     last_ = selection.until ? first_message_from(in, selection.until->count()) - 1

@@ -190,6 +190,9 @@ private:
         instant asked_at{};
         instant connected_at{};
         instant spoke_at{};  ///< the client, last
+        /// And when it last did so after a silence for which it might have been cut off: the
+        /// broker's word of that may still be on its way.
+        std::optional<instant> broke_silence{};
         std::optional<will_note> will;
         frame_reader up;
         frame_reader down;

@@ -178,11 +178,10 @@ void client_ledger::pass_wills(instant now) {
     while (!will_deadlines_.empty() && will_deadlines_.begin()->first.first <= now) {
         const std::uint64_t key = key_of(will_deadlines_.begin()->first.second);
         will_deadlines_.erase(will_deadlines_.begin());
-        if (wills_due_.erase(key)) {
-            if (publication* const about = publications_.find(key)) {
-                about->complete = true;
-                settle(key);
-            }
+        wills_due_.erase(key);  // unless somebody has had it
+        if (publication* const about = publications_.find(key)) {
+            about->complete = true;
+            settle(key);
         }
     }
 }

@@ -231,11 +231,15 @@ void client_ledger::judge_silence(link& by, instant now) {
                         std::chrono::duration<double>(now - by.spoke_at).count() / options_.pace,
                         by.keep_alive));
     }
+    if (now - by.spoke_at + span(early_max) >= allowed) {
+        by.broke_silence = now;
+    }
 }
 
 void client_ledger::disconnect_down(link& by, const disconnect& farewell, instant now) {
     const duration allowed = span(by.keep_alive * 1500ms);
-    if (farewell.code == reason_code::keep_alive_timeout &&
+    const bool has_crossed = by.broke_silence && now - *by.broke_silence <= span(late_max);
+    if (farewell.code == reason_code::keep_alive_timeout && !has_crossed &&
         (by.keep_alive == 0 || now - by.spoke_at + span(early_max) < allowed)) {
         convict(invariant::keep_alive, now, 0, by.host, {},
                 fmt::format(

@@ -32,6 +32,9 @@ public:
 
     void publish(std::string_view topic, std::string_view payload, enum qos qos,
                  bool retain) override {
+        if (!fleet_.world_.publishes) {
+            return;
+        }
         fleetarium::publish message;
         message.topic = topic;
         message.payload = as_bytes_view(payload);

@@ -382,6 +382,9 @@ void fleet_state::act(const context& at, const behaviour_machine::action& what) 
 }
 
 void fleet_state::say(const context& at, std::uint32_t which) {
+    if (!world_.publishes) {
+        return;
+    }
     const behaviour_machine::message& what = machine_->messages[which];
     behaviour_place& self = place(at.self);
     ++self.messages;

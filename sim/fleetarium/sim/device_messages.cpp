@@ -258,7 +258,7 @@ void fleet_state::note_request(const context& at, std::size_t which, std::uint32
     if (log.open.empty()) {
         log.first = number;
     }
-    log.open.push_back({own_now(at.self), false});
+    log.open.push_back({own_now(at.self), world_.now, false});
     world_.accounts.publisher(publications_[which].source, world_.topic_text,
                               [](publisher_counts& counts) { ++counts.requests; });
 }
@@ -318,13 +318,14 @@ std::optional<std::uint32_t> fleet_state::match_reply(const context& at,
     const bool in_time = waited <= what.spec->reply_timeout;
     if (in_time) {
         log.open[place].answered = true;
+        const duration latency = world_.now - log.open[place].sent_in_world;
         std::string topic;
         if (world_.accounts.needs_topic(what.source)) {
             render_topic(at.index, which, number, topic);
         }
         world_.accounts.publisher(what.source, topic, [&](publisher_counts& counts) {
             ++counts.replies_in_time;
-            counts.reply_latency.record(waited);
+            counts.reply_latency.record(latency);
         });
     }
     close_requests(at, which);

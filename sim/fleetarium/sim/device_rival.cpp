@@ -12,13 +12,16 @@
 namespace fleetarium::sim::detail {
 
 /// Calls `act(link, key)` with the rival's end of its link. Events of a host are numbered in one
-/// row, whichever of its links they are of.
+/// row, and what it sends keeps its order, whichever of its links it is of: a broker gives the
+/// number of a link that is gone to the next.
 template <class Act>
 void fleet_state::on_rival_link(const context& at, Act&& act) {
     link_end& link = at.self.extras->rival->link;
     link.sequence = at.self.link.sequence;
+    link.up = at.self.link.up;
     act(link, random_key{combine(key_of(at.index).value, hash_text("rival"))});
     at.self.link.sequence = link.sequence;
+    at.self.link.up = link.up;
 }
 
 void fleet_state::begin_rival(const context& at, const fault_news& news) {
@@ -77,8 +80,9 @@ void fleet_state::connect_rival(const context& at) {
     std::string password;
     request.version = spec_.version;
     // A session that it began and did not end would meet a device that has state of another one.
-    request.clean_start = spec.clean_start.value_or(true) || (!v5 && spec_.clean_start) ||
-                          (remote_ == nullptr && !has_session_at_broker(at));
+    request.clean_start =
+        spec.clean_start.value_or(true) || (!v5 && spec_.clean_start) ||
+        (remote_ == nullptr ? !has_session_at_broker(at) : !at.self.session.is_connected());
     request.keep_alive = static_cast<std::uint16_t>(spec_.keep_alive / std::chrono::seconds{1});
     request.client_id = client_id(at.index, id);
     if (user_name_) {

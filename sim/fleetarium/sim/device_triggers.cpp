@@ -45,6 +45,9 @@ void fleet_state::publish_triggered(const context& at) {
 }
 
 void fleet_state::publish_now(const context& at, std::size_t which, publication_cause cause) {
+    if (!world_.publishes) {
+        return;
+    }
     publication_state& state = states(at.self)[which];
     const instant start = saturating_add(added_at_, publications_[which].spec->start);
     const instant now = own_now(at.self);

@@ -52,7 +52,8 @@ struct device_extras {
     };
     /// A request not yet answered, or answered while an older one was open.
     struct request {
-        instant sent_at;
+        instant sent_at;   ///< by the device's clock
+        instant sent_in_world;
         bool answered;
     };
     struct request_log {

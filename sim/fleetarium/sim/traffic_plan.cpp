@@ -3,6 +3,7 @@
 #include <fleetarium/broker/topic_tree.hpp>
 #include <fleetarium/codec/topic.hpp>
 #include <fleetarium/sim/arrival.hpp>
+#include <fleetarium/sim/behaviour_machine.hpp>
 #include <fleetarium/sim/generator_set.hpp>
 #include <fleetarium/sim/text_template.hpp>
 
@@ -111,11 +112,41 @@ private:
         return *found;
     }
 
+    /// What topics of a fleet may name: the variables of its behaviour.
+    std::vector<generator_names> names_for_topics(std::uint32_t fleet) const {
+        const auto& behaviour = scenario_.fleets[fleet].behaviour;
+        return behaviour ? detail::names_of(*behaviour) : std::vector<generator_names>();
+    }
+
+    /// The value that a behaviour's name has at the beginning; `which` is its place in names_of.
+    generator_value first_value(std::uint32_t fleet, std::size_t which) const {
+        const behaviour_spec& behaviour = *scenario_.fleets[fleet].behaviour;
+        const std::size_t own = detail::names_of(behaviour).size() - behaviour.variables.size();
+        generator_value out{.form = field_form::name};
+        if (which >= own) {
+            out.text = behaviour.variables[which - own].value.text;
+            out.bare = behaviour.variables[which - own].value.bare;
+        }
+        return out;
+    }
+
+    text_template topic_template(const std::string& text, std::uint32_t fleet) const {
+        return text_template(text, template_use::topic, names_for_topics(fleet));
+    }
+
     std::string render(const text_template& what, std::uint32_t fleet, std::uint32_t index) const {
         std::string id;
         client_ids_[fleet].render({.fleet = scenario_.fleets[fleet].name, .index = index}, id);
+        std::vector<generator_value> values;
+        for (const generator_use& each : what.generator_uses()) {
+            values.push_back(first_value(fleet, each.generator));
+        }
         std::string text;
-        what.render({.fleet = scenario_.fleets[fleet].name, .index = index, .client_id = id}, text);
+        what.render({.fleet = scenario_.fleets[fleet].name,
+                     .index = index,
+                     .client_id = id,
+                     .generated = values},
+                    text);
         return text;
     }
 
@@ -123,7 +154,7 @@ private:
         const fleet_spec& fleet = scenario_.fleets[which];
         broker::topic_tree& tree = tree_of(fleet);
         for (const subscription_spec& each : fleet.subscriptions) {
-            const text_template filter(each.filter, template_use::topic);
+            const text_template filter = topic_template(each.filter, which);
             for (std::uint32_t index = 0; index < fleet.count; ++index) {
                 const std::string text = render(filter, which, index);
                 broker::subscription added;
@@ -178,7 +209,7 @@ private:
             const fleet_spec& fleet = scenario_.fleets[at.fleet];
             for (std::size_t i = 0; i < fleet.replies.size(); ++i) {
                 const reply_spec& reply = fleet.replies[i];
-                const text_template on(reply.on, template_use::topic);
+                const text_template on = topic_template(reply.on, at.fleet);
                 if ((reply.to || response_topic) &&
                     topic_matches(render(on, at.fleet, at.index), topic)) {
                     sum.replies[{at.fleet, i}] += 1;
@@ -202,12 +233,12 @@ private:
         for (std::uint32_t i = 0; what.to && i < scenario_.fleets.size(); ++i) {
             target = scenario_.fleets[i].name == what.to->fleet ? i : target;
         }
-        const text_template topic(row.topic, template_use::topic);
+        const text_template topic = topic_template(row.topic, target);
         const std::uint32_t topics = scenario_.fleets[target].count;
         const std::uint32_t looked_at = std::min(topics, devices_looked_at);
         std::optional<text_template> response;
         if (what.response_topic) {
-            response.emplace(*what.response_topic, template_use::topic);
+            response = topic_template(*what.response_topic, which);
         }
         reach sum;
         for (std::uint32_t i = 0; i < looked_at && fleet.count != 0; ++i) {
@@ -245,8 +276,9 @@ private:
         row.per_second_max = busiest;
         row.payload_bytes = payload_size(answering, reply.payload);
         // The topic is of the one that answers, or else of the one that asked.
-        const text_template topic(reply.to ? *reply.to : *what.response_topic, template_use::topic);
         const std::uint32_t of = reply.to ? answering : asking;
+        const text_template topic =
+            topic_template(reply.to ? *reply.to : *what.response_topic, of);
         const std::uint32_t topics = scenario_.fleets[of].count;
         const std::uint32_t looked_at = std::min(topics, devices_looked_at);
         double deliveries = 0;
@@ -298,8 +330,20 @@ private:
             return 0;
         }
         detail::generator_set generators(fleet.generators);
-        const text_template what(payload, template_use::reply, generators.names());
-        const auto wanted = generators.plan_for(what.generator_uses());
+        std::vector<generator_names> names(generators.names().begin(), generators.names().end());
+        const std::size_t own = names.size();
+        if (fleet.behaviour) {
+            const auto more = detail::names_of(*fleet.behaviour);
+            names.insert(names.end(), more.begin(), more.end());
+        }
+        const text_template what(payload, template_use::reply, names);
+        std::vector<generator_use> generated;
+        for (const generator_use& each : what.generator_uses()) {
+            if (each.generator < own) {
+                generated.push_back(each);
+            }
+        }
+        const auto wanted = generators.plan_for(generated);
         std::vector<std::uint32_t> walks(what.walk_count());
         std::vector<double> state(generators.state_size());
         std::uint64_t bytes = 0;
@@ -317,6 +361,12 @@ private:
             if (values.size() < wanted.uses.size()) {
                 continue;  // a message that is not sent
             }
+            std::vector<generator_value> all;
+            auto next = values.begin();
+            for (const generator_use& each : what.generator_uses()) {
+                all.push_back(each.generator < own ? *next++
+                                                   : first_value(which, each.generator - own));
+            }
             std::string text;
             what.render({.fleet = fleet.name,
                          .index = index,
@@ -325,7 +375,7 @@ private:
                          .now = now,
                          .random = key,
                          .walks = walks,
-                         .generated = values},
+                         .generated = all},
                         text);
             bytes += text.size();
             ++rendered;
