@@ -316,6 +316,12 @@ class Record(unittest.TestCase):
         self.assertIn("nothing was recorded: there was no connection", err)
         self.assertFalse(os.path.exists(self.file))
 
+    def test_a_file_that_cannot_be_made_ends_it(self):
+        status, _, said = run("record", "--from", self.broker.url,
+                              os.path.join(self.folder.name, "no_folder", "x.flr"))
+        self.assertEqual(status, 3, said)
+        self.assertIn("no_folder", said)
+
     def test_a_refused_subscription_is_told(self):
         rules = os.path.join(self.folder.name, "rules")
         with open(rules, "w", encoding="utf-8") as out:

@@ -183,6 +183,33 @@ TEST_CASE("a learned scenario has the fleets, topics and rates of what was recor
     }
 }
 
+TEST_CASE("what is rare, large or nameless is learned, too", "[recording]") {
+    // Given clients without a word in their ids, a message that comes once, numbers of 18 digits,
+    // and a filter with a character that means something in patterns
+    const std::string odd = R"({
+      "name": "Odd", "seed": 3, "duration": "5m",
+      "fleets": [
+        {"name": "first", "count": 5, "client_id": "{index:016}",
+         "publications": [{"topic": "temp/{client_id}", "period": "1s",
+                           "payload": {"id": "1{random:0..99999999999999}{index:03}",
+                                       "a:nb": "", "c": "{{x}"}}]},
+        {"name": "second", "count": 5, "client_id": "1{index:015}",
+         "publications": [{"topic": "door/{client_id}", "period": "10s", "payload": "{choice:a,b}"},
+                          {"topic": "config", "period": "1s", "start": "100s", "count": 1,
+                           "payload": "{filler:10}"}],
+         "subscriptions": [{"filter": "/cmd/x\u0001y/{index}"}, {"filter": "/cmd/z/{index}"}]}
+      ]})";
+    // When a scenario is learned, then it passes the check, and has as many topics.
+    const traffic_profile recorded = profile_of(parsed(odd));
+    const scenario twin = parsed(learn_scenario(recorded, "odd.flr", 1).text);
+    for (const compared_messages& row : compare_traffic(recorded, profile_of(twin))) {
+        CAPTURE(row.pattern, row.left.messages);
+        CHECK(row.left.topics == row.right.topics);
+        CHECK(row.right.messages + 6 > row.left.messages * 9 / 10);
+        CHECK(row.right.messages < row.left.messages * 11 / 10 + 6);
+    }
+}
+
 TEST_CASE("where publishers are not known, a device is what topics have in common", "[recording]") {
     const traffic_profile recorded = profile_of(parsed(plant), true);
     CHECK_FALSE(recorded.knows_publishers);

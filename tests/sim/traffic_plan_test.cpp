@@ -6,6 +6,7 @@
 #include <catch2/catch.hpp>
 
 #include <cmath>
+#include <filesystem>
 #include <string>
 #include <variant>
 
@@ -99,6 +100,16 @@ TEST_CASE("a plan follows stages and the hours of the day", "[sim][plan]") {
     // Up to 3,600 an hour and back within two hours.
     CHECK(plan.messages == Approx(10 * (22 * 10 + 3610)));
     CHECK(plan.messages_per_second_max == Approx(10).epsilon(0.05));
+}
+
+TEST_CASE("each shipped scenario can be planned", "[sim][plan]") {
+    for (const auto& each :
+         std::filesystem::directory_iterator(std::string(FLEETARIUM_SOURCE_DIR) + "/scenarios")) {
+        if (each.path().extension() == ".json") {
+            CAPTURE(each.path().filename().string());
+            CHECK_NOTHROW(plan_traffic(load(each.path().filename().string())));
+        }
+    }
 }
 
 TEST_CASE("what shipped scenarios publish is what was planned", "[sim][plan]") {
