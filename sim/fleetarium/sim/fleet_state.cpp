@@ -90,13 +90,11 @@ fleet_state::fleet_state(world_state& world, const fleet_spec& spec, std::uint32
     // Real devices publish to few topics; an alias table of their own on both sides would cost
     // more memory than all else that a device needs.
     options_.use_topic_aliases = false;
-    options_.queue_messages_max =
-        spec_.queue_messages_max.value_or(options_.queue_messages_max);
+    options_.queue_messages_max = spec_.queue_messages_max.value_or(options_.queue_messages_max);
     compile();
-    world.require_room(spec_.count,
-                       publications_.size() + replies_.size() + (will_topic_ ? 1u : 0u) +
-                           (spec_.shadow_service ? 1u : 0u) +
-                           (machine_ != nullptr ? machine_->messages.size() + 1 : 0));
+    world.require_room(spec_.count, publications_.size() + replies_.size() +
+                                        (will_topic_ ? 1u : 0u) + (spec_.shadow_service ? 1u : 0u) +
+                                        (machine_ != nullptr ? machine_->messages.size() + 1 : 0));
     add_sources();
     make_devices();
 }
@@ -105,7 +103,7 @@ fleet_state::~fleet_state() {
     for (std::uint32_t i = 0; i < spec_.count; ++i) {
         at(i).~device();
     }
-    ::operator delete(memory_, std::align_val_t{line});
+    ::operator delete (memory_, std::align_val_t{line});
 }
 
 fleet_state::text fleet_state::make_text(const std::string& source, template_use use) const {
@@ -130,9 +128,8 @@ content_plan fleet_state::plan_for(const text& what) const {
             generated.push_back(each);
         }
         behaves = behaves || !is_generator;
-        made.values.push_back(is_generator
-                                  ? content_plan::of_generator
-                                  : each.generator - static_cast<std::uint32_t>(known));
+        made.values.push_back(is_generator ? content_plan::of_generator
+                                           : each.generator - static_cast<std::uint32_t>(known));
     }
     if (!behaves) {
         made.values.clear();
@@ -267,15 +264,14 @@ void fleet_state::add_sources() {
 }
 
 void fleet_state::make_devices() {
-    const std::size_t size =
-        sizeof(device) +
-        (publications_.size() + replies_.size()) * sizeof(publication_state) +
-        (walk_count_ + walk_count_ % 2) * sizeof(std::uint32_t) +
-        generators_.state_size() * sizeof(double) + behaviour_size();
+    const std::size_t size = sizeof(device) +
+                             (publications_.size() + replies_.size()) * sizeof(publication_state) +
+                             (walk_count_ + walk_count_ % 2) * sizeof(std::uint32_t) +
+                             generators_.state_size() * sizeof(double) + behaviour_size();
     stride_ = static_cast<std::uint32_t>((size + 15) / 16 * 16);
     prefetched_ = std::min<std::size_t>(stride_, 5 * line);
     const std::size_t bytes = std::size_t{spec_.count} * stride_;
-    memory_ = static_cast<std::byte*>(::operator new(bytes, std::align_val_t{line}));
+    memory_ = static_cast<std::byte*>(::operator new (bytes, std::align_val_t{line}));
     prefer_large_pages(memory_, bytes);
     for (std::uint32_t first = 0; first < spec_.count; first += devices_per_block) {
         const std::uint32_t count = std::min(devices_per_block, spec_.count - first);
@@ -295,8 +291,8 @@ void fleet_state::make_devices() {
                 std::uninitialized_default_construct_n(variables(*made).data(),
                                                        variables(*made).size());
                 std::uninitialized_fill_n(timers(*made).data(), timers(*made).size(), never);
-                std::uninitialized_fill_n(custom_memory(*made).data(),
-                                          custom_memory(*made).size(), std::byte{});
+                std::uninitialized_fill_n(custom_memory(*made).data(), custom_memory(*made).size(),
+                                          std::byte{});
             }
         }
     }
@@ -306,10 +302,9 @@ void fleet_state::make_devices() {
 }
 
 void fleet_state::start_device(const context& at) {
-    const auto share = static_cast<fleetarium::detail::uint128>(spec_.ramp_up.count()) * at.index /
-                       spec_.count;
-    at.self.connect_at =
-        added_at_ + spec_.start + duration{static_cast<duration::rep>(share)};
+    const auto share =
+        static_cast<fleetarium::detail::uint128>(spec_.ramp_up.count()) * at.index / spec_.count;
+    at.self.connect_at = added_at_ + spec_.start + duration{static_cast<duration::rep>(share)};
     if (spec_.online) {
         random_stream stream(key_of(at.index).value, 0, purpose::coverage);
         const duration up = spec_.online->up.sample_duration(stream);
@@ -394,11 +389,20 @@ void fleet_state::prefetch_broker(const device_block& block, host_id host) const
     }
 }
 
+void fleet_state::prefetch_ledger(const device_block& block, host_id host,
+                                  bool has_connection) const {
+    const device& soon = at(block.first_index + (host & (devices_per_block - 1)));
+    if (remote_ == nullptr && soon.link.phase() == link_end::phase::open) {
+        const std::uint32_t at_broker = path_.broker - first_broker_host;
+        has_connection ? world_.book->prefetch_session(at_broker, soon.link.connection)
+                       : world_.book->prefetch_connection(at_broker, soon.link.connection);
+    }
+}
+
 void fleet_state::prefetch_session(const device_block& block, host_id host) const {
     const device& soon = at(block.first_index + (host & (devices_per_block - 1)));
     if (speaks_at_once(soon)) {
-        std::as_const(world_.broker_of(path_.broker)).core().prefetch_session(
-            soon.link.connection);
+        std::as_const(world_.broker_of(path_.broker)).core().prefetch_session(soon.link.connection);
     }
 }
 
@@ -419,8 +423,7 @@ host_id fleet_state::host_of(std::uint32_t index) const {
 }
 
 std::span<publication_state> fleet_state::states(device& of) const {
-    return {reinterpret_cast<publication_state*>(&of + 1),
-            publications_.size() + replies_.size()};
+    return {reinterpret_cast<publication_state*>(&of + 1), publications_.size() + replies_.size()};
 }
 
 std::span<std::uint32_t> fleet_state::walks(device& of, std::uint32_t first,
@@ -561,8 +564,7 @@ void fleet_state::for_each_lost(
 void fleet_state::count_open_requests(run_report& all) const {
     for (std::uint32_t i = 0; i < spec_.count; ++i) {
         const device_extras* const extras = at(i).extras.get();
-        for (std::size_t which = 0; extras != nullptr && which < extras->requests.size();
-             ++which) {
+        for (std::size_t which = 0; extras != nullptr && which < extras->requests.size(); ++which) {
             const publication& what = publications_[which];
             std::uint32_t number = extras->requests[which].first;
             for (const device_extras::request& each : extras->requests[which].open) {
@@ -628,8 +630,8 @@ void fleet_state::render(const text& what, const context& at, std::uint64_t sequ
 }
 
 /// What the payload shows; none if there is to be no message, as the generators have it.
-std::optional<std::span<const generator_value>> fleet_state::generate(
-    const context& at, const content_plan& wanted) {
+std::optional<std::span<const generator_value>> fleet_state::generate(const context& at,
+                                                                      const content_plan& wanted) {
     if (wanted.is_empty()) {
         return std::span<const generator_value>();
     }

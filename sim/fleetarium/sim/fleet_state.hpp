@@ -150,6 +150,8 @@ public:
 
     /// After prefetch: what the device's broker will read when the device speaks.
     void prefetch_broker(const device_block& block, host_id host) const;
+    /// The ledger's model of its connection, or, after that, of its session.
+    void prefetch_ledger(const device_block& block, host_id host, bool has_connection) const;
     /// After prefetch_broker.
     void prefetch_session(const device_block& block, host_id host) const;
 

@@ -120,6 +120,9 @@ public:
 
     /// Bytes go out.
     void spoke(host_id host, broker_index broker, std::uint32_t connection, instant now);
+    /// Looking ahead, some events before bytes go or come by a connection; then for its session.
+    void prefetch_connection(broker_index broker, std::uint32_t connection) const;
+    void prefetch_session(broker_index broker, std::uint32_t connection) const;
     /// The client has done with the link.
     void left(host_id host, broker_index broker, std::uint32_t connection);
     void publish_sent(host_id host, broker_index broker, std::uint32_t connection,

@@ -20,6 +20,20 @@ void ledger::prefetch_session(const broker_model& at, const connection_model& of
     }
 }
 
+void ledger::prefetch_connection(broker_index broker, std::uint32_t connection) const {
+    const broker_model& at = *brokers_[broker];
+    if (connection < at.connections_end) {
+        prefetch(&at.connections[connection]);
+    }
+}
+
+void ledger::prefetch_session(broker_index broker, std::uint32_t connection) const {
+    const broker_model& at = *brokers_[broker];
+    if (connection < at.connections_end) {
+        prefetch_session(at, at.connections[connection]);
+    }
+}
+
 void ledger::heard(broker_index broker, std::uint32_t connection, bytes_view bytes, instant now) {
     connection_model& by = connection_of(*brokers_[broker], connection);
     prefetch_session(*brokers_[broker], by);

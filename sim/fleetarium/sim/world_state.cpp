@@ -216,6 +216,8 @@ void world_state::prefetch_of_device(const event& coming, std::size_t distance) 
         if (coming.kind() != event_kind::wake) {
             fleetarium::prefetch(reinterpret_cast<const void*>(coming.payload));
         }
+    } else if (book != nullptr && (distance == 12 || distance == 7)) {
+        block.fleet->prefetch_ledger(block, coming.target, distance == 7);
     } else if (coming.kind() == event_kind::wake) {
         // What the device says reaches the broker at once, in a network without latency.
         if (distance == 9) {
@@ -254,12 +256,18 @@ void world_state::prefetch_of_broker(const event& coming, std::size_t distance) 
         case 15:
             broker.prefetch(coming.link);
             fleetarium::prefetch(reinterpret_cast<const void*>(coming.payload));
+            if (book != nullptr) {
+                book->prefetch_connection(coming.target - first_broker_host, coming.link);
+            }
             return;
         case 12:
             if (coming.kind() == event_kind::messages) {
                 reinterpret_cast<const segment*>(coming.payload)->bytes.prefetch();
             } else {
                 broker.core().prefetch_session(coming.link);  // acknowledgements
+            }
+            if (book != nullptr) {
+                book->prefetch_session(coming.target - first_broker_host, coming.link);
             }
             return;
         default: break;
