@@ -1,4 +1,5 @@
 #include "bench.hpp"
+#include "temporary_recording.hpp"
 
 #include <fleetarium/recording/message_journal.hpp>
 #include <fleetarium/recording/recorded_rows.hpp>
@@ -32,30 +33,6 @@ using note_kind = traffic_note::kind;
 constexpr std::string_view topic = "plant/hall/7/line/3/celsius";
 constexpr std::string_view payload = R"({"c": 21.5, "n": 123456})";
 constexpr std::int64_t message_gap = 10'000;  // nanoseconds
-
-/// A file in the folder for temporary ones, gone afterwards.
-class scratch_file {
-public:
-    explicit scratch_file(std::string_view name)
-        : path_((std::filesystem::temp_directory_path() /
-                 fmt::format("fleetarium-bench-{}-{}.flr", ::getpid(), name))
-                    .string()) {
-        remove();
-    }
-    ~scratch_file() { remove(); }
-    scratch_file(const scratch_file&) = delete;
-    scratch_file& operator=(const scratch_file&) = delete;
-    const std::string& path() const { return path_; }
-    void remove() const {
-        std::error_code ignored;
-        for (const char* const end : {"", "-wal", "-shm", "-journal"}) {
-            std::filesystem::remove(path_ + end, ignored);
-        }
-    }
-
-private:
-    std::string path_;
-};
 
 double wall_seconds() {
     return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch())
@@ -171,8 +148,8 @@ double insert_rows(const std::string& path, std::uint8_t qos, std::uint64_t mess
 
 /// Both, and the export of what was recorded beside reading it.
 void measure_rates(std::uint8_t qos, std::uint64_t messages, std::vector<figure>& out) {
-    const scratch_file recorded("recorded");
-    const scratch_file inserted("inserted");
+    const temporary_recording recorded("bench-recorded");
+    const temporary_recording inserted("bench-inserted");
     const auto count = static_cast<double>(messages);
     const double rate = count / record_traffic(recorded.path(), qos, messages);
     const double limit = count / insert_rows(inserted.path(), qos, messages);
@@ -246,7 +223,7 @@ figure measure_cost(std::uint64_t messages) {
     double without = 1e9;
     for (int round = 0; round < 3; ++round) {
         // In turns, and the best of each: neighbours on the machine take time from both.
-        const scratch_file file("run");
+        const temporary_recording file("bench-run");
         without = std::min(without, run_plant(what, {}));
         with = std::min(with, run_plant(what, file.path()));
     }
@@ -271,7 +248,7 @@ void forget_pages(const std::string& path) {
 }
 
 figure measure_jumps(std::uint64_t messages) {
-    const scratch_file file("jumps");
+    const temporary_recording file("bench-jumps");
     {
         database in(file.path(), database::mode::create);
         make(in);

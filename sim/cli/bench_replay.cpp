@@ -1,4 +1,5 @@
 #include "bench.hpp"
+#include "temporary_recording.hpp"
 
 #include <fleetarium/broker/broker_core.hpp>
 #include <fleetarium/recording/memory_replay.hpp>
@@ -8,10 +9,7 @@
 
 #include <fmt/format.h>
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -23,23 +21,6 @@ using recording::traffic_note;
 
 constexpr std::uint32_t publishers = 1000;
 constexpr int rounds = 3;
-
-/// A file that is gone with this.
-class scratch_file {
-public:
-    const std::string& path() const { return path_; }
-    ~scratch_file() {
-        std::error_code ignored;
-        for (const char* const end : {"", "-wal", "-shm"}) {
-            std::filesystem::remove(path_ + end, ignored);
-        }
-    }
-
-private:
-    std::string path_ =
-        (std::filesystem::temp_directory_path() / fmt::format("fleetarium-bench-{}.flr", getpid()))
-            .string();
-};
 
 /// Messages of 64 bytes from many publishers, each with its topic, in all QoS.
 void record(const std::string& path, std::uint64_t messages) {
@@ -96,7 +77,7 @@ std::uint64_t read_rows(recording::database& in) {
 std::vector<figure> measure_replay(const scale& size) {
     constexpr double required = 500e3;
     const std::uint64_t messages = size.of(1'000'000);
-    const scratch_file file;
+    const temporary_recording file("bench-replay");
     record(file.path(), messages);
     recording::recording_reader reader(file.path());
     double reading = 0;

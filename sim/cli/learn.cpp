@@ -1,4 +1,5 @@
 #include "commands.hpp"
+#include "temporary_recording.hpp"
 
 #include <fleetarium/config/quantities.hpp>
 #include <fleetarium/recording/learned_scenario.hpp>
@@ -17,7 +18,6 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
-#include <unistd.h>
 #include <variant>
 #include <vector>
 
@@ -33,30 +33,8 @@ struct learn_options {
     bool compare = true;
 };
 
-/// The twin's recording, which is there as long as it is looked at.
-class temporary_file {
-public:
-    temporary_file()
-        : path_((std::filesystem::temp_directory_path() /
-                 ("fleetarium-learn-" + std::to_string(getpid()) + ".flr"))
-                    .string()) {}
-    ~temporary_file() {
-        for (const char* const end : {"", "-wal", "-shm", "-journal"}) {
-            std::error_code ignored;
-            std::filesystem::remove(path_ + end, ignored);
-        }
-    }
-    temporary_file(const temporary_file&) = delete;
-    temporary_file& operator=(const temporary_file&) = delete;
-
-    const std::string& path() const { return path_; }
-
-private:
-    std::string path_;
-};
-
 recording::traffic_profile profile_of_twin(const sim::scenario& twin) {
-    const temporary_file file;
+    const temporary_recording file("learn");
     {
         sim::world w = sim::world::from(twin);
         recording::world_recorder recorder(w, {.path = file.path()});

@@ -41,17 +41,6 @@ double rounded(double number) {
     return std::round(number / unit) * unit;
 }
 
-std::string escaped(std::string_view text) {
-    std::string out;
-    for (const char letter : text) {
-        out += letter;
-        if (letter == '{') {
-            out += letter;
-        }
-    }
-    return out;
-}
-
 /// ":04" if numbers of a slot are written with leading zeros.
 std::string width_of(const std::vector<std::string>& samples) {
     if (samples.empty()) {
@@ -291,7 +280,7 @@ std::string scenario_writer::topic_of(const message_kind& kind, std::uint64_t cl
             texts[i] = within_text;
         } else if (kind.slot_names[i] <= 1 || clients == 1) {
             const auto samples = samples_of(i);
-            texts[i] = samples.empty() ? "0" : escaped(samples.front());
+            texts[i] = samples.empty() ? "0" : as_template(samples.front());
         } else if (i != most) {
             const std::string divided = parts == 1 ? "" : "/" + std::to_string(parts);
             texts[i] = "{index" + divided + "%" + std::to_string(kind.slot_names[i]) + width + "}";
@@ -364,7 +353,7 @@ void scenario_writer::add_publications(const client_kind& clients, const kind_pu
     const std::uint64_t parts = split ? topics : 1;
     for (std::uint64_t i = 0; i < parts; ++i) {
         const auto& names = split ? kind.few_names[within] : std::vector<std::string>();
-        const std::string text = i < names.size() ? escaped(names[i]) : std::to_string(i);
+        const std::string text = i < names.size() ? as_template(names[i]) : std::to_string(i);
         const double messages =
             static_cast<double>(published.messages) / devices / static_cast<double>(parts);
         json made = json::object();
@@ -416,7 +405,7 @@ void scenario_writer::add_subscriptions(const client_kind& clients, json& fleet)
             add(filled(kind.pattern, [](std::size_t) { return std::string(); }));
         } else if (clients.clients == 1 && kind.filters == kind.some.size()) {
             for (const std::string& filter : kind.some) {
-                add(escaped(filter));
+                add(as_template(filter));
             }
         } else if (kind.filters > kind.clients) {
             // More than one each: the level becomes a wildcard that covers them.
@@ -443,7 +432,7 @@ void scenario_writer::add_subscriptions(const client_kind& clients, json& fleet)
                 if (!same_for_all && slot + 1 == last) {
                     return "{index" + width_of({samples[slot]}) + "}";
                 }
-                return escaped(samples[slot]);
+                return as_template(samples[slot]);
             }));
         }
     }
@@ -453,13 +442,11 @@ std::string scenario_writer::client_id_of(const client_kind& clients) {
     const auto slots =
         std::count(clients.client_ids.begin(), clients.client_ids.end(), pattern_slot);
     // Without a word of its own another fleet's could be the same.
-    const bool is_nameless =
-        clients.client_ids.find_first_not_of("/-_:\x01\x02") == std::string::npos;
-    if (is_nameless || (clients.clients > 1 && slots != 1)) {
+    if (!has_words(clients.client_ids) || (clients.clients > 1 && slots != 1)) {
         return "{fleet}-{index}";
     }
     if (clients.clients == 1) {
-        return escaped(clients.client_id);
+        return as_template(clients.client_id);
     }
     const auto samples = slots_under(clients.client_id, clients.client_ids);
     return filled(clients.client_ids,

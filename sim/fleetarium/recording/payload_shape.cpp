@@ -32,18 +32,6 @@ struct place {
 
 constexpr std::size_t words_max = 8;
 
-/// Text as it stands in a template.
-std::string escaped(std::string_view text) {
-    std::string out;
-    for (const char letter : text) {
-        out += letter;
-        if (letter == '{') {
-            out += letter;
-        }
-    }
-    return out;
-}
-
 std::size_t decimals_of(const json& number) {
     if (!number.is_number_float()) {
         return 0;
@@ -203,7 +191,7 @@ public:
         if (first.is_object()) {
             json out = json::object();
             for (const auto& [key, member] : first.items()) {
-                out[escaped(key)] = value_of(member_of(from, key), key);
+                out[as_template(key)] = value_of(member_of(from, key), key);
             }
             return out;
         }
@@ -415,7 +403,7 @@ std::string learner::string_of(const place& from) {
         return "{client_id}";
     }
     if (words.size() == 1) {
-        return escaped(words.begin()->first);
+        return as_template(words.begin()->first);
     }
     if (are_dates) {
         return "{time:iso}";
@@ -510,6 +498,17 @@ std::optional<place> common_structure(const payload_samples& from, std::vector<j
 bool is_text(std::string_view payload) { return detail::check_string(payload) == violation::none; }
 
 }  // namespace
+
+std::string as_template(std::string_view text) {
+    std::string out;
+    for (const char letter : text) {
+        out += letter;
+        if (letter == '{') {
+            out += letter;
+        }
+    }
+    return out;
+}
 
 void payload_samples::add(std::int64_t topic, std::string_view client_id, duration at,
                           bytes_view payload) {

@@ -40,6 +40,9 @@ struct payload_shape {
     std::string what{};        ///< "JSON", "text" or "bytes"
 };
 
+/// A template that renders as the text.
+std::string as_template(std::string_view text);
+
 /// `bytes` are the sizes of all payloads. Generators' names begin with `prefix`.
 payload_shape learn_payload(const payload_samples& from, const latency_histogram& bytes,
                             std::string_view prefix);

@@ -102,6 +102,10 @@ text_pattern pattern_of(std::string_view topic, std::string_view client_id) {
     return out;
 }
 
+bool has_words(std::string_view pattern) {
+    return pattern.find_first_not_of("\n/-_:\x01\x02") != std::string_view::npos;
+}
+
 std::string readable_pattern(std::string_view pattern) {
     std::string out;
     for (const char letter : pattern) {

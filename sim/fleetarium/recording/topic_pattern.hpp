@@ -26,6 +26,9 @@ struct text_pattern {
 /// Level by level. Levels that are the client id, if there is one, become pattern_client_id.
 text_pattern pattern_of(std::string_view topic, std::string_view client_id = {});
 
+/// Whether there is more in a pattern than slots and what is between them.
+bool has_words(std::string_view pattern);
+
 /// For people: "meters/{}/kwh", "lamps/{client_id}/state".
 std::string readable_pattern(std::string_view pattern);
 

@@ -385,8 +385,7 @@ std::string name_from(std::string_view family) {
 
 /// Clients without a name of their own are told apart by what they mostly do.
 std::string kind_key(const seen_client& client, const std::vector<message_kind>& messages) {
-    const bool nameless = client.family.find_first_not_of("\n/-_:\x01\x02") == std::string::npos;
-    if (!nameless) {
+    if (has_words(client.family)) {
         return client.family;
     }
     std::string key = client.family + "\n";
