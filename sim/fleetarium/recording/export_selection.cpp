@@ -133,19 +133,4 @@ void append_seconds(std::string& to, std::int64_t nanoseconds) {
     to.append(digits, static_cast<std::size_t>(size));
 }
 
-void append_base64(std::string& to, bytes_view bytes) {
-    constexpr std::string_view digits =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (std::size_t i = 0; i < bytes.size(); i += 3) {
-        const std::size_t left = std::min<std::size_t>(bytes.size() - i, 3);
-        std::uint32_t group = std::uint32_t{bytes[i]} << 16;
-        group |= left > 1 ? std::uint32_t{bytes[i + 1]} << 8 : 0U;
-        group |= left > 2 ? std::uint32_t{bytes[i + 2]} : 0U;
-        to += digits[group >> 18];
-        to += digits[group >> 12 & 63];
-        to += left > 1 ? digits[group >> 6 & 63] : '=';
-        to += left > 2 ? digits[group & 63] : '=';
-    }
-}
-
 }  // namespace fleetarium::recording

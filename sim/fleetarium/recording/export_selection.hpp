@@ -62,7 +62,4 @@ private:
 /// Nanoseconds as seconds, exactly: "12.003". Appended.
 void append_seconds(std::string& to, std::int64_t nanoseconds);
 
-/// RFC 4648, section 4. Appended.
-void append_base64(std::string& to, bytes_view bytes);
-
 }  // namespace fleetarium::recording

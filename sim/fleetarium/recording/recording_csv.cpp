@@ -1,5 +1,6 @@
 #include <fleetarium/recording/recording_csv.hpp>
 
+#include <fleetarium/core/base64.hpp>
 #include <fleetarium/codec/topic.hpp>
 #include <fleetarium/recording/recorded_rows.hpp>
 
