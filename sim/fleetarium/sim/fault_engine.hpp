@@ -95,6 +95,10 @@ public:
     /// Whether a device reads nothing for now.
     bool is_slow(host_id device) const;
 
+    /// Whether a fault that lasts now hits the device, or its link.
+    bool hits_now(host_id device) const;
+    std::size_t lasting() const { return active_.size(); }
+
     /// Whether a fault that a device was told of is not over.
     bool goes_on(const fault_news& news) const;
 
