@@ -73,6 +73,7 @@ public:
 
     void handle(const event& what);
 
+    std::size_t count() const { return faults_.size(); }
     const fault_spec& spec_of(std::uint32_t which) const { return faults_[which].spec; }
 
     // What lasts now

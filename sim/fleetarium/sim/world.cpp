@@ -303,6 +303,10 @@ bool world::is_faulted(std::uint32_t host) const {
 
 const fault_spec& world::fault(std::uint32_t which) const { return state_->faults->spec_of(which); }
 
+std::size_t world::fault_count() const {
+    return state_->faults == nullptr ? 0 : state_->faults->count();
+}
+
 std::size_t world::faults_lasting() const {
     return state_->faults == nullptr ? 0 : state_->faults->lasting();
 }

@@ -178,6 +178,7 @@ public:
     bool is_faulted(std::uint32_t host) const;
     /// A fault by its number, as observers have it.
     const fault_spec& fault(std::uint32_t which) const;
+    std::size_t fault_count() const;
     /// Faults that last now.
     std::size_t faults_lasting() const;
 
