@@ -82,14 +82,18 @@ TEST_CASE("each message that is sent is one frame", "[websocket]") {
     open.exchange.send(websocket_kind::text, "{}");
     open.exchange.send(websocket_kind::binary, std::string(100'000, 'x'));
     open.exchange.send(websocket_kind::text, "");
-    open.exchange.send_ping();
+    open.exchange.send_ping("7");
     const auto frames = parse_frames(open.take());
     REQUIRE(frames.size() == 4);
     CHECK((frames[0].op == opcode::text && frames[0].fin && !frames[0].masked));
     CHECK(frames[0].payload == "{}");
     CHECK((frames[1].op == opcode::binary && frames[1].payload.size() == 100'000));
     CHECK((frames[2].op == opcode::text && frames[2].payload.empty()));
-    CHECK(frames[3].op == opcode::ping);
+    CHECK((frames[3].op == opcode::ping && frames[3].payload == "7"));
+    CHECK_FALSE(open.exchange.poll_pong());
+    open.say(client_frame(opcode::pong, "6") + client_frame(opcode::pong, "7"));
+    CHECK(open.exchange.poll_pong() == "7");
+    CHECK_FALSE(open.exchange.poll_pong());
 }
 
 TEST_CASE("a peer that says farewell is answered, and its code told", "[websocket]") {

@@ -2,10 +2,19 @@
 
 #include <boost/asio/io_context.hpp>
 
+#include <charconv>
 #include <exception>
+#include <system_error>
 #include <utility>
 
 namespace fleetarium::broker {
+
+namespace {
+
+constexpr std::uint64_t bytes_per_mark = std::uint64_t{64} << 10;
+constexpr std::size_t marks_max = 512;  // then what is confirmed is known less finely
+
+}  // namespace
 
 websocket_connection::websocket_connection(boost::asio::io_context& context,
                                            net::byte_stream& stream, http_upgrade upgrade,
@@ -39,6 +48,7 @@ void websocket_connection::handle_bytes(bytes_view bytes) {
     }
     pings_unanswered_ = 0;
     exchange_->handle_bytes(bytes);
+    take_pong();
     transmit();  // pongs, and the answer to a farewell
     if (is_open() && bytes_unsent() > route_.limits.unsent_bytes_max) {
         close(websocket_code::try_again_later, "more waits for this peer than is kept for one");
@@ -114,12 +124,23 @@ bool websocket_connection::send(websocket_kind kind, std::string_view payload) {
         return false;
     }
     exchange_->send(kind, payload);
+    const std::uint64_t before = bytes_written_;
     transmit();
+    bytes_sent_ += bytes_written_ - before;
+    // One ping is always under way while something is to be confirmed, and more where much is.
+    if (marks_.empty() ||
+        (marks_.size() < marks_max && bytes_sent_ - marks_.back().bytes_sent >= bytes_per_mark)) {
+        send_mark();
+    }
     return true;
 }
 
 std::size_t websocket_connection::bytes_unsent() const {
     return stream_ == nullptr ? 0 : stream_->backlog();
+}
+
+std::size_t websocket_connection::bytes_unconfirmed() const {
+    return stream_ == nullptr ? 0 : static_cast<std::size_t>(bytes_sent_ - bytes_confirmed_);
 }
 
 void websocket_connection::close(std::uint16_t code, std::string_view reason) {
@@ -138,6 +159,32 @@ void websocket_connection::transmit() {
         bytes_written_ += bytes.size();
         stream_->write(std::move(bytes));
         had_backlog_ = had_backlog_ || stream_->backlog() != 0;
+    }
+}
+
+void websocket_connection::send_mark() {
+    if (marks_.size() < marks_max) {
+        marks_.push_back({++last_mark_, bytes_sent_});
+    }
+    exchange_->send_ping(std::to_string(last_mark_));
+    transmit();
+}
+
+void websocket_connection::take_pong() {
+    const std::optional<std::string> pong = exchange_->poll_pong();
+    std::uint64_t number = 0;
+    // An unasked pong is allowed, and says nothing.
+    if (!pong || !is_open() ||
+        std::from_chars(pong->data(), pong->data() + pong->size(), number).ec != std::errc()) {
+        return;
+    }
+    // A peer may answer the newest of several pings only.
+    while (!marks_.empty() && marks_.front().number <= number && number <= last_mark_) {
+        bytes_confirmed_ = marks_.front().bytes_sent;
+        marks_.pop_front();
+    }
+    if (marks_.empty() && bytes_confirmed_ != bytes_sent_) {
+        send_mark();
     }
 }
 
@@ -194,8 +241,7 @@ void websocket_connection::check_life() {
     bytes_taken_ = taken;
     bytes_unsent_before_ = unsent;
     ++pings_unanswered_;
-    exchange_->send_ping();
-    transmit();
+    send_mark();
     wait_for_ping();
 }
 

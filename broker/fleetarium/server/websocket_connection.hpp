@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
@@ -48,6 +49,7 @@ public:
     bool send_text(std::string_view text) override;
     bool send_binary(std::string_view bytes) override;
     std::size_t bytes_unsent() const override;
+    std::size_t bytes_unconfirmed() const override;
     void close(std::uint16_t code, std::string_view reason) override;
     bool is_open() const override;
     const http_request& request() const override { return request_; }
@@ -57,6 +59,8 @@ public:
 private:
     bool send(websocket_kind kind, std::string_view payload);
     void transmit();
+    void send_mark();
+    void take_pong();
     void tell_messages();
     void end_if_over();
     void wait_for_ping();
@@ -76,6 +80,15 @@ private:
     log_function log_;
     std::shared_ptr<const websocket_handlers> handlers_;  // none after the end
     net::deadline ping_;
+    /// A ping that is not answered: what was sent before it has not reached the peer for sure.
+    struct mark {
+        std::uint64_t number;
+        std::uint64_t bytes_sent;
+    };
+    std::deque<mark> marks_;
+    std::uint64_t last_mark_ = 0;
+    std::uint64_t bytes_sent_ = 0;  // of messages, with their frames
+    std::uint64_t bytes_confirmed_ = 0;
     std::uint64_t bytes_written_ = 0;
     std::uint64_t bytes_taken_ = 0;        // of them, when the last ping went out
     std::size_t bytes_unsent_before_ = 0;  // then, too

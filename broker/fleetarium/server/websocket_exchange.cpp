@@ -74,6 +74,12 @@ public:
         websocket_.accept(request, error);
         FLEETARIUM_ASSERT(!error);
         websocket_.set_option(websocket::stream_base::decorator([](websocket::response_type&) {}));
+        websocket_.control_callback(
+            [this](websocket::frame_type kind, boost::beast::string_view payload) {
+                if (kind == websocket::frame_type::pong) {
+                    pong_ = std::string(payload.data(), payload.size());
+                }
+            });
         read_on();
     }
 
@@ -95,10 +101,10 @@ public:
         websocket_.write(asio::const_buffer(payload.data(), payload.size()), ignored);
     }
 
-    void send_ping() {
+    void send_ping(std::string_view payload) {
         if (!is_over_) {
             boost::system::error_code ignored;
-            websocket_.ping({}, ignored);
+            websocket_.ping({payload.data(), payload.size()}, ignored);
         }
     }
 
@@ -125,6 +131,8 @@ public:
         messages_.pop_front();
         return first;
     }
+
+    std::optional<std::string> poll_pong() { return std::exchange(pong_, std::nullopt); }
 
     bool is_over() const { return is_over_; }
     std::uint16_t close_code() const { return code_; }
@@ -167,6 +175,7 @@ private:
     websocket::stream<net::beast_carrier, false> websocket_;
     boost::beast::flat_buffer buffer_;  // the message that is being read
     std::deque<websocket_message> messages_;
+    std::optional<std::string> pong_;
     std::string reason_;
     std::uint16_t code_ = websocket_code::abnormal;
     bool is_over_ = false;
@@ -182,7 +191,9 @@ void websocket_exchange::handle_bytes(bytes_view bytes) { implementation_->handl
 void websocket_exchange::send(websocket_kind kind, std::string_view payload) {
     implementation_->send(kind, payload);
 }
-void websocket_exchange::send_ping() { implementation_->send_ping(); }
+void websocket_exchange::send_ping(std::string_view payload) {
+    implementation_->send_ping(payload);
+}
 void websocket_exchange::close(std::uint16_t code, std::string_view reason) {
     implementation_->close(code, reason);
 }
@@ -190,6 +201,7 @@ wire_buffer websocket_exchange::poll_transmit() { return implementation_->poll_t
 std::optional<websocket_message> websocket_exchange::poll_message() {
     return implementation_->poll_message();
 }
+std::optional<std::string> websocket_exchange::poll_pong() { return implementation_->poll_pong(); }
 bool websocket_exchange::is_over() const { return implementation_->is_over(); }
 std::uint16_t websocket_exchange::close_code() const { return implementation_->close_code(); }
 const std::string& websocket_exchange::close_reason() const {

@@ -39,12 +39,15 @@ public:
 
     /// In vain once it is over, as those that follow.
     void send(websocket_kind kind, std::string_view payload);
-    void send_ping();
+    /// The peer gives the payload back in a pong; at most 125 bytes.
+    void send_ping(std::string_view payload);
     /// Says farewell; the peer's is not waited for. See websocket_peer::close.
     void close(std::uint16_t code, std::string_view reason);
 
     wire_buffer poll_transmit();
     std::optional<websocket_message> poll_message();
+    /// The payload of the last pong that came since the last call.
+    std::optional<std::string> poll_pong();
 
     /// By a close of either side, or by what the peer did wrong.
     bool is_over() const;

@@ -78,9 +78,13 @@ public:
     virtual bool send_text(std::string_view text) = 0;
     virtual bool send_binary(std::string_view bytes) = 0;
 
-    /// Bytes that wait for the peer to take what the operating system holds for it. Who sends often
-    /// looks here first, and sends less, or later, to a peer that is slow.
+    /// Bytes that wait here until the operating system takes more; it holds some megabytes itself.
     virtual std::size_t bytes_unsent() const = 0;
+
+    /// Bytes of messages of which it is not known yet that they reached the peer's program: those
+    /// unsent, those held by operating systems, and those on the way. Pings between the messages
+    /// tell. Who sends often looks here first, and sends less, or later, to a peer that is slow.
+    virtual std::size_t bytes_unconfirmed() const = 0;
 
     /// Ends the connection behind what was sent. `code` is one that may be sent: 1000 to 1003, 1007
     /// to 1014, 3000 to 4999. Of the reason, UTF-8, the first 123 bytes are told.
