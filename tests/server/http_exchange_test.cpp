@@ -2,6 +2,7 @@
 #include <fleetarium/server/http_exchange.hpp>
 
 #include <support/hex.hpp>
+#include <support/http_text.hpp>
 
 #include <catch2/catch.hpp>
 
@@ -9,6 +10,7 @@
 
 using namespace fleetarium;
 using namespace fleetarium::broker;
+using namespace fleetarium::test;
 
 namespace {
 
@@ -31,29 +33,6 @@ http_service make_service(std::string token = {}) {
                                   return http_response{200, "text/plain", std::string(40'000, 'x')};
                               }});
     return service;
-}
-
-/// What a connection answers to these bytes.
-std::string answer_to(const http_service& service, std::string_view text) {
-    http_exchange exchange(service);
-    exchange.handle_bytes(as_bytes_view(text));
-    return exchange.poll_transmit();
-}
-
-std::string get(std::string_view path, std::string_view headers = {}) {
-    return "GET " + std::string(path) + " HTTP/1.1\r\nHost: localhost\r\n" + std::string(headers) +
-           "\r\n";
-}
-
-std::string status_line(const std::string& answer) { return answer.substr(0, answer.find('\r')); }
-
-std::string body_of(const std::string& answer) {
-    return answer.substr(answer.find("\r\n\r\n") + 4);
-}
-
-bool has_header(const std::string& answer, std::string_view line) {
-    const std::string wanted = "\r\n" + std::string(line) + "\r\n";
-    return answer.find(wanted) < answer.find("\r\n\r\n") + 2;
 }
 
 }  // namespace

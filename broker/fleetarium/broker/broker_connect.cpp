@@ -522,7 +522,7 @@ void broker_core::end_session(session_index index, instant now) {
     hand_over_shared(index, now);
     ending.state.outbound.for_each([&](const delivery& lost) {
         report_drop(lost.message->identity(), lost.message->topic(), lost.qos, index,
-                    drop_reason::session_ended, now, true);
+                    drop_reason::session_ended, now, true, lost.packet_id != 0);
     });
     for (const filter_id filter : ending.filters.view()) {
         tree_.erase(filter, index);

@@ -303,7 +303,8 @@ private:
     bool make_room(session_index to, const delivery& added, instant now);
     void send_deliveries(session_index to, instant now);
     void report_drop(const message_identity& identity, std::string_view topic, enum qos qos,
-                     session_index to, drop_reason why, instant now, bool known = false);
+                     session_index to, drop_reason why, instant now, bool known = false,
+                     bool was_sent = false);
     void hand_over_shared(session_index from, instant now);
 
     // sys_topics.cpp

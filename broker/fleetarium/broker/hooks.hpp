@@ -59,7 +59,8 @@ struct broker_event {
         queued,            ///< a delivery waits for connection or window
         sent,              ///< a delivery was written to the connection; `flag`: DUP
         acknowledged,      ///< a delivery is complete with `code`
-        dropped,           ///< a delivery, or with no_session a message, was dropped by `why`
+        dropped,           ///< a delivery, or with no_session a message, was dropped by `why`;
+                           ///< `flag`: a delivery of QoS 1 or 2 that had been sent
     };
 
     kind what = kind::connected;

@@ -429,7 +429,7 @@ void broker_core::send_deliveries(session_index to, instant now) {
             report_drop(
                 about.identity(), about.topic(), affected.qos, to,
                 step == send_step::expired ? drop_reason::expired : drop_reason::packet_too_large,
-                now, affected.waited || was_in_flight);
+                now, affected.waited || was_in_flight, was_in_flight);
             continue;
         }
         metrics_.publish_sent[static_cast<std::size_t>(affected.qos)] += step == send_step::sent;
@@ -450,7 +450,7 @@ void broker_core::send_deliveries(session_index to, instant now) {
 
 void broker_core::report_drop(const message_identity& identity, std::string_view topic,
                               enum qos qos, session_index to, drop_reason why, instant now,
-                              bool known) {
+                              bool known, bool was_sent) {
     ++metrics_.dropped[static_cast<std::size_t>(why)];
     emit({.what = broker_event::kind::dropped,
           .at = now,
@@ -459,6 +459,7 @@ void broker_core::report_drop(const message_identity& identity, std::string_view
           .identity = identity,
           .qos = qos,
           .why = why,
+          .flag = was_sent,
           .known = known});
 }
 

@@ -1,6 +1,7 @@
 #include <fleetarium/server/http_server.hpp>
 
 #include <fleetarium/net/listener.hpp>
+#include <fleetarium/server/websocket_connection.hpp>
 
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -80,9 +81,16 @@ endpoint parse_address(asio::io_context& context, const std::string& address) {
 class http_server::implementation {
 public:
     implementation(asio::io_context& context, const http_options& options,
-                   std::vector<http_route> routes)
+                   std::vector<http_route> routes, std::vector<websocket_route> websockets)
         : context_(context), options_(options) {
         service_.routes = std::move(routes);
+        service_.websockets = std::move(websockets);
+        for (const http_route& each : service_.routes) {
+            check_route_path(each.path);
+        }
+        for (const websocket_route& each : service_.websockets) {
+            check_route_path(each.path);
+        }
         service_.token = options.token;
         service_.limits = options.limits;
         const endpoint at = parse_address(context, options.address);
@@ -167,6 +175,9 @@ public:
 
     /// Nothing is heard of it any more.
     void abort() noexcept {
+        if (websocket_) {
+            websocket_->abort();
+        }
         stream_->abort();
         timer_.cancel();
         gone_ = true;
@@ -175,11 +186,19 @@ public:
     bool is_idle() const { return phase_ == phase::idle; }
 
     void on_bytes(bytes_view bytes) override {
+        if (websocket_) {
+            websocket_->handle_bytes(bytes);
+            return;
+        }
         exchange_.handle_bytes(bytes);
         proceed();
     }
 
     void on_drained() override {
+        if (websocket_) {
+            websocket_->handle_drained();
+            return;
+        }
         exchange_.handle_written();
         proceed();
     }
@@ -188,11 +207,14 @@ public:
         const auto self = shared_from_this();  // until the end of this call
         gone_ = true;
         timer_.cancel();
+        if (websocket_) {
+            websocket_->handle_closed();
+        }
         owner_.forget(*this);
     }
 
 private:
-    enum class phase : std::uint8_t { begun, idle, reading, writing, closing };
+    enum class phase : std::uint8_t { begun, idle, reading, writing, closing, websocket };
 
     /// Writes what there is to be written, and sets the timer for what is waited for.
     void proceed() {
@@ -205,6 +227,10 @@ private:
             wire_buffer bytes;
             bytes.append(as_bytes_view(output));
             stream_->write(std::move(bytes));
+        }
+        if (auto upgrade = exchange_.poll_upgrade()) {
+            open_websocket(std::move(*upgrade));
+            return;
         }
         if (exchange_.should_close()) {
             if (phase_ != phase::closing) {
@@ -230,6 +256,19 @@ private:
             });
         }
         enter(is_writing ? phase::writing : exchange_.is_idle() ? phase::idle : phase::reading);
+    }
+
+    /// From here on the WebSocket has the stream, and its own time.
+    void open_websocket(http_upgrade upgrade) {
+        phase_ = phase::websocket;
+        timer_.cancel();
+        if (std::exchange(paused_, false)) {
+            stream_->resume_reading();
+        }
+        websocket_ = std::make_shared<websocket_connection>(
+            owner_.context_, *stream_, std::move(upgrade),
+            [this](const std::string& line) { owner_.log(line); });
+        websocket_->start();
     }
 
     /// Each phase has its time, and each request of one phase anew.
@@ -258,6 +297,9 @@ private:
     }
 
     void run_out_of_patience() {
+        if (websocket_) {
+            return;  // the timer had fired when it was opened
+        }
         if (phase_ == phase::writing || phase_ == phase::closing) {
             owner_.log(stream_->peer().address + ": takes its answer too slowly, cut off");
             abort();
@@ -271,6 +313,7 @@ private:
     implementation& owner_;
     std::unique_ptr<net::byte_stream> stream_;
     http_exchange exchange_;
+    std::shared_ptr<websocket_connection> websocket_;  // once it is one
     asio::steady_timer timer_;
     std::uint64_t answered_ = 0;
     phase phase_ = phase::begun;
@@ -323,8 +366,9 @@ void http_server::implementation::note_answer(const connection& by) {
 }
 
 http_server::http_server(boost::asio::io_context& context, const http_options& options,
-                         std::vector<http_route> routes)
-    : implementation_(std::make_unique<implementation>(context, options, std::move(routes))) {
+                         std::vector<http_route> routes, std::vector<websocket_route> websockets)
+    : implementation_(std::make_unique<implementation>(context, options, std::move(routes),
+                                                       std::move(websockets))) {
     implementation_->start();
 }
 

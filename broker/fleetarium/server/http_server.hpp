@@ -18,11 +18,12 @@ namespace fleetarium::broker {
 struct http_options {
     /// HOST:PORT; port 0 takes a free one. Without HOST (":9090", "9090"): 127.0.0.1.
     std::string address = "127.0.0.1:0";
-    /// What `Authorization: Bearer` has to say. Must be there if others than this machine can
+    /// What clients have to show, see http_exchange. Must be there if others than this machine can
     /// reach the address.
     std::string token{};
     http_limits limits{};
-    /// Above it the one that is idle for longest is closed, or the newest refused with 503.
+    /// Above it the one that is idle for longest is closed, or the newest refused with 503. An
+    /// open WebSocket counts, and is never idle.
     std::size_t connections_max = 64;
     duration request_timeout = std::chrono::seconds{10};  ///< from its first byte to its last
     duration idle_timeout = std::chrono::seconds{60};     ///< from a request to the next
@@ -41,9 +42,10 @@ struct http_options {
 class http_server {
 public:
     /// Binds and accepts at once. Throws std::runtime_error with a sentence that says what to do:
-    /// an address that is none, is in use, or can be reached by others and has no token.
+    /// an address that is none, is in use, or can be reached by others and has no token. Throws
+    /// std::invalid_argument if a path is none that a route can have.
     http_server(boost::asio::io_context& context, const http_options& options,
-                std::vector<http_route> routes);
+                std::vector<http_route> routes, std::vector<websocket_route> websockets = {});
     /// As `stop`.
     ~http_server();
     http_server(const http_server&) = delete;
@@ -54,8 +56,8 @@ public:
 
     std::size_t connection_count() const;
 
-    /// Accepts no more and closes all connections at once; no handler is called any more. Not from
-    /// inside a handler. Idempotent.
+    /// Accepts no more and closes all connections at once, WebSockets with 1001; no handler is
+    /// called any more. Not from inside a handler. Idempotent.
     void stop() noexcept;
 
 private:

@@ -128,7 +128,7 @@ struct totals {
     publisher_losses losses{};
     std::vector<std::uint64_t> dropped{};  ///< messages and deliveries, by drop reason
     std::uint64_t payload_bytes_in = 0;    ///< of messages taken on
-    std::uint64_t payload_bytes_out = 0;   ///< of deliveries sent
+    std::uint64_t payload_bytes_out = 0;   ///< of deliveries made by routing
     std::uint32_t connected = 0;           ///< now, as the brokers see it
     std::uint64_t connects = 0;
     std::uint64_t disconnects = 0;
@@ -271,7 +271,8 @@ struct fleet_group {
     std::uint32_t faulted = 0;
     /// A byte for each cell, in the order of devices: bits 0 to 2 the device_state, of several the
     /// gravest (faulted, refused, offline, unseen, connected); bits 3 to 7 the measure, 0 to 31,
-    /// of several the largest: half its binary logarithm steps (0: none, 1: 1, 3: 2, 5: 4, ...).
+    /// of several the largest, two steps to each power of two: 0, 1, 2, 3, 4,
+    /// 6, 8, 12, ... are 0, 1, 2, 3, 4, 5, 6, 7, ...
     /// In JSON base64, in CBOR bytes.
     std::vector<std::uint8_t> cells{};
 };

@@ -30,10 +30,10 @@ world_recorder::world_recorder(sim::world& of, const recording_options& options)
         writer_.add(note, each.name());
         brokers_.push_back(&each);
     });
-    world_.observe(this);
+    world_.observe(*this);
 }
 
-world_recorder::~world_recorder() { world_.observe(nullptr); }
+world_recorder::~world_recorder() { world_.stop_observing(*this); }
 
 void world_recorder::annotate(std::string_view text) {
     writer_.add(note_of(kind::annotation, world_.now()), text);
@@ -48,7 +48,7 @@ void world_recorder::checkpoint() {
 
 recording_writer::sums world_recorder::finish(const sim::run_report& report,
                                               const std::string& report_json, last_instant end) {
-    world_.observe(nullptr);
+    world_.stop_observing(*this);
     for (const sim::ledger_violation& each : report.ledger.violations) {
         traffic_note note = note_of(kind::violation, each.at);
         const std::string_view rule = name_of(each.broken);
@@ -114,11 +114,11 @@ void world_recorder::on_decision(std::uint32_t broker, std::uint32_t client,
     writer_.add(note, text);
 }
 
-void world_recorder::on_received(std::uint32_t client, std::uint64_t number, bool repeated,
-                                 instant now) {
+void world_recorder::on_received(std::uint32_t client, const message_identity& message,
+                                 bool repeated, instant now) {
     traffic_note note = note_of(kind::received, now);
     note.client = client;
-    note.number = base_number(number);
+    note.number = base_number(message.number);
     note.flag = repeated;
     writer_.add(note);
 }

@@ -47,7 +47,7 @@ private:
                     const message_identity& identity, instant now) override;
     void on_decision(std::uint32_t broker, std::uint32_t client,
                      const broker::broker_event& decision) override;
-    void on_received(std::uint32_t client, std::uint64_t number, bool repeated,
+    void on_received(std::uint32_t client, const message_identity& message, bool repeated,
                      instant now) override;
     void on_acknowledged(std::uint32_t publisher, std::uint64_t number, instant now) override;
     void on_lost(std::uint32_t client, std::uint64_t number, instant now) override;

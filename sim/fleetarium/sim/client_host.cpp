@@ -318,7 +318,7 @@ void client_host::handle_event(client_event& learned) {
                                               again->packet_id, repeated, world_.now);
             }
             if (world_.observer != nullptr) {
-                world_.observer->on_received(id_, repeated.number, true, world_.now);
+                world_.observer->on_received(id_, repeated, true, world_.now);
             }
         }
         note({.what = kind::repeated, .packet_id = again->packet_id});
@@ -415,7 +415,7 @@ void client_host::take_message(const fleetarium::publish& message) {
         }
     }
     if (world_.observer != nullptr && identity) {
-        world_.observer->on_received(id_, identity->number, copy, world_.now);
+        world_.observer->on_received(id_, *identity, copy, world_.now);
     }
     if (identity) {
         world_.accounts.flow(

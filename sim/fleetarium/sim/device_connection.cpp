@@ -534,7 +534,7 @@ void fleet_state::handle_event(const context& at, client_event& learned, segment
                                                  what.packet_id, repeated, world_.now);
                     }
                     if (world_.observer != nullptr) {
-                        world_.observer->on_received(at.host, repeated.number, true, world_.now);
+                        world_.observer->on_received(at.host, repeated, true, world_.now);
                     }
                 }
             } else if constexpr (std::is_same_v<type, delivery_acknowledged>) {

@@ -327,6 +327,16 @@ bool fault_engine::is_hit(const fault& what, const fault_news& news, host_id dev
     return unit_interval(random_at(own, news.number)) < spec.share;
 }
 
+bool fault_engine::hits_now(host_id device) const {
+    const device_block& block = world_.blocks[device >> block_bits];
+    return std::any_of(active_.begin(), active_.end(), [&](const occurrence& each) {
+        const fault& what = faults_[each.news.fault];
+        return !hits_broker(what.spec.kind) &&
+               (what.broker == 0 || what.broker == block.fleet->broker()) &&
+               is_hit(each.news, device);
+    });
+}
+
 bool fault_engine::concerns(const occurrence& which, host_id device, host_id broker,
                             bool up) const {
     const fault& what = faults_[which.news.fault];

@@ -73,6 +73,7 @@ public:
 
     void handle(const event& what);
 
+    std::size_t count() const { return faults_.size(); }
     const fault_spec& spec_of(std::uint32_t which) const { return faults_[which].spec; }
 
     // What lasts now
@@ -94,6 +95,10 @@ public:
 
     /// Whether a device reads nothing for now.
     bool is_slow(host_id device) const;
+
+    /// Whether a fault that lasts now hits the device, or its link.
+    bool hits_now(host_id device) const;
+    std::size_t lasting() const { return active_.size(); }
 
     /// Whether a fault that a device was told of is not over.
     bool goes_on(const fault_news& news) const;

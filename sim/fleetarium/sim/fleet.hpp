@@ -35,6 +35,9 @@ public:
     std::uint32_t connected() const;
     /// Throws std::out_of_range.
     device_view device(std::uint32_t index) const;
+    /// Which cohort of the behaviour's, counted from 1, a device belongs to; 0: none.
+    /// Throws std::out_of_range.
+    std::uint16_t cohort(std::uint32_t index) const;
     /// Of this fleet's devices alone: other fleets do not change it unless they talk to it.
     std::uint64_t trace_hash() const;
 

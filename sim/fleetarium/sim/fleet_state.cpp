@@ -669,6 +669,13 @@ std::uint32_t fleet::connected() const { return state_->connected(); }
 
 device_view fleet::device(std::uint32_t index) const { return state_->view(index); }
 
+std::uint16_t fleet::cohort(std::uint32_t index) const {
+    if (index >= size()) {
+        throw std::out_of_range("fleet \"" + name() + "\" has no such device");
+    }
+    return state_->cohort_of(index);
+}
+
 std::uint64_t fleet::trace_hash() const { return state_->own_trace_hash(); }
 
 }  // namespace fleetarium::sim

@@ -116,6 +116,7 @@ public:
     std::uint32_t index() const { return index_; }
     host_id broker() const { return path_.broker; }
     std::uint32_t connected() const { return connected_; }
+    host_id host_of(std::uint32_t index) const;
     accounting::source will_source() const { return will_source_; }
     random_key key_of(std::uint32_t index) const { return {combine(key_.value, index)}; }
     device_view view(std::uint32_t index);
@@ -214,7 +215,6 @@ private:
     void start_device(const context& at);
     bool speaks_at_once(const device& soon) const;
     device& at(std::uint32_t index) const;
-    host_id host_of(std::uint32_t index) const;
     std::span<publication_state> states(device& of) const;
     std::span<std::uint32_t> walks(device& of, std::uint32_t first, std::size_t count) const;
     std::span<double> generated(device& of) const;

@@ -156,6 +156,8 @@ public:
     /// All so far, with what only the present state shows. The state of the ledger stays as it is.
     ledger_report report(oracle& knows, instant now);
     std::size_t violation_count() const { return found_; }
+    /// Without what only the present state shows: constant time but for the names.
+    std::vector<ledger_violation> violations_so_far(oracle& knows) const;
     std::size_t memory_bytes() const;
 
 private:
@@ -170,6 +172,8 @@ private:
         std::string topic;
         std::string what;
     };
+
+    static ledger_violation named(const finding& found, oracle& knows);
 
     struct session_model {
         std::uint64_t client = 0;  // hash of the client id

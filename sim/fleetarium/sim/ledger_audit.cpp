@@ -31,30 +31,40 @@ ledger_report ledger::report(oracle& knows, instant now) {
     out.flows = flows_.size();
     out.flows_not_kept = flows_not_kept_;
     out.retained_not_judged = retained_not_judged_;
-    const auto keep = [&](const finding& each) {
-        if (out.violations.size() >= violations_kept) {
-            return;
-        }
-        ledger_violation& made = out.violations.emplace_back();
-        made.broken = each.broken;
-        made.at = each.at;
-        made.receiver = each.receiver == nobody || (each.receiver == 0 && each.number == 0)
-                            ? ""
-                            : knows.name_of(each.receiver);
-        if (each.number != 0) {
-            made.publisher = knows.name_of(message_number::host_of(each.number));
-            made.message = message_number::count_of(each.number);
-            made.qos = message_number::qos_of(each.number);
-        }
-        made.topic = each.topic;
-        made.what = each.what;
-    };
-    std::for_each(findings_.begin(), findings_.end(), keep);
+    out.violations = violations_so_far(knows);
     for (const finding& each : found) {
         ++out.by_invariant[static_cast<std::size_t>(each.broken)];
-        keep(each);
+        if (out.violations.size() < violations_kept) {
+            out.violations.push_back(named(each, knows));
+        }
     }
     return out;
+}
+
+std::vector<ledger_violation> ledger::violations_so_far(oracle& knows) const {
+    std::vector<ledger_violation> out;
+    out.reserve(findings_.size());
+    for (const finding& each : findings_) {
+        out.push_back(named(each, knows));
+    }
+    return out;
+}
+
+ledger_violation ledger::named(const finding& found, oracle& knows) {
+    ledger_violation made;
+    made.broken = found.broken;
+    made.at = found.at;
+    made.receiver = found.receiver == nobody || (found.receiver == 0 && found.number == 0)
+                        ? ""
+                        : knows.name_of(found.receiver);
+    if (found.number != 0) {
+        made.publisher = knows.name_of(message_number::host_of(found.number));
+        made.message = message_number::count_of(found.number);
+        made.qos = message_number::qos_of(found.number);
+    }
+    made.topic = found.topic;
+    made.what = found.what;
+    return made;
 }
 
 void ledger::audit_session(broker_model& at, session_index which, oracle& knows, instant now,

@@ -46,6 +46,18 @@ scenario_or_problems load_scenario(const std::string& path, std::span<const std:
     return parse_scenario(std::get<std::string>(text), path, overrides, inputs);
 }
 
+std::variant<fault_spec, std::vector<problem>> parse_fault(std::string_view text,
+                                                           std::string_view name) {
+    config::detail::document document(text, name, "a fault", "lasts=10s");
+    fault_spec made;
+    document.read(detail::fault_type(), made);
+    auto problems = document.take_problems();
+    if (problems.empty()) {
+        return made;
+    }
+    return problems;
+}
+
 std::string scenario_document(const std::string& path, std::span<const std::string> overrides) {
     auto text = config::read_text_file(path, limits::scenario_size_max, "a scenario file");
     if (const auto* problems = std::get_if<std::vector<problem>>(&text)) {

@@ -40,6 +40,11 @@ scenario_or_problems parse_scenario(std::string_view text, std::string_view file
 /// Throws std::runtime_error for what load_scenario has problems with reading.
 std::string scenario_document(const std::string& path, std::span<const std::string> overrides = {});
 
+/// A fault as a scenario's `faults` have it, alone; what it says of fleets and brokers is not
+/// checked. `name` is for the problems.
+std::variant<fault_spec, std::vector<problem>> parse_fault(std::string_view text,
+                                                           std::string_view name);
+
 /// What is wrong with a scenario as a whole, whether read or built by hand: names that nothing
 /// has, templates, topics and filters that are not valid, what MQTT 3.1.1 or the broker's options
 /// do not allow, values that contradict each other. Problems have pointers but no lines.

@@ -179,6 +179,12 @@ void world::for_each_broker(const std::function<void(virtual_broker&)>& visit) {
     }
 }
 
+void world::for_each_fleet(const std::function<void(fleet&)>& visit) {
+    for (const auto& each : state_->fleet_handles) {
+        visit(*each);
+    }
+}
+
 fleet* world::find_fleet(std::string_view name) {
     for (const auto& each : state_->fleet_handles) {
         if (each->name() == name) {
@@ -257,7 +263,57 @@ void world::tap(link_tap* to) {
     state_->watch = to == nullptr ? nullptr : std::make_unique<detail::link_watch>(*to);
 }
 
-void world::observe(world_observer* by) { state_->observer = by; }
+void world::observe(world_observer& by) {
+    state_->observers.push_back(&by);
+    state_->observers_changed();
+}
+
+void world::stop_observing(world_observer& by) noexcept {
+    if (state_ != nullptr && std::erase(state_->observers, &by) != 0) {
+        state_->observers_changed();
+    }
+}
+
+std::optional<device_place> world::place_of(std::uint32_t host) const {
+    if (host >= detail::first_broker_host) {
+        return std::nullopt;
+    }
+    const detail::device_block& block = state_->blocks[host >> detail::block_bits];
+    return device_place{block.fleet->index(),
+                        block.first_index + (host & (detail::devices_per_block - 1))};
+}
+
+std::uint32_t world::host_of(const device_place& device) const {
+    return state_->fleets[device.fleet]->host_of(device.index);
+}
+
+std::optional<std::uint32_t> world::find_client_host(std::string_view name) const {
+    for (const detail::peer_host* each : state_->peer_hosts) {
+        if (each->name() == name) {
+            return each->id();
+        }
+    }
+    return std::nullopt;
+}
+
+bool world::is_faulted(std::uint32_t host) const {
+    return state_->faults != nullptr && host < detail::first_broker_host &&
+           state_->faults->hits_now(host);
+}
+
+const fault_spec& world::fault(std::uint32_t which) const { return state_->faults->spec_of(which); }
+
+std::size_t world::fault_count() const {
+    return state_->faults == nullptr ? 0 : state_->faults->count();
+}
+
+std::size_t world::faults_lasting() const {
+    return state_->faults == nullptr ? 0 : state_->faults->lasting();
+}
+
+void world::add_up(publisher_counts& publishers, flow_counts& flows) const {
+    state_->accounts.add_up(0, {}, detail::with_latency::no, publishers, flows);
+}
 
 std::string world::host_name(std::uint32_t host) const {
     return detail::world_oracle(*state_).name_of(host);
@@ -280,6 +336,16 @@ std::vector<ledger_violation> world::violations() const {
         return {};
     }
     return state_->report().ledger.violations;
+}
+
+std::uint64_t world::violation_count_so_far() const {
+    return state_->book == nullptr ? 0 : state_->book->violation_count();
+}
+
+std::vector<ledger_violation> world::violations_so_far() const {
+    detail::world_oracle knows(*state_);
+    return state_->book == nullptr ? std::vector<ledger_violation>()
+                                   : state_->book->violations_so_far(knows);
 }
 
 }  // namespace fleetarium::sim

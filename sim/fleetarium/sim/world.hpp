@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,6 +30,12 @@ struct world_options {
     bool ledger = true;
     /// How brokers outside are audited; not without a ledger.
     audit_options audit{};
+};
+
+/// A device: its fleet, in the order of addition, and its index there.
+struct device_place {
+    std::uint32_t fleet = 0;
+    std::uint32_t index = 0;
 };
 
 /// A virtual universe: clock, network, brokers, devices. Nothing in it depends on anything
@@ -102,6 +109,7 @@ public:
     virtual_broker* find_broker(std::string_view name);
     /// In the order of addition.
     void for_each_broker(const std::function<void(virtual_broker&)>& visit);
+    void for_each_fleet(const std::function<void(fleet&)>& visit);
     fleet* find_fleet(std::string_view name);
 
     // Running
@@ -150,12 +158,33 @@ public:
     /// null: nobody. It changes nothing in the run.
     void tap(link_tap* to);
 
-    /// Who is told what becomes of clients and messages from now on, and must outlive the world or
-    /// the next call; null: nobody. It changes nothing in the run.
-    void observe(world_observer* by);
+    /// Who is told what becomes of clients and messages from now on, until it is told no more,
+    /// which it must be before it is destroyed. It changes nothing in the run.
+    void observe(world_observer& by);
+    /// Idempotent.
+    void stop_observing(world_observer& by) noexcept;
 
     /// How reports call a host: "sensors[17]", or the name of a broker or hand-written client.
     std::string host_name(std::uint32_t host) const;
+
+    /// Where a host is among the fleets; none of brokers and hand-written clients. Constant time.
+    std::optional<device_place> place_of(std::uint32_t host) const;
+    /// The host of a device; it is there. Constant time.
+    std::uint32_t host_of(const device_place& device) const;
+    /// The host of a hand-written client, peer or group's peer; none: nobody has that name.
+    std::optional<std::uint32_t> find_client_host(std::string_view name) const;
+
+    /// Whether a fault that lasts now hits the device, or its links. Linear in such faults.
+    bool is_faulted(std::uint32_t host) const;
+    /// A fault by its number, as observers have it.
+    const fault_spec& fault(std::uint32_t which) const;
+    std::size_t fault_count() const;
+    /// Faults that last now.
+    std::size_t faults_lasting() const;
+
+    /// What all publishers and receivers have come to, without latencies. Linear in publications,
+    /// not in devices.
+    void add_up(publisher_counts& publishers, flow_counts& flows) const;
 
     /// Whether an observer hears from this client what it receives: devices and hand-written
     /// clients do tell, raw peers do not.
@@ -172,6 +201,11 @@ public:
     /// What the ledger found so far, with what the present state shows: empty is as it should be.
     /// Linear in sessions. Always empty without a ledger.
     std::vector<ledger_violation> violations() const;
+
+    /// What the ledger found while it looked on, without what only the present state shows: cheap
+    /// enough to ask for again and again. The count has all, the list the first 100.
+    std::uint64_t violation_count_so_far() const;
+    std::vector<ledger_violation> violations_so_far() const;
 
 private:
     std::unique_ptr<detail::world_state> state_;

@@ -7,7 +7,7 @@ namespace fleetarium::sim {
 void world_observer::on_message(std::uint32_t, std::uint32_t, const publish&,
                                 const message_identity&, instant) {}
 void world_observer::on_decision(std::uint32_t, std::uint32_t, const broker::broker_event&) {}
-void world_observer::on_received(std::uint32_t, std::uint64_t, bool, instant) {}
+void world_observer::on_received(std::uint32_t, const message_identity&, bool, instant) {}
 void world_observer::on_acknowledged(std::uint32_t, std::uint64_t, instant) {}
 void world_observer::on_lost(std::uint32_t, std::uint64_t, instant) {}
 void world_observer::on_fault(std::uint32_t, bool, instant) {}

@@ -31,8 +31,9 @@ public:
     virtual void on_decision(std::uint32_t broker, std::uint32_t client,
                              const broker::broker_event& decision);
 
-    /// A client has a message. `repeated`: it had it before.
-    virtual void on_received(std::uint32_t client, std::uint64_t number, bool repeated,
+    /// A client has a message. `repeated`: it had it before. Of one that was retained before its
+    /// receiver subscribed, `published_at` is instant::min().
+    virtual void on_received(std::uint32_t client, const message_identity& message, bool repeated,
                              instant now);
     /// A publisher learns that its QoS 1 or 2 message is complete.
     virtual void on_acknowledged(std::uint32_t publisher, std::uint64_t number, instant now);

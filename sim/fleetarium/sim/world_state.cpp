@@ -131,6 +131,62 @@ void world_state::watch_over_time(const expectation_spec& expected) {
     faults_changed();
 }
 
+namespace {
+
+/// Tells several.
+class observer_list final : public world_observer {
+public:
+    explicit observer_list(const std::vector<world_observer*>& to) : to_(to) {}
+
+    void on_message(std::uint32_t broker, std::uint32_t publisher, const publish& message,
+                    const message_identity& identity, instant now) override {
+        for (world_observer* each : to_) {
+            each->on_message(broker, publisher, message, identity, now);
+        }
+    }
+    void on_decision(std::uint32_t broker, std::uint32_t client,
+                     const broker::broker_event& decision) override {
+        for (world_observer* each : to_) {
+            each->on_decision(broker, client, decision);
+        }
+    }
+    void on_received(std::uint32_t client, const message_identity& message, bool repeated,
+                     instant now) override {
+        for (world_observer* each : to_) {
+            each->on_received(client, message, repeated, now);
+        }
+    }
+    void on_acknowledged(std::uint32_t publisher, std::uint64_t number, instant now) override {
+        for (world_observer* each : to_) {
+            each->on_acknowledged(publisher, number, now);
+        }
+    }
+    void on_lost(std::uint32_t client, std::uint64_t number, instant now) override {
+        for (world_observer* each : to_) {
+            each->on_lost(client, number, now);
+        }
+    }
+    void on_fault(std::uint32_t which, bool ends, instant now) override {
+        for (world_observer* each : to_) {
+            each->on_fault(which, ends, now);
+        }
+    }
+
+private:
+    const std::vector<world_observer*>& to_;
+};
+
+}  // namespace
+
+void world_state::observers_changed() {
+    if (observers.size() > 1 && all_observers == nullptr) {
+        all_observers = std::make_unique<observer_list>(observers);
+    }
+    observer = observers.empty()       ? nullptr
+               : observers.size() == 1 ? observers.front()
+                                       : all_observers.get();
+}
+
 void world_state::faults_changed() {
     if (monitor != nullptr) {
         monitor->set_fault_free_since(faults == nullptr ? instant{} : faults->over_since());

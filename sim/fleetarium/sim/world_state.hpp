@@ -210,7 +210,10 @@ struct world_state {
     std::unique_ptr<ledger> book;  ///< null: none is kept
     audit_options audit;           ///< of brokers outside
     bool publishes = true;         ///< devices do, on their own account
-    world_observer* observer = nullptr;
+    world_observer* observer = nullptr;  ///< the one there is, or `all_observers`; null: none
+    std::vector<world_observer*> observers;
+    std::unique_ptr<world_observer> all_observers;
+    void observers_changed();
     instant run_end = never;  ///< if it is known
     /// Between events, at `sample_due`; null: nothing is expected over time.
     std::unique_ptr<expectation_monitor> monitor;

@@ -1,0 +1,206 @@
+#pragma once
+
+#include <fleetarium/broker/hooks.hpp>
+#include <fleetarium/codec/packets.hpp>
+#include <fleetarium/feed/kept_messages.hpp>
+#include <fleetarium/feed/latency_buckets.hpp>
+#include <fleetarium/feed/source.hpp>
+#include <fleetarium/feed/topic_table.hpp>
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace fleetarium::feed {
+
+/// What a live source keeps of each client: what one message of it touches.
+struct client_cell {
+    std::uint64_t topic_hash = 0;
+    topic_table::id topic = topic_table::none;
+    std::uint32_t uncounted = 0;  ///< its messages that `topic` does not have yet
+    std::uint32_t uncounted_bytes = 0;
+    std::uint32_t published = 0;
+    std::uint32_t received = 0;
+    std::uint32_t backlog = 0;
+    std::uint32_t losses = 0;
+    std::uint32_t connects = 0;
+    std::uint16_t connection = 0;  ///< version of the present or last one; 0: none
+    device_state state = device_state::unseen;
+    bool has_topic = false;  ///< `topic_hash` is that of `topic`, be it `none`
+    bool tells = false;      ///< what it receives
+};
+static_assert(sizeof(client_cell) <= 56);
+
+/// One thing that happened, as a live source keeps it.
+struct kept_event {
+    enum class kind : std::uint8_t {
+        connected,
+        refused,
+        disconnected,
+        subscribed,
+        unsubscribed,
+        session_ended,
+        will,
+        published,
+        copy,
+        queued,
+        sent,
+        resent,
+        received,
+        acknowledged,
+        completed,
+        dropped,
+        lost,
+        fault,
+        healed,
+        violation,
+        annotation,
+        command
+    };
+    std::int64_t at = 0;
+    std::uint32_t client = kept_message::nobody;
+    kind what = kind::connected;
+    std::uint8_t qos = 0xFF;
+    std::uint64_t message = 0;  ///< its sequence; 0: none
+    std::string text{};         ///< filter, reason, sentence
+};
+
+/// What live sources have in common: everything that follows from what clients and brokers do.
+///
+/// Counts are exact. Messages are followed one by one as long as there are not too many: `tick`
+/// chooses one in so many for the next moment, and says so in answers. Messages that are lost, and
+/// those of clients that somebody looks at, are kept in any case.
+/// Memory: a client_cell a client, topic_table, kept_messages, `events_max` events, `points_max` totals.
+/// Thread rule: that of what is shown.
+class live_source : public source {
+public:
+    static constexpr std::size_t events_max = 100'000;
+    static constexpr std::size_t changes_max = 1'000'000;
+    static constexpr std::size_t points_max = 2'000;
+    /// Messages followed a second of real time, at most and about.
+    static constexpr double followed_per_second = 20'000;
+
+    /// About ten times a second: `wall` is the real time since the beginning, in seconds.
+    void tick(double wall, bool paused);
+    void note_end();
+
+    feed::totals totals(const totals_question& asked) override;
+    history_answer history(const history_question& asked) override;
+    timeline_answer timeline(const timeline_question& asked) override;
+    log_answer log(const log_question& asked) override;
+    topics_answer topics(const topics_question& asked) override;
+    devices_answer devices(const devices_question& asked) override;
+    device_answer device(const device_question& asked) override;
+    messages_answer messages(const messages_question& asked) override;
+    message_answer message(const message_question& asked) override;
+
+protected:
+    // What the owner knows
+
+    virtual instant present() const = 0;
+    virtual std::string name_of(std::uint32_t client) const = 0;
+    virtual std::string broker_name(std::uint32_t broker) const = 0;
+    virtual std::optional<std::uint32_t> find_client(std::string_view name_or_id) const = 0;
+    /// Calls for each client; returns false to stop.
+    virtual void for_each_client(
+        const std::function<bool(std::uint32_t client, const client_cell& cell)>& visit) const = 0;
+    virtual client_cell& cell_of(std::uint32_t client) = 0;
+    /// What the fold does not know of the totals.
+    virtual void complete(feed::totals& to) = 0;
+    /// The same of a device.
+    virtual void complete(device_row& to, std::uint32_t client) const = 0;
+    virtual void complete(device_answer& to, std::uint32_t client) = 0;
+    virtual std::string_view fleet_of(std::uint32_t client) const = 0;
+    virtual std::vector<violation_row> violations() { return {}; }
+
+    // What happened; `number` is the same for all that concerns a message
+
+    void note_message(std::uint32_t broker, std::uint32_t publisher,
+                      const fleetarium::publish& message, std::uint64_t number, bool copy,
+                      instant published, instant now);
+    void note_decision(std::uint32_t client, const broker::broker_event& decision,
+                       std::uint64_t number, bool is_copy);
+    void note_received(std::uint32_t client, std::uint64_t number, enum qos qos, bool repeated,
+                       instant published, instant now);
+    void note_completed(std::uint32_t publisher, std::uint64_t number, instant now);
+    void note_lost(std::uint32_t client, std::uint64_t number, instant now);
+    void note_fault(const fault_row& begun_or_ended, bool ends);
+    void note_event(kept_event happened);
+
+    // For answers
+
+    /// Throws if `at` lies before what is kept: the present is all there is.
+    void require_present(const std::optional<seconds>& at) const;
+    device_row row_of_client(std::uint32_t client, const client_cell& cell) const;
+    void count_topics();
+    static seconds in_seconds(instant at) {
+        return static_cast<double>(at.time_since_epoch().count()) * 1e-9;
+    }
+
+    struct state_change {
+        std::int64_t at;
+        std::uint32_t client;
+        device_state before;
+        device_state after;
+    };
+    const std::deque<state_change>& state_changes() const { return changes_; }
+    bool forgot_changes() const { return forgot_changes_; }
+
+private:
+    party_names names() const;
+    bool is_followed(std::uint64_t number) const { return (mixed(number) & follow_mask_) == 0; }
+    bool may_be_kept(std::uint64_t number) const { return (mixed(number) & look_mask_) == 0; }
+    static std::uint64_t mixed(std::uint64_t number) {
+        return number * 0x9e37'79b9'7f4a'7c15 >> 20;
+    }
+    bool is_watched(std::uint32_t client) const;
+    void watch(std::uint32_t client);
+    kept_message* kept(std::uint64_t number);
+    kept_message* keep_loss(std::uint64_t number, std::string_view topic, enum qos qos,
+                            instant published, instant now);
+    void set_state(std::uint32_t client, client_cell& cell, device_state state, instant now);
+    void note_client(const broker::broker_event& decision, std::uint32_t client);
+    void note_drop(const broker::broker_event& decision, std::uint32_t client,
+                   std::uint64_t number);
+    event_row row_of_event(const kept_event& happened) const;
+    event_row row_of_event(const kept_event& happened, const std::string& name) const;
+    feed::totals now_totals();
+
+    feed::totals sums_;
+    latency_counts latency_{};
+    std::int64_t queued_ = 0;
+    std::int64_t in_flight_ = 0;
+    topic_table topics_;
+    kept_messages messages_;
+    std::uint64_t sequence_ = 0;
+    std::uint8_t routing_qos_ = 0;  // of the message that is taken on now
+    std::size_t routing_size_ = 0;
+    std::uint64_t follow_mask_ = 0;
+    std::uint64_t look_mask_ = 0;    // of what may have been followed lately
+    double look_mask_until_ = 0;     // wall
+    std::uint64_t losses_kept_ = 0;  // since the last tick
+    std::uint64_t messages_at_tick_ = 0;
+    double wall_ = 0;
+    instant at_tick_{};
+    double speed_ = 0;
+    bool paused_ = false;
+    bool ended_ = false;
+    std::deque<kept_event> events_;
+    std::uint64_t events_forgotten_ = 0;
+    std::deque<kept_event> watched_events_;
+    std::vector<std::uint32_t> watched_;
+    instant watched_since_{};
+    std::deque<state_change> changes_;
+    bool forgot_changes_ = false;
+    std::vector<feed::totals> points_;
+    double point_spacing_ = 0;  // seconds of the run
+    std::deque<fault_row> faults_;
+    std::uint32_t faults_active_ = 0;
+};
+
+}  // namespace fleetarium::feed
