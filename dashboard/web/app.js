@@ -88,7 +88,11 @@ function status(next) {
         tell('link', '')
         ask_token(next.text)
     } else {
-        tell('link', next.text)
+        tell('link', '')
+        view?.close?.()
+        view = null
+        view_name = ''
+        fill(main, h('p.empty', { role: 'alert' }, next.text))
     }
     invalidate()
 }

@@ -264,7 +264,7 @@ export class Plot {
 }
 
 // Lines or stacked areas over time, with a legend that tells the values under the cursor. Series:
-// {name, colour: "blue", dash, values(points): array as long as points}.
+// {name, colour: "blue", dash, values(points, range): array as long as points, NaN where there is none}.
 export class TimeChart extends Plot {
     constructor(title, { series, format, height = 132, stacked = false, log = false, points, least = 1 }) {
         super(title, height)
@@ -281,10 +281,10 @@ export class TimeChart extends Plot {
         const c = colours()
         const range = this.range()
         const points = this.points_of(range)
-        const columns = this.series.map((each) => each.values(points))
+        const columns = this.series.map((each) => each.values(points, range))
         if (this.stacked) {
             for (let k = 1; k < columns.length; ++k) {
-                columns[k] = columns[k].map((value, i) => (value || 0) + (columns[k - 1][i] || 0))
+                columns[k] = columns[k].map((value, i) => value + columns[k - 1][i])
             }
         }
         const folded = columns.map((each) => this.fold(points, each, range))
@@ -405,7 +405,7 @@ export class TimeChart extends Plot {
     tell(points, columns, range) {
         const at = state.hover ?? state.at ?? range.until
         let i = points.length - 1
-        while (i > 0 && points[i].at > at + 1e-9) {
+        while (i > 0 && (points[i].at > at + 1e-9 || columns.every((each) => Number.isNaN(each[i])))) {
             --i
         }
         this.legend.forEach(({ value, swatch, each }, k) => {

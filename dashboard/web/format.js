@@ -26,7 +26,8 @@ function digits(value) {
     if (size >= 100 || Number.isInteger(value)) {
         return value.toFixed(0)
     }
-    return size >= 10 ? value.toFixed(1) : size >= 0.01 ? value.toFixed(2) : value.toExponential(1)
+    return size >= 10 ? value.toFixed(1) : size >= 0.1 ? value.toFixed(2)
+        : size >= 0.001 ? value.toFixed(3) : value.toExponential(1)
 }
 
 export const bytes = (value) => value === undefined || value === null ? '–'
@@ -124,13 +125,15 @@ let theme = DARK
 export const colours = () => theme
 export function use_theme(name) { theme = name === 'light' ? LIGHT : DARK }
 
-// Colour never stands alone: each state has its glyph.
+// Colour never stands alone: each state has its glyph. As areas of the map the usual state is quiet,
+// so that the others stand out, also by lightness.
+const pair = (dark, light) => (c) => c === LIGHT ? light : dark
 export const DEVICE_STATES = [
-    { name: 'unseen', glyph: '·', colour: (c) => c === LIGHT ? '#b9c0c8' : '#444c56' },
-    { name: 'connected', glyph: '●', colour: (c) => c.green },
-    { name: 'offline', glyph: '○', colour: (c) => c.blue },
-    { name: 'refused', glyph: '▲', colour: (c) => c.orange },
-    { name: 'faulted', glyph: '✕', colour: (c) => c.vermillion },
+    { name: 'unseen', glyph: '·', colour: pair('#444c56', '#c3cad1') },
+    { name: 'connected', glyph: '●', colour: pair('#1d7a5d', '#86d3b9') },
+    { name: 'offline', glyph: '○', colour: pair('#56b4e9', '#0072b2') },
+    { name: 'refused', glyph: '▲', colour: pair('#f0c442', '#b87700') },
+    { name: 'faulted', glyph: '✕', colour: pair('#f0743e', '#d55e00') },
 ]
 export const MESSAGE_STATES = {
     under_way: ['◔', 'blue'], complete: ['✓', 'green'], unheard: ['○', 'grey'],

@@ -129,12 +129,26 @@ export function time_range() {
     return all
 }
 
-// Per second, point by point; the first has none.
-export function rates(points, pick) {
-    const out = new Float64Array(points.length).fill(NaN)
+// How far apart two points have to be for a rate between them to say something: one message between
+// two that are a millisecond apart is not a thousand a second. Counts go on, so nothing is lost.
+const RATES_MOST = 240
+
+function* spans(points, range) {
+    const least = (range.until - range.from) / RATES_MOST
+    let before = 0
     for (let i = 1; i < points.length; ++i) {
-        const passed = points[i].at - points[i - 1].at
-        out[i] = passed > 0 ? Math.max(0, pick(points[i]) - pick(points[i - 1])) / passed : NaN
+        if (points[i].at - points[before].at > least * 0.999) {
+            yield [i, before]
+            before = i
+        }
+    }
+}
+
+// Per second, NaN where there is none: at the first point, and within a span.
+export function rates(points, pick, range) {
+    const out = new Float64Array(points.length).fill(NaN)
+    for (const [i, before] of spans(points, range)) {
+        out[i] = Math.max(0, pick(points[i]) - pick(points[before])) / (points[i].at - points[before].at)
     }
     return out
 }
@@ -142,11 +156,11 @@ export function rates(points, pick) {
 export const values = (points, pick) => Float64Array.from(points, pick)
 
 // A percentile of what was delivered between one point and the next; NaN: nothing was.
-export function percentiles(points, share) {
+export function percentiles(points, share, range) {
     const bounds = source.description?.latency_bounds ?? []
     const out = new Float64Array(points.length).fill(NaN)
-    for (let i = 1; i < points.length; ++i) {
-        const between = counts_between(points[i].latency, points[i - 1].latency)
+    for (const [i, before] of spans(points, range)) {
+        const between = counts_between(points[i].latency, points[before].latency)
         out[i] = percentile(between, bounds, share) ?? NaN
     }
     return out

@@ -72,7 +72,7 @@ function heights(steps) {
         const seconds = k > 0 ? at - moments[k - 1].at : 0
         if (seconds > Math.max(usual * 8, 0.2)) {
             gaps.push({ y: y + 26, seconds })
-            y += 46
+            y += 56
         } else if (seconds > 0) {
             y += Math.min(16, 4 + 6 * Math.sqrt(seconds / usual))
         }

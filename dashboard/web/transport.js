@@ -41,7 +41,7 @@ class Scrubber extends Plot {
         context.fillStyle = c.grid
         context.fillRect(this.left, this.top, this.plot_width, base - this.top)
         const points = history_store.points
-        const published = rates(points, (each) => sum_of(each, 'published'))
+        const published = rates(points, (each) => sum_of(each, 'published'), range)
         const most = published.reduce((a, b) => Number.isNaN(b) ? a : Math.max(a, b), 0)
         if (most > 0) {
             context.fillStyle = c.blue
@@ -95,11 +95,11 @@ export class Transport {
             '', (value) => value !== ''
             && this.set_speed(value === 'max' ? null : Number(value)))
         this.loop = button('⟳', 'Loop what is played (key O)', () => this.toggle_loop(), '.icon')
-        this.live = button('Live', '', () => this.to_end())
+        this.live = button('Live', '', () => this.to_end(), '.to_end')
         this.window = select('Range of the charts', [['', 'all of the time'], ['10', 'last 10 s'],
             ['60', 'last minute'], ['600', 'last 10 min'], ['3600', 'last hour'], ['86400', 'last day'],
             ['zoom', 'zoomed']], '', (value) => value !== 'zoom' && state.change({ from: null, until: null,
-            window: value === '' ? null : Number(value) }))
+            window: value === '' ? null : Number(value) }), { class: 'window' })
         this.filter = text_input('Filter: topic filter, client:NAME, qos:0 to 2', '', (value) =>
             state.change(parse_filter(value)), { class: 'filter', placeholder: 'filter: a/+/b client:x qos:1' })
         this.scrubber = new Scrubber()

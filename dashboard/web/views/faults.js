@@ -201,7 +201,7 @@ export function create(context) {
             { name: 'where', wraps: true, cell: (row) => row.where },
         ], newest), source.timeline.faults.length > newest.length
             ? h('p.dim', {}, `The newest ${whole(newest.length)} of ${whole(source.timeline.faults.length)}.`) : null)
-        fill(violations, source.timeline.violations.length === 0 ? h('p.empty', {}, 'None: all invariants hold.')
+        fill(violations, source.timeline.violations.length === 0 ? h('p.empty', {}, 'None so far.')
             : table('Violations', [
                 { name: 'at', cell: (row) => moment(row.at) },
                 { name: 'invariant', cell: (row) => words(row.invariant) },

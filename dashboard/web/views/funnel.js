@@ -31,7 +31,7 @@ export function create(context) {
         points: (range) => history_store.within(range),
         series: names.slice(0, COLOURS.length).map(({ name, index }, i) => ({ name: words(name),
             colour: COLOURS[i], dash: i < 3 ? undefined : [5, 3],
-            values: (points) => rates(points, (each) => each.dropped[index] ?? 0) })) })
+            values: (points, shown) => rates(points, (each) => each.dropped[index] ?? 0, shown) })) })
     chart.on_resize = context.invalidate
     const element = h('div.view.rolls', { tabindex: '0', role: 'region', 'aria-label': 'QoS funnel' },
         h('div.funnel', {}, boxes), chart.element,

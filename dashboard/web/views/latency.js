@@ -13,11 +13,11 @@ export function create(context) {
     const points_of = (range) => history_store.within(range)
     const lines = new TimeChart('Percentiles over time', { format: lasting, height: 170, log: true,
         points: points_of, series: [
-            { name: 'p50', colour: 'blue', values: (points) => percentiles(points, 0.5) },
-            { name: 'p90', colour: 'green', dash: [6, 3], values: (points) => percentiles(points, 0.9) },
-            { name: 'p99', colour: 'orange', dash: [3, 3], values: (points) => percentiles(points, 0.99) },
+            { name: 'p50', colour: 'blue', values: (points, range) => percentiles(points, 0.5, range) },
+            { name: 'p90', colour: 'green', dash: [6, 3], values: (points, range) => percentiles(points, 0.9, range) },
+            { name: 'p99', colour: 'orange', dash: [3, 3], values: (points, range) => percentiles(points, 0.99, range) },
             { name: 'p99.9', colour: 'vermillion', dash: [8, 2, 2, 2],
-                values: (points) => percentiles(points, 0.999) }] })
+                values: (points, range) => percentiles(points, 0.999, range) }] })
     const heat = new HeatMap('Latency over time: how many deliveries took how long', 190, points_of)
     const bars = new Histogram('Deliveries by latency', 210)
     const said = h('span.dim')

@@ -7,7 +7,7 @@ import { dropped_sum, history_store, percentiles, rates, source, sum_of, values 
 import { state } from '../state.js'
 
 const points_of = (range) => history_store.within(range)
-export const rate_of = (pick) => (points) => rates(points, pick)
+const rate_of = (pick) => (points, range) => rates(points, pick, range)
 const value_of = (pick) => (points) => values(points, pick)
 const per_second = (value) => `${short(value)}/s`
 const QOS_COLOURS = ['blue', 'orange', 'green']
@@ -21,8 +21,8 @@ const CHARTS = [
     ['Connected', { format: short, series: [
         { name: 'now', colour: 'green', values: value_of((each) => each.connected) }] }],
     ['Latency, published to delivered', { format: lasting, log: true, series: [
-        { name: 'p50', colour: 'blue', values: (points) => percentiles(points, 0.5) },
-        { name: 'p99', colour: 'vermillion', dash: [5, 3], values: (points) => percentiles(points, 0.99) }] }],
+        { name: 'p50', colour: 'blue', values: (points, range) => percentiles(points, 0.5, range) },
+        { name: 'p99', colour: 'vermillion', dash: [5, 3], values: (points, range) => percentiles(points, 0.99, range) }] }],
     ['Waiting', { format: short, series: [
         { name: 'queued', colour: 'orange', values: value_of((each) => each.queued) },
         { name: 'in flight', colour: 'blue', dash: [5, 3], values: value_of((each) => each.in_flight) }] }],
@@ -60,8 +60,8 @@ export function create(context) {
         faults: tile('Faults', 'Faults that go on now'),
         violations: tile('Violations', 'Of invariants, since the beginning'),
     }
-    const charts = CHARTS.map(([title, options]) => new TimeChart(title, { ...options, points: points_of }))
-    const element = h('div.view.rolls', { tabindex: '0', role: 'region', 'aria-label': 'Overview' },
+    const charts = CHARTS.map(([title, options]) => new TimeChart(title, { ...options, points: points_of, height: null }))
+    const element = h('div.view.rolls.overview', { tabindex: '0', role: 'region', 'aria-label': 'Overview' },
         h('div.tiles', {}, Object.values(tiles).map((each) => each.element)),
         h('div.charts', {}, charts.map((each) => each.element)))
 
