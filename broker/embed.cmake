@@ -1,16 +1,15 @@
-# cmake -DFOLDER=... -DOUTPUT=... -DNAMESPACE=... -DFUNCTION=... -P embed.cmake: writes OUTPUT, a
-# source with the files in FOLDER as arrays; see fleetarium_embed in ../CMakeLists.txt.
+# cmake -DFOLDER=... -DNAMES=... -DOUTPUT=... -DNAMESPACE=... -DFUNCTION=... -P embed.cmake: writes
+# OUTPUT, a source with the files NAMES of FOLDER as arrays; see fleetarium_embed in CMakeLists.txt.
 
 set(content_types html|text/html js|text/javascript mjs|text/javascript css|text/css txt|text/plain
     json|application/json svg|image/svg+xml png|image/png ico|image/x-icon woff2|font/woff2
     webmanifest|application/manifest+json)
 
-file(GLOB_RECURSE paths RELATIVE ${FOLDER} ${FOLDER}/*)
-list(SORT paths)
+list(SORT NAMES)
 set(arrays "")
 set(assets "")
 set(number 0)
-foreach(path IN LISTS paths)
+foreach(path IN LISTS NAMES)
     cmake_path(GET path EXTENSION LAST_ONLY extension)
     string(REGEX REPLACE "^\\." "" extension "${extension}")
     set(content_type "")

@@ -326,6 +326,7 @@ TEST_CASE("whatever bytes come, the answer is HTTP and the memory bounded", "[ht
     http_service service = make_service();
     service.limits.header_bytes_max = 300;
     service.limits.body_bytes_max = 300;
+    service.websockets.push_back({"/feed/{name}", "feeds", {"a"}, {}, {}});
     // Pieces of requests in any order, and bytes of any value between them.
     const std::vector<std::string> pieces{"GET ",
                                           "POST ",
@@ -343,6 +344,12 @@ TEST_CASE("whatever bytes come, the answer is HTTP and the memory bounded", "[ht
                                           "Transfer-Encoding: chunked\r\n",
                                           "Expect: 100-continue\r\n",
                                           "Connection: close\r\n",
+                                          "Connection: Upgrade\r\nUpgrade: websocket\r\n",
+                                          "Sec-WebSocket-Version: 13\r\n"
+                                          "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
+                                          "Sec-WebSocket-Protocol: a, , bearer.\r\n",
+                                          "/feed/%4",
+                                          upgrade_to("/feed/a"),
                                           "4\r\nabcd\r\n",
                                           "0\r\n\r\n",
                                           "FFFFFFFFFFFFFFFF\r\n",
@@ -355,6 +362,7 @@ TEST_CASE("whatever bytes come, the answer is HTTP and the memory bounded", "[ht
                                           get("/fail")};
     random_stream draws(42, 0, "pieces of requests");
     std::size_t served = 0;
+    std::size_t upgraded = 0;
     for (int round = 0; round < 20'000; ++round) {
         http_exchange exchange(service);
         for (int i = 0; i < 20 && !exchange.should_close(); ++i) {
@@ -365,6 +373,10 @@ TEST_CASE("whatever bytes come, the answer is HTTP and the memory bounded", "[ht
             exchange.handle_bytes(as_bytes_view(piece));
             const std::string answer = exchange.poll_transmit();
             REQUIRE((answer.empty() || answer.starts_with("HTTP/1.1 ")));
+            if (exchange.poll_upgrade()) {
+                ++upgraded;
+                break;
+            }
             if (exchange.is_blocked()) {
                 exchange.handle_written();
             }
@@ -372,4 +384,5 @@ TEST_CASE("whatever bytes come, the answer is HTTP and the memory bounded", "[ht
         served += exchange.requests_answered();
     }
     CHECK(served > 5'000);
+    CHECK(upgraded > 100);
 }

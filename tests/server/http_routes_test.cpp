@@ -53,14 +53,6 @@ http_service make_service(std::string token = {}) {
     return service;
 }
 
-std::string upgrade(std::string_view path, std::string_view headers) {
-    return get(path,
-               "Upgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n"
-               "Sec-WebSocket-Version: 13\r\n"
-               "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" +
-                   std::string(headers));
-}
-
 /// The subprotocol that is agreed on for these headers, "none", or the status line that refuses.
 std::string agreed(const http_service& service, const std::string& request) {
     http_exchange exchange(service);
@@ -76,7 +68,7 @@ std::string agreed(const http_service& service, const std::string& request) {
 }
 
 std::string agreed_to(const http_service& service, std::string_view headers) {
-    return agreed(service, upgrade("/feed/a", headers));
+    return agreed(service, upgrade_to("/feed/a", headers));
 }
 
 std::string refusal_of_path(const std::string& path) {
@@ -266,7 +258,7 @@ TEST_CASE("a WebSocket is asked for with one of its subprotocols, or with none",
     CHECK(agreed_to(service, "Sec-WebSocket-Protocol: mqtt\r\n") == "400");
 
     http_exchange exchange(service);
-    exchange.handle_bytes(as_bytes_view(upgrade("/feed/a%2Fb?from=1", "") + "rest"));
+    exchange.handle_bytes(as_bytes_view(upgrade_to("/feed/a%2Fb?from=1", "") + "rest"));
     const auto made = exchange.poll_upgrade();
     REQUIRE(made);
     CHECK(made->route == &service.websockets.front());
@@ -283,7 +275,7 @@ TEST_CASE("a request for a WebSocket that is not one is told what is there", "[h
     CHECK(status_line(answer) == "HTTP/1.1 426 Upgrade Required");
     CHECK(has_header(answer, "Upgrade: websocket"));
     CHECK(has_header(answer, "Sec-WebSocket-Version: 13"));
-    const std::string good = upgrade("/feed/a", "");
+    const std::string good = upgrade_to("/feed/a", "");
     const auto with = [&](std::string_view from, std::string_view to) {
         std::string request = good;
         request.replace(request.find(from), from.size(), to);
@@ -307,7 +299,7 @@ TEST_CASE("without a token a WebSocket is for pages of this machine only", "[htt
     CHECK(agreed_to(service, "Origin: http://localhost:8000\r\n") == "none");
     CHECK(agreed_to(service, "Origin: https://evil.example\r\n") == "403");
     CHECK(agreed_to(service, "Origin: null\r\n") == "403");
-    std::string rebound = upgrade("/feed/a", "");
+    std::string rebound = upgrade_to("/feed/a", "");
     rebound.replace(rebound.find("localhost"), 9, "evil.example");
     CHECK(agreed(service, rebound) == "403");
 }
@@ -348,7 +340,7 @@ TEST_CASE("base64url is that of RFC 4648, without padding", "[http]") {
 TEST_CASE("requests ahead of one for a WebSocket are answered before it", "[http]") {
     const http_service service = make_service();
     http_exchange exchange(service);
-    exchange.handle_bytes(as_bytes_view(get("/files/a") + upgrade("/feed/a", "") + "\x81"));
+    exchange.handle_bytes(as_bytes_view(get("/files/a") + upgrade_to("/feed/a", "") + "\x81"));
     CHECK(body_of(exchange.poll_transmit()) == "file path=a");
     const auto made = exchange.poll_upgrade();
     REQUIRE(made);

@@ -26,6 +26,15 @@ inline std::string get(std::string_view path, std::string_view headers = {}) {
     return request_text("GET", path, headers);
 }
 
+/// A request for a WebSocket that is to be granted.
+inline std::string upgrade_to(std::string_view path, std::string_view headers = {}) {
+    return get(path,
+               "Upgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n"
+               "Sec-WebSocket-Version: 13\r\n"
+               "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" +
+                   std::string(headers));
+}
+
 inline std::string status_line(const std::string& answer) {
     return answer.substr(0, answer.find('\r'));
 }

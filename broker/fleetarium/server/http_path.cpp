@@ -83,13 +83,24 @@ std::optional<std::string> percent_decoded(std::string_view text) {
     return decode_percent(text, true, out) ? std::optional(std::move(out)) : std::nullopt;
 }
 
-std::optional<std::string> query_value(std::string_view query, std::string_view name) {
+std::vector<http_parameter> query_parameters(std::string_view query) {
+    std::vector<http_parameter> out;
     while (!query.empty()) {
         const std::string_view pair = query.substr(0, query.find('&'));
         query.remove_prefix(std::min(query.size(), pair.size() + 1));
         const std::size_t equals = std::min(pair.find('='), pair.size());
-        if (form_decoded(pair.substr(0, equals)) == name && !pair.empty()) {
-            return form_decoded(pair.substr(std::min(pair.size(), equals + 1)));
+        if (!pair.empty()) {
+            out.push_back({form_decoded(pair.substr(0, equals)),
+                           form_decoded(pair.substr(std::min(pair.size(), equals + 1)))});
+        }
+    }
+    return out;
+}
+
+std::optional<std::string> query_value(std::string_view query, std::string_view name) {
+    for (http_parameter& each : query_parameters(query)) {
+        if (each.name == name) {
+            return std::move(each.value);
         }
     }
     return std::nullopt;

@@ -16,6 +16,9 @@ struct http_parameter {
 /// "caf%C3%A9" is "café". None: a '%' has no two hexadecimal digits behind it.
 std::optional<std::string> percent_decoded(std::string_view text);
 
+/// All of what follows the '?', in its order; see query_value.
+std::vector<http_parameter> query_parameters(std::string_view query);
+
 /// The value of the first `name` in what follows the '?' of a target, as HTML forms write it:
 /// `name=value` joined by '&', '+' for a space, and percent-encoded. Empty where there is no '='.
 /// None: there is no such name.

@@ -57,7 +57,7 @@ std::string where_of(const sim::fault_spec& spec) {
 }  // namespace
 
 world_source::world_source(sim::world& of, facts about, run_controls controls)
-    : world_(of), about_(std::move(about)), controls_(std::move(controls)) {
+    : world_(of), about_(std::move(about)), controls_(std::move(controls)), hand_(of) {
     world_.for_each_fleet([this](sim::fleet& each) { fleets_.push_back(&each); });
     world_.for_each_broker([this](sim::virtual_broker& each) { brokers_.push_back(&each); });
     for (std::uint32_t i = 0; i < fleets_.size(); ++i) {
@@ -402,8 +402,7 @@ void world_source::on_fault(std::uint32_t which, bool ends, instant now) {
     row.kind = sim::name_of(spec.kind);
     row.where = where_of(spec);
     row.from = in_seconds(now);
-    row.by_hand =
-        std::find(faults_by_hand_.begin(), faults_by_hand_.end(), which) != faults_by_hand_.end();
+    row.by_hand = hand_.is_by_hand(which);
     if (ends) {
         row.until = in_seconds(now);
     }
@@ -412,13 +411,22 @@ void world_source::on_fault(std::uint32_t which, bool ends, instant now) {
 
 // -------------------------------------------------------------------------------- commands
 
-void world_source::by_hand(std::string_view what, const std::string& json) {
+command_answer world_source::by_hand(std::string_view what, const std::string& json) {
+    sim::interventions::outcome made;
+    try {
+        made = hand_.act(what, json);
+    } catch (const std::invalid_argument& error) {
+        bad(error.what());
+    }
     if (controls_.by_hand) {
         controls_.by_hand(what, json);
     }
     note_event({.at = world_.now().time_since_epoch().count(),
                 .what = kept_event::kind::command,
                 .text = std::string(what) + ' ' + json});
+    command_answer out = done();
+    out.fault = made.fault;
+    return out;
 }
 
 command_answer world_source::done() const {
@@ -476,71 +484,15 @@ command_answer world_source::end(const end_command&) {
 }
 
 command_answer world_source::fault(const fault_command& wanted) {
-    auto read = sim::parse_fault(wanted.fault, "fault");
-    if (const auto* problems = std::get_if<std::vector<sim::problem>>(&read)) {
-        bad(sim::to_string(*problems));
-    }
-    auto& spec = std::get<sim::fault_spec>(read);
-    if (spec.every || spec.until || spec.count) {
-        bad("a fault by hand begins now, and once: leave every, until and count out");
-    }
-    spec.at = world_.now() - instant{};
-    // Where the fault is told apart from those of the scenario.
-    if (spec.name.empty()) {
-        spec.name = std::string(sim::name_of(spec.kind)) + " by hand";
-    }
-    const bool held = sim::lasts(spec.kind) && !spec.lasts;
-    try {
-        if (held) {
-            const auto number = static_cast<std::uint32_t>(world_.fault_count());
-            faults_by_hand_.push_back(number);
-            held_.push_back({number, world_.begin_fault(spec)});
-        } else {
-            faults_by_hand_.push_back(static_cast<std::uint32_t>(world_.fault_count()));
-            world_.add_fault(spec);
-        }
-    } catch (const std::invalid_argument& error) {
-        faults_by_hand_.pop_back();
-        bad(error.what());
-    }
-    by_hand(held ? "begin_fault" : "fault", wanted.fault);
-    command_answer out = done();
-    out.fault = faults_by_hand_.back();
-    return out;
+    return by_hand("fault", wanted.fault);
 }
 
 command_answer world_source::heal(const heal_command& wanted) {
-    const auto found = std::find_if(held_.begin(), held_.end(), [&](const held_fault& each) {
-        return each.fault == wanted.fault;
-    });
-    if (found == held_.end()) {
-        bad(fmt::format("fault: none with the number {} waits to be healed by hand", wanted.fault));
-    }
-    by_hand("heal", to_json(wanted, answer_form::json).dump());
-    held_.erase(found);
-    return done();
+    return by_hand("heal", to_json(wanted, answer_form::json).dump());
 }
 
 command_answer world_source::publish(const publish_command& wanted) {
-    if (brokers_.empty()) {
-        impossible("the broker of this run lives outside of it");
-    }
-    sim::virtual_broker* const to =
-        wanted.broker.empty() ? brokers_.front() : world_.find_broker(wanted.broker);
-    if (to == nullptr) {
-        bad("broker: there is none called \"" + wanted.broker + "\"");
-    }
-    if (wanted.qos > 2) {
-        bad("qos: expected 0, 1 or 2");
-    }
-    const auto published =
-        to->publish(wanted.topic, wanted.payload, static_cast<enum qos>(wanted.qos), wanted.retain);
-    if (!published) {
-        bad("topic: \"" + wanted.topic +
-            "\" is no valid topic name: " + published.error().message());
-    }
-    by_hand("publish", to_json(wanted, answer_form::json).dump());
-    return done();
+    return by_hand("publish", to_json(wanted, answer_form::json).dump());
 }
 
 command_answer world_source::disconnect(const disconnect_command& wanted) {
@@ -550,21 +502,15 @@ command_answer world_source::disconnect(const disconnect_command& wanted) {
         complete(row, *client);
         client_id = row.client_id;
     }
-    for (sim::virtual_broker* each : brokers_) {
-        if (each->disconnect(client_id, reason_code::administrative_action)) {
-            by_hand("disconnect", to_json(wanted, answer_form::json).dump());
-            return done();
-        }
-    }
-    bad("client: \"" + wanted.client + "\" is not connected");
+    return by_hand("disconnect", nlohmann::json{{"client_id", client_id}}.dump());
 }
 
 command_answer world_source::annotate(const annotate_command& wanted) {
     if (wanted.text.empty() || wanted.text.size() > 4'000) {
         bad("text: expected 1 to 4,000 bytes");
     }
-    if (controls_.by_hand) {
-        controls_.by_hand("annotate", wanted.text);
+    if (controls_.annotate) {
+        controls_.annotate(wanted.text);
     }
     note_event({.at = world_.now().time_since_epoch().count(),
                 .what = kept_event::kind::annotation,

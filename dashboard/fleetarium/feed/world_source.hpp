@@ -2,6 +2,7 @@
 
 #include <fleetarium/feed/fleet_map.hpp>
 #include <fleetarium/feed/live_source.hpp>
+#include <fleetarium/sim/intervention.hpp>
 #include <fleetarium/sim/world.hpp>
 
 #include <functional>
@@ -21,9 +22,9 @@ struct run_controls {
     std::function<void(std::optional<double> speed)> set_speed{};
     std::function<void()> end{};
     std::function<std::string()> report_json{};
-    /// What is done by hand, so that it is recorded: its kind ("fault", "heal", "publish", ...),
-    /// and itself as JSON. Before it takes effect.
+    /// What was done by hand, so that it is recorded; see sim::interventions.
     std::function<void(std::string_view what, const std::string& json)> by_hand{};
+    std::function<void(std::string_view text)> annotate{};
 };
 
 /// A run that is under way: its world, for viewers.
@@ -89,7 +90,7 @@ private:
     const std::vector<device_group>& groups(grouping by);
     const sim::fleet* fleet_at(std::uint32_t client) const;
     const sim::virtual_broker* broker_with(std::string_view client_id) const;
-    void by_hand(std::string_view what, const std::string& json);
+    command_answer by_hand(std::string_view what, const std::string& json);
     command_answer done() const;
 
     sim::world& world_;
@@ -102,12 +103,7 @@ private:
     std::vector<device_group> groups_;
     grouping groups_by_ = grouping::none;
     bool has_groups_ = false;
-    struct held_fault {
-        std::uint32_t fault;
-        sim::fault_guard guard;
-    };
-    std::vector<held_fault> held_;
-    std::vector<std::uint32_t> faults_by_hand_;
+    sim::interventions hand_;
 };
 
 }  // namespace fleetarium::feed

@@ -7,7 +7,9 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include <cstdint>
 #include <functional>
+#include <limits>
 
 namespace fleetarium::sim {
 
@@ -22,14 +24,18 @@ struct pace_report {
     bool kept() const { return behind_max <= tolerance; }
 };
 
-/// Runs a world in step with the wall clock, and an io_context with it: what happens at a socket
-/// enters the world at once, and between two events the process sleeps.
+/// Runs a world in step with the wall clock, or as fast as the machine can, and an io_context with
+/// it: what happens at a socket enters the world at once, and between two events the process sleeps.
 ///
 /// A world that is too much for the machine falls behind, goes on as fast as it can, and catches
 /// up when it can; sockets are served all the same.
 /// Thread rule: one thread, which alone runs the context.
 class paced_run {
 public:
+    /// As a pace: as fast as the machine can. What comes from outside comes at an instant that
+    /// depends on the machine.
+    static constexpr double unlimited = std::numeric_limits<double>::infinity();
+
     /// The present of the world is now. `pace` is above 0.
     paced_run(world& running, boost::asio::io_context& context, double pace);
 
@@ -47,10 +53,23 @@ public:
     /// From inside of a handler or of the world: lets run_until return soon.
     void stop() { stopped_ = true; }
 
+    // From inside of a handler, too
+
+    /// From now on; above 0, or `unlimited`.
+    void set_pace(double pace);
+    /// While it is paused time does not pass, and run_until does not return but for `watch` and
+    /// `stop`; sockets are served. Steps go on from where it stands.
+    void set_paused(bool paused);
+    bool is_paused() const { return paused_; }
+    /// Handles so many events, or all within a time, at once, but not beyond the end.
+    void step_events(std::uint64_t events);
+    void step_time(duration by);
+
     pace_report report() const { return report_; }
 
 private:
     instant present() const;
+    void begin_anew();
     duration real_time_to(instant due) const;
     bool work(instant end);
     void wait(instant due);
@@ -66,6 +85,7 @@ private:
     instant end_;  // of the present run_until; the world goes no farther
     instant noted_at_;  // real
     bool stopped_ = false;
+    bool paused_ = false;
     pace_report report_;
 };
 

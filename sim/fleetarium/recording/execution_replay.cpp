@@ -65,7 +65,10 @@ sim::scenario scenario_of(recording_reader& from, const recorded_execution& what
 class running_replay {
 public:
     running_replay(const recorded_execution& what, const replay_options& options)
-        : what_(what), options_(options), world_(sim::world::from(what.scenario)) {
+        : what_(what),
+          options_(options),
+          world_(sim::world::from(what.scenario)),
+          hand_(world_) {
         if (!options.recording.empty()) {
             recorder_ = std::make_unique<world_recorder>(
                 world_, recording_options{.path = options.recording,
@@ -85,7 +88,8 @@ public:
             if (each.at > what_.known_until) {
                 break;
             }
-            if (!go_to(each.at, no_limit)) {
+            if (!intervene([&](instant at) { return at < each.at; }) ||
+                !go_to(each.at, no_limit)) {
                 out.interrupted = true;
                 return out;
             }
@@ -96,7 +100,8 @@ public:
         }
         // A run that stopped at a failure left the rest of its last instant undone.
         const std::uint64_t limit = what_.ended_within && what_.end ? what_.end->events : no_limit;
-        out.interrupted = !go_to(what_.known_until, limit);
+        out.interrupted = !intervene([&](instant at) { return at <= what_.known_until; }) ||
+                          !go_to(what_.known_until, limit);
         out.end = present_of(world_);
         if (what_.end) {
             // Of an instant that was broken off the hash says all.
@@ -127,6 +132,30 @@ private:
         }
     }
 
+    /// Does by hand what was done by then; false: told to stop. What was done at the instant of a
+    /// checkpoint was done behind it.
+    template <class Due>
+    bool intervene(Due&& is_due) {
+        for (; next_ < what_.interventions.size() && is_due(what_.interventions[next_].at);
+             ++next_) {
+            const sim::intervention& each = what_.interventions[next_];
+            if (!go_to(each.at, no_limit)) {
+                return false;
+            }
+            try {
+                hand_.act(each.what, each.json);
+            } catch (const std::invalid_argument& error) {
+                throw recording_error("what was done by hand at " +
+                                      std::to_string(each.at.time_since_epoch().count()) +
+                                      " ns cannot be done again: " + error.what());
+            }
+            if (recorder_ != nullptr) {
+                recorder_->add_intervention(each.what, each.json);
+            }
+        }
+        return true;
+    }
+
     /// Until that instant, or so many events have been handled in all; false: told to stop.
     bool go_to(instant until, std::uint64_t events_max) {
         while (true) {
@@ -146,6 +175,8 @@ private:
     const recorded_execution& what_;
     const replay_options& options_;
     sim::world world_;
+    sim::interventions hand_;
+    std::size_t next_ = 0;  // of what was done by hand
     std::unique_ptr<world_recorder> recorder_;
 };
 
@@ -195,6 +226,11 @@ recorded_execution read_execution(recording_reader& from) {
     out.ended_within = run.integer(7) != 0;
     run.reset();
     out.known_until = to_instant(recording_known_until(tables));
+    statement acts(tables, "SELECT at, what, json FROM interventions ORDER BY id");
+    while (acts.step()) {
+        out.interventions.push_back(
+            {to_instant(acts.integer(0)), std::string(acts.text(1)), std::string(acts.text(2))});
+    }
     statement checkpoints(tables, "SELECT at, events, trace_hash FROM checkpoints ORDER BY at");
     while (checkpoints.step()) {
         out.checkpoints.push_back({to_instant(checkpoints.integer(0)),

@@ -2,6 +2,7 @@
 
 #include <fleetarium/core/clock.hpp>
 #include <fleetarium/recording/recording_reader.hpp>
+#include <fleetarium/sim/intervention.hpp>
 #include <fleetarium/sim/report.hpp>
 #include <fleetarium/sim/scenario.hpp>
 #include <fleetarium/sim/scenario_inputs.hpp>
@@ -41,6 +42,7 @@ struct recorded_execution {
     std::int64_t epoch = 0;  ///< instant 0 as nanoseconds since 1970
     std::string program_version{};
     std::vector<trace_checkpoint> checkpoints{};  ///< in the order of time
+    std::vector<sim::intervention> interventions{};  ///< by hand, in the order of time
     /// How it ended; none: the recording was cut short.
     std::optional<trace_checkpoint> end{};
     bool ended_within = false;  ///< events of the last instant were left out

@@ -56,6 +56,7 @@ message_journal::message_journal(database& to, viewpoint from)
       add_gauges_(to, "INSERT OR REPLACE INTO gauges VALUES(?1, ?2, ?3)"),
       add_violation_(to, "INSERT INTO violations VALUES(NULL, ?1, ?2, ?3)"),
       add_annotation_(to, "INSERT INTO annotations VALUES(NULL, ?1, ?2)"),
+      add_intervention_(to, "INSERT INTO interventions VALUES(NULL, ?1, ?2, ?3)"),
       add_gap_(to, "INSERT INTO gaps VALUES(NULL, ?1, NULL, NULL, ?2)"),
       end_gap_(to, "UPDATE gaps SET ended = ?1, session_present = ?2 WHERE ended IS NULL"),
       add_checkpoint_(to, "INSERT OR REPLACE INTO checkpoints VALUES(?1, ?2, ?3)") {}
@@ -128,6 +129,12 @@ void message_journal::take(const traffic_note& note, std::string_view text) {
                 .run();
             break;
         case kind::annotation: add_annotation_.bind(1, note.at).bind(2, text).run(); break;
+        case kind::intervention:
+            add_intervention_.bind(1, note.at)
+                .bind(2, text.substr(0, note.topic_size))
+                .bind(3, text.substr(note.topic_size))
+                .run();
+            break;
         case kind::heard: hear_message(note, text); break;
         case kind::gap: add_gap_.bind(1, note.at).bind(2, text).run(); break;
         case kind::gap_ended:

@@ -161,6 +161,13 @@ CREATE TABLE gaps(
     session_present INTEGER,       -- 1: what the broker had kept with QoS 1 and 2 came then
     reason TEXT NOT NULL);
 
+-- What somebody did to the run by hand: a replay does it again.
+CREATE TABLE interventions(
+    id INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,           -- behind all events of that instant so far
+    what TEXT NOT NULL,            -- fault, heal, publish or disconnect
+    json TEXT NOT NULL);
+
 CREATE TABLE annotations(id INTEGER PRIMARY KEY, at INTEGER NOT NULL, text TEXT NOT NULL);
 )";
 

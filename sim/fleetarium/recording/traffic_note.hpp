@@ -40,6 +40,7 @@ struct traffic_note {
         checkpoint,  ///< number: trace hash; extra: events
         violation,   ///< text: invariant (topic_size), then a sentence
         annotation,  ///< text
+        intervention,  ///< text: its kind (topic_size), then JSON
         // Of a subscriber
         heard,      ///< a message, as `message`, without number and publisher
         gap,        ///< begins; text: reason

@@ -39,6 +39,12 @@ void world_recorder::annotate(std::string_view text) {
     writer_.add(note_of(kind::annotation, world_.now()), text);
 }
 
+void world_recorder::add_intervention(std::string_view what, std::string_view json) {
+    traffic_note note = note_of(kind::intervention, world_.now());
+    note.topic_size = static_cast<std::uint16_t>(what.size());
+    writer_.add(note, std::string(what) + std::string(json));
+}
+
 void world_recorder::checkpoint() {
     traffic_note note = note_of(kind::checkpoint, world_.now());
     note.number = world_.trace_hash();

@@ -29,6 +29,8 @@ public:
     std::string error() const { return writer_.error(); }
     void flush() { writer_.flush(); }
     void annotate(std::string_view text);
+    /// What somebody did by hand, as sim::interventions has it: a replay does it again.
+    void add_intervention(std::string_view what, std::string_view json);
 
     /// Keeps the trace hash so far: when the world has run until an instant, with all its events.
     /// Linear in the number of hosts.

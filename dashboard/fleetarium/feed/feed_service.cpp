@@ -1,0 +1,340 @@
+#include <fleetarium/feed/feed_service.hpp>
+
+#include <fleetarium/core/hash.hpp>
+#include <fleetarium/feed/described_json.hpp>
+#include <fleetarium/feed/feed_documents.hpp>
+#include <fleetarium/feed/question_table.hpp>
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+#include <utility>
+
+namespace fleetarium::feed {
+
+namespace {
+
+using json = nlohmann::json;
+using broker::http_request;
+using broker::http_response;
+using broker::websocket_kind;
+using broker::websocket_peer;
+
+constexpr std::size_t questions_max = 64;
+constexpr double every_min = 0.05;
+constexpr double every_max = 60;
+/// A viewer who has not taken so much yet gets nothing new.
+constexpr std::size_t unconfirmed_max = std::size_t{2} << 20;
+constexpr std::string_view cbor_protocol = "fleetarium.feed.v1.cbor";
+
+std::string text_of(const json& value) {
+    return value.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+http_response answer_with(unsigned status, const json& body) {
+    http_response out;
+    out.status = status;
+    out.content_type = "application/json";
+    out.body = text_of(body);
+    return out;
+}
+
+http_response refuse_with(const feed_error& error) {
+    return answer_with(error.kind() == feed_error::kind::bad_question ? 400 : 409,
+                       {{"error", error.what()}});
+}
+
+/// A value of a query string, as the parameter's schema wants it.
+json value_of(const std::string& text, const json& schema) {
+    const std::string type = schema.value("type", "string");
+    if (type == "string") {
+        return text;
+    }
+    json read = json::parse(text, nullptr, false);
+    return read.is_discarded() ? json(text) : read;
+}
+
+}  // namespace
+
+class feed_service::implementation : public std::enable_shared_from_this<implementation> {
+public:
+    explicit implementation(with_source access) : access_(std::move(access)) {}
+
+    http_response ask(const question_entry& which, const http_request& request) {
+        try {
+            json parameters = json::object();
+            if (which.is_command) {
+                if (!request.body.empty()) {
+                    parameters = json::parse(request.body, nullptr, false);
+                    if (parameters.is_discarded()) {
+                        throw feed_error(feed_error::kind::bad_question,
+                                         "the body is no JSON; expected an object");
+                    }
+                }
+            } else {
+                const json schema = which.parameters_schema();
+                for (const auto& each : broker::query_parameters(request.query)) {
+                    parameters[each.name] =
+                        value_of(each.value, schema["properties"].value(each.name, json()));
+                }
+            }
+            json answer;
+            access_([&](source& of) { answer = which.ask(of, parameters, answer_form::json); });
+            return answer_with(200, answer);
+        } catch (const feed_error& error) {
+            return refuse_with(error);
+        }
+    }
+
+    void open(std::shared_ptr<websocket_peer> peer) {
+        auto made = std::make_shared<viewer>();
+        made->peer = std::move(peer);
+        made->form =
+            made->peer->subprotocol() == cbor_protocol ? answer_form::cbor : answer_form::json;
+        viewers_.push_back(made);
+        const std::weak_ptr<implementation> weak = weak_from_this();
+        const std::weak_ptr<viewer> mine = made;
+        made->peer->handle({.message =
+                                [weak, mine](broker::websocket_message message) {
+                                    const auto self = weak.lock();
+                                    const auto from = mine.lock();
+                                    if (self != nullptr && from != nullptr) {
+                                        self->take(*from, message);
+                                    }
+                                },
+                            .drained = {},
+                            .closed =
+                                [weak, mine](std::uint16_t, const std::string&) {
+                                    const auto self = weak.lock();
+                                    if (self != nullptr) {
+                                        std::erase(self->viewers_, mine.lock());
+                                    }
+                                }});
+    }
+
+    void poll(double now) {
+        now_ = now;
+        // Who asks the same at the same time gets the same answer, which is made once.
+        made_.clear();
+        const std::vector<std::shared_ptr<viewer>> all = viewers_;
+        for (const auto& each : all) {
+            serve(*each);
+        }
+    }
+
+    std::size_t viewers() const { return viewers_.size(); }
+
+private:
+    struct asked {
+        const question_entry* which = nullptr;
+        json parameters{};
+        std::string key{};  // what is asked, as text
+        double every = 0;   // 0: once
+        double due = 0;
+        std::uint64_t last = 0;  // hash of the last answer
+        bool answered = false;
+    };
+    struct viewer {
+        std::shared_ptr<websocket_peer> peer;
+        answer_form form = answer_form::json;
+        std::map<std::uint64_t, asked> questions;  // by the viewer's id
+    };
+    struct made_answer {
+        std::string bytes;  // of the member "answer" or "error", with its name
+        std::uint64_t hash = 0;
+    };
+
+    void send(viewer& to, const json& message) {
+        if (to.form == answer_form::cbor) {
+            std::string bytes;
+            json::to_cbor(message, bytes);
+            to.peer->send_binary(bytes);
+        } else {
+            to.peer->send_text(text_of(message));
+        }
+    }
+
+    static void refuse(json& answer, const std::string& why) { answer["error"] = why; }
+
+    void take(viewer& from, const broker::websocket_message& message) {
+        json read = message.kind == websocket_kind::binary
+                        ? json::from_cbor(message.payload, true, false)
+                        : json::parse(message.payload, nullptr, false);
+        if (!read.is_object() || !read.contains("id") || !read["id"].is_number_unsigned()) {
+            send(from, {{"error",
+                         "expected an object with an \"id\" that is a whole number, such "
+                         "as {\"id\": 1, \"ask\": \"totals\"}"}});
+            return;
+        }
+        const auto id = read["id"].get<std::uint64_t>();
+        json wrong = {{"id", id}};
+        try {
+            take(from, id, read);
+            serve(from);
+        } catch (const feed_error& error) {
+            refuse(wrong, error.what());
+            send(from, wrong);
+        }
+    }
+
+    void take(viewer& from, std::uint64_t id, const json& read) {
+        for (const auto& [name, value] : read.items()) {
+            if (name != "id" && name != "ask" && name != "with" && name != "every" &&
+                name != "cancel") {
+                throw feed_error(
+                    feed_error::kind::bad_question,
+                    "there is no member \"" + name + "\" (there are id, ask, with, every, cancel)");
+            }
+        }
+        if (read.contains("cancel")) {
+            from.questions.erase(id);
+            return;
+        }
+        const std::string name =
+            read.contains("ask") && read["ask"].is_string() ? read["ask"].get<std::string>() : "";
+        asked made;
+        made.which = find_question(name);
+        if (made.which == nullptr) {
+            const std::string near = nearest_question(name);
+            throw feed_error(feed_error::kind::bad_question,
+                             "ask: there is no question \"" + name + "\"" +
+                                 (near.empty() ? "" : "; did you mean \"" + near + "\"?"));
+        }
+        made.parameters = read.value("with", json::object());
+        if (read.contains("every")) {
+            if (!read["every"].is_number() || read["every"].get<double>() < every_min ||
+                read["every"].get<double>() > every_max) {
+                throw feed_error(feed_error::kind::bad_question,
+                                 "every: expected 0.05 to 60 seconds");
+            }
+            if (made.which->is_command) {
+                throw feed_error(feed_error::kind::bad_question,
+                                 "every: commands are carried out once");
+            }
+            made.every = read["every"].get<double>();
+        }
+        if (from.questions.size() >= questions_max && !from.questions.contains(id)) {
+            throw feed_error(feed_error::kind::bad_question,
+                             "64 questions are open: cancel some before asking more");
+        }
+        made.key = name + ' ' + text_of(made.parameters);
+        made.due = now_;
+        from.questions[id] = std::move(made);
+    }
+
+    void serve(viewer& to) {
+        for (auto each = to.questions.begin(); each != to.questions.end();) {
+            if (to.peer->bytes_unconfirmed() > unconfirmed_max || !to.peer->is_open()) {
+                return;
+            }
+            asked& question = each->second;
+            if (question.due > now_) {
+                ++each;
+                continue;
+            }
+            const made_answer& made = answer_to(question, to.form);
+            if (!question.answered || made.hash != question.last) {
+                question.answered = true;
+                question.last = made.hash;
+                if (to.form == answer_form::cbor) {
+                    // A map of two: the id, and what was made.
+                    std::string bytes(1, static_cast<char>(0xA2));
+                    json::to_cbor("id", bytes);
+                    json::to_cbor(each->first, bytes);
+                    to.peer->send_binary(bytes + made.bytes);
+                } else {
+                    to.peer->send_text("{\"id\":" + std::to_string(each->first) + ',' + made.bytes +
+                                       '}');
+                }
+            }
+            if (question.every == 0) {
+                each = to.questions.erase(each);
+            } else {
+                question.due = now_ + question.every;
+                ++each;
+            }
+        }
+    }
+
+    const made_answer& answer_to(const asked& question, answer_form form) {
+        std::string key = question.key + (form == answer_form::cbor ? " cbor" : " json");
+        if (!question.which->is_command) {
+            if (const auto known = made_.find(key); known != made_.end()) {
+                return known->second;
+            }
+        }
+        json answer;
+        const char* member = "answer";
+        try {
+            access_(
+                [&](source& of) { answer = question.which->ask(of, question.parameters, form); });
+        } catch (const feed_error& error) {
+            member = "error";
+            answer = error.what();
+        }
+        made_answer made;
+        if (form == answer_form::cbor) {
+            json::to_cbor(member, made.bytes);
+            json::to_cbor(answer, made.bytes);
+        } else {
+            made.bytes = '"' + std::string(member) + "\":" + text_of(answer);
+        }
+        made.hash = hash_text(made.bytes);
+        return made_.insert_or_assign(std::move(key), std::move(made)).first->second;
+    }
+
+    with_source access_;
+    std::vector<std::shared_ptr<viewer>> viewers_;
+    std::map<std::string, made_answer> made_;  // of this moment
+    double now_ = 0;
+};
+
+feed_service::feed_service(with_source access)
+    : implementation_(std::make_shared<implementation>(std::move(access))) {}
+feed_service::~feed_service() = default;
+
+std::vector<broker::http_route> feed_service::routes() {
+    std::vector<broker::http_route> out;
+    for (const question_entry& each : question_table()) {
+        broker::http_route made;
+        made.method = each.is_command ? "POST" : "GET";
+        made.path = "/api/" + std::string(each.name);
+        made.what = each.what;
+        made.handle = [held = implementation_, which = &each](const http_request& request) {
+            return held->ask(*which, request);
+        };
+        out.push_back(std::move(made));
+    }
+    const auto document = [&](const char* path, const char* what, std::string (*text)()) {
+        broker::http_route made;
+        made.path = path;
+        made.what = what;
+        made.access = broker::http_access::open;
+        made.handle = [text](const http_request&) {
+            http_response answer;
+            answer.content_type = "application/json";
+            answer.body = text();
+            return answer;
+        };
+        out.push_back(std::move(made));
+    };
+    document("/api/openapi.json", "the REST API, for machines", openapi_document);
+    document("/api/asyncapi.json", "the WebSocket feed, for machines", asyncapi_document);
+    return out;
+}
+
+std::vector<broker::websocket_route> feed_service::websockets() {
+    broker::websocket_route made;
+    made.path = "/feed";
+    made.what = "the live feed, a WebSocket";
+    made.subprotocols = {std::string(feed_protocol), std::string(cbor_protocol)};
+    made.opened = [held = implementation_](std::shared_ptr<websocket_peer> peer) {
+        held->open(std::move(peer));
+    };
+    return {made};
+}
+
+void feed_service::poll(double now) { implementation_->poll(now); }
+std::size_t feed_service::viewers() const { return implementation_->viewers(); }
+
+}  // namespace fleetarium::feed
