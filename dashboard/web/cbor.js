@@ -4,7 +4,11 @@
 const DEPTH_MAX = 64
 
 export function decode_cbor(data) {
-    const reader = { data, view: new DataView(data.buffer, data.byteOffset, data.byteLength), at: 0 }
+    const reader = {
+        data,
+        view: new DataView(data.buffer, data.byteOffset, data.byteLength),
+        at: 0,
+    }
     const value = item(reader, 0)
     if (reader.at !== data.length) {
         throw new Error(`${data.length - reader.at} bytes are left behind it`)
@@ -30,15 +34,20 @@ function argument(reader, low) {
         return low
     }
     switch (low) {
-    case 24: return view.getUint8(take(reader, 1))
-    case 25: return view.getUint16(take(reader, 2))
-    case 26: return view.getUint32(take(reader, 4))
-    case 27: {
-        const value = view.getBigUint64(take(reader, 8))
-        return value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : value
-    }
-    case 31: return null
-    default: throw new Error(`byte ${reader.at - 1} is reserved`)
+        case 24:
+            return view.getUint8(take(reader, 1))
+        case 25:
+            return view.getUint16(take(reader, 2))
+        case 26:
+            return view.getUint32(take(reader, 4))
+        case 27: {
+            const value = view.getBigUint64(take(reader, 8))
+            return value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : value
+        }
+        case 31:
+            return null
+        default:
+            throw new Error(`byte ${reader.at - 1} is reserved`)
     }
 }
 
@@ -56,45 +65,66 @@ function item(reader, depth, break_allowed = false) {
         throw new Error(`byte ${reader.at - 1} has an indefinite length where none is allowed`)
     }
     switch (major) {
-    case 0: return size
-    case 1: return typeof size === 'bigint' ? -1n - size : -1 - size
-    case 2: return chunks(reader, size, major)
-    case 3: return new TextDecoder('utf-8', { fatal: true }).decode(chunks(reader, size, major))
-    case 4: return list(reader, size, depth)
-    case 5: return map(reader, size, depth)
-    default: return { tag: size, value: item(reader, depth + 1) }
+        case 0:
+            return size
+        case 1:
+            return typeof size === 'bigint' ? -1n - size : -1 - size
+        case 2:
+            return chunks(reader, size, major)
+        case 3:
+            return new TextDecoder('utf-8', { fatal: true }).decode(chunks(reader, size, major))
+        case 4:
+            return list(reader, size, depth)
+        case 5:
+            return map(reader, size, depth)
+        default:
+            return { tag: size, value: item(reader, depth + 1) }
     }
 }
 
 function simple(reader, low, break_allowed) {
     const { view } = reader
     switch (low) {
-    case 20: return false
-    case 21: return true
-    case 22: return null
-    case 23: return undefined
-    case 24: return { simple: view.getUint8(take(reader, 1)) }
-    case 25: return half(view.getUint16(take(reader, 2)))
-    case 26: return view.getFloat32(take(reader, 4))
-    case 27: return view.getFloat64(take(reader, 8))
-    case 31:
-        if (break_allowed) {
-            return BREAK
-        }
-        throw new Error(`byte ${reader.at - 1} ends what did not begin`)
-    default:
-        if (low > 27) {
-            throw new Error(`byte ${reader.at - 1} is reserved`)
-        }
-        return { simple: low }
+        case 20:
+            return false
+        case 21:
+            return true
+        case 22:
+            return null
+        case 23:
+            return undefined
+        case 24:
+            return { simple: view.getUint8(take(reader, 1)) }
+        case 25:
+            return half(view.getUint16(take(reader, 2)))
+        case 26:
+            return view.getFloat32(take(reader, 4))
+        case 27:
+            return view.getFloat64(take(reader, 8))
+        case 31:
+            if (break_allowed) {
+                return BREAK
+            }
+            throw new Error(`byte ${reader.at - 1} ends what did not begin`)
+        default:
+            if (low > 27) {
+                throw new Error(`byte ${reader.at - 1} is reserved`)
+            }
+            return { simple: low }
     }
 }
 
 function half(bits) {
-    const exponent = bits >> 10 & 31
+    const exponent = (bits >> 10) & 31
     const fraction = bits & 1023
-    const size = exponent === 0 ? fraction * 2 ** -24
-        : exponent === 31 ? (fraction ? NaN : Infinity) : (1 + fraction / 1024) * 2 ** (exponent - 15)
+    const size =
+        exponent === 0
+            ? fraction * 2 ** -24
+            : exponent === 31
+              ? fraction
+                  ? NaN
+                  : Infinity
+              : (1 + fraction / 1024) * 2 ** (exponent - 15)
     return bits & 0x8000 ? -size : size
 }
 

@@ -4,9 +4,10 @@
 // null, undefined or false leaves an attribute out. Text is always set as text, never as HTML.
 export function h(tag, attributes = {}, ...children) {
     const [name, ...classes] = tag.split('.')
-    const out = name === 'svg' || SVG_NAMES.has(name)
-        ? document.createElementNS('http://www.w3.org/2000/svg', name)
-        : document.createElement(name)
+    const out =
+        name === 'svg' || SVG_NAMES.has(name)
+            ? document.createElementNS('http://www.w3.org/2000/svg', name)
+            : document.createElement(name)
     if (classes.length !== 0) {
         out.setAttribute('class', classes.join(' '))
     }
@@ -25,8 +26,18 @@ export function h(tag, attributes = {}, ...children) {
     return out
 }
 
-const SVG_NAMES = new Set(['g', 'line', 'path', 'text', 'rect', 'circle', 'tspan', 'defs', 'marker',
-    'polygon'])
+const SVG_NAMES = new Set([
+    'g',
+    'line',
+    'path',
+    'text',
+    'rect',
+    'circle',
+    'tspan',
+    'defs',
+    'marker',
+    'polygon',
+])
 
 function append(to, children) {
     for (const each of children) {
@@ -58,12 +69,19 @@ export function set_enabled(element, enabled, reason, title = '') {
 }
 
 export function select(label, options, value, change, attributes = {}) {
-    return h('select', { 'aria-label': label, title: label, ...attributes,
-        on: { change: (event) => change(event.target.value) } },
-    options.map((each) => {
-        const [key, text] = Array.isArray(each) ? each : [each, each]
-        return h('option', { value: key, selected: String(key) === String(value ?? '') }, text)
-    }))
+    return h(
+        'select',
+        {
+            'aria-label': label,
+            title: label,
+            ...attributes,
+            on: { change: (event) => change(event.target.value) },
+        },
+        options.map((each) => {
+            const [key, text] = Array.isArray(each) ? each : [each, each]
+            return h('option', { value: key, selected: String(key) === String(value ?? '') }, text)
+        })
+    )
 }
 
 export function select_value(element, value) {
@@ -80,8 +98,13 @@ export function field(label, control) {
 // A text input that reports what is typed after a pause, or at once with Enter.
 export function text_input(label, value, change, attributes = {}) {
     let timer
-    const input = h('input', { type: 'text', 'aria-label': label, value: value ?? '',
-        spellcheck: 'false', autocomplete: 'off', ...attributes,
+    const input = h('input', {
+        type: 'text',
+        'aria-label': label,
+        value: value ?? '',
+        spellcheck: 'false',
+        autocomplete: 'off',
+        ...attributes,
         on: {
             input: () => {
                 clearTimeout(timer)
@@ -96,7 +119,8 @@ export function text_input(label, value, change, attributes = {}) {
                     event.stopPropagation()
                 }
             },
-        } })
+        },
+    })
     return input
 }
 
@@ -112,18 +136,51 @@ export function copy_button(text_of) {
         } catch {
             out.textContent = 'Select and copy by hand'
         }
-        setTimeout(() => { out.textContent = 'Copy' }, 1500)
+        setTimeout(() => {
+            out.textContent = 'Copy'
+        }, 1500)
     })
     return out
 }
 
 // A table of rows that are there at once. Columns: {name, title, number, cell(row)}.
 export function table(label, columns, rows, attributes = {}) {
-    return h('table', { 'aria-label': label, ...attributes },
-        h('thead', {}, h('tr', {}, columns.map((each) =>
-            h(each.number ? 'th.number' : 'th', { scope: 'col', title: each.title }, each.name)))),
-        h('tbody', {}, rows.map((row) => h('tr', {}, columns.map((each) =>
-            h(each.number ? 'td.number' : each.wraps ? 'td.wraps' : 'td', {}, each.cell(row)))))))
+    return h(
+        'table',
+        { 'aria-label': label, ...attributes },
+        h(
+            'thead',
+            {},
+            h(
+                'tr',
+                {},
+                columns.map((each) =>
+                    h(
+                        each.number ? 'th.number' : 'th',
+                        { scope: 'col', title: each.title },
+                        each.name
+                    )
+                )
+            )
+        ),
+        h(
+            'tbody',
+            {},
+            rows.map((row) =>
+                h(
+                    'tr',
+                    {},
+                    columns.map((each) =>
+                        h(
+                            each.number ? 'td.number' : each.wraps ? 'td.wraps' : 'td',
+                            {},
+                            each.cell(row)
+                        )
+                    )
+                )
+            )
+        )
+    )
 }
 
 const ROW_HEIGHT = 26
@@ -137,22 +194,53 @@ export class VirtualTable {
         this.count = 0
         this.selected = -1
         this.selected_key = null
-        this.head = h('tr', {}, columns.map((each) => this.head_cell(each)))
+        this.head = h(
+            'tr',
+            {},
+            columns.map((each) => this.head_cell(each))
+        )
         this.body = h('tbody')
-        this.table = h('table.virtual', { 'aria-label': label },
-            h('colgroup', {}, columns.map((each) => h('col', { style: `width:${each.width}` }))),
-            h('thead', {}, this.head), this.body)
-        this.element = h('div.scroll', { tabindex: '0', role: 'region', 'aria-label': label,
-            on: { scroll: () => this.draw(), keydown: (event) => this.key(event) } }, this.table)
+        this.table = h(
+            'table.virtual',
+            { 'aria-label': label },
+            h(
+                'colgroup',
+                {},
+                columns.map((each) => h('col', { style: `width:${each.width}` }))
+            ),
+            h('thead', {}, this.head),
+            this.body
+        )
+        this.element = h(
+            'div.scroll',
+            {
+                tabindex: '0',
+                role: 'region',
+                'aria-label': label,
+                on: { scroll: () => this.draw(), keydown: (event) => this.key(event) },
+            },
+            this.table
+        )
         new ResizeObserver(() => this.draw()).observe(this.element)
     }
 
     head_cell(column) {
         const inner = column.sort
-            ? h('button.sort', { type: 'button', title: column.title ?? `Sort by ${column.name}`,
-                on: { click: column.sort } }, column.name)
+            ? h(
+                  'button.sort',
+                  {
+                      type: 'button',
+                      title: column.title ?? `Sort by ${column.name}`,
+                      on: { click: column.sort },
+                  },
+                  column.name
+              )
             : column.name
-        const out = h(column.number ? 'th.number' : 'th', { scope: 'col', title: column.title }, inner)
+        const out = h(
+            column.number ? 'th.number' : 'th',
+            { scope: 'col', title: column.title },
+            inner
+        )
         column.head = out
         return out
     }
@@ -181,18 +269,46 @@ export class VirtualTable {
         const rows = []
         for (let i = from; i < until; ++i) {
             const row = this.options.row(i)
-            const selected = row !== null && this.selected_key !== null
-                && this.options.key(row) === this.selected_key
-            rows.push(h('tr', { 'aria-rowindex': i + 2, 'aria-selected': selected ? 'true' : null,
-                on: { click: () => this.select(i, true) } },
-            this.columns.map((each) => h(each.number ? 'td.number' : 'td', {},
-                row === null ? '' : each.cell(row, i)))))
+            const selected =
+                row !== null &&
+                this.selected_key !== null &&
+                this.options.key(row) === this.selected_key
+            rows.push(
+                h(
+                    'tr',
+                    {
+                        'aria-rowindex': i + 2,
+                        'aria-selected': selected ? 'true' : null,
+                        on: { click: () => this.select(i, true) },
+                    },
+                    this.columns.map((each) =>
+                        h(
+                            each.number ? 'td.number' : 'td',
+                            {},
+                            row === null ? '' : each.cell(row, i)
+                        )
+                    )
+                )
+            )
         }
         this.table.setAttribute('aria-rowcount', this.count + 1)
-        fill(this.body, h('tr.spacer', { 'aria-hidden': 'true' },
-            h('td', { colspan: this.columns.length, style: `height:${from * ROW_HEIGHT}px` })), rows,
-        h('tr.spacer', { 'aria-hidden': 'true' }, h('td', { colspan: this.columns.length,
-            style: `height:${(this.count - until) * ROW_HEIGHT}px` })))
+        fill(
+            this.body,
+            h(
+                'tr.spacer',
+                { 'aria-hidden': 'true' },
+                h('td', { colspan: this.columns.length, style: `height:${from * ROW_HEIGHT}px` })
+            ),
+            rows,
+            h(
+                'tr.spacer',
+                { 'aria-hidden': 'true' },
+                h('td', {
+                    colspan: this.columns.length,
+                    style: `height:${(this.count - until) * ROW_HEIGHT}px`,
+                })
+            )
+        )
     }
 
     select(index, open) {
@@ -217,8 +333,14 @@ export class VirtualTable {
 
     key(event) {
         const page = Math.max(1, Math.floor(this.element.clientHeight / ROW_HEIGHT) - 2)
-        const moves = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page,
-            Home: -this.count, End: this.count }
+        const moves = {
+            ArrowDown: 1,
+            ArrowUp: -1,
+            PageDown: page,
+            PageUp: -page,
+            Home: -this.count,
+            End: this.count,
+        }
         if (event.key in moves && event.target === this.element) {
             const to = Math.min(this.count - 1, Math.max(0, this.selected + moves[event.key]))
             this.select(to, false)

@@ -6,7 +6,13 @@ const WAIT_FIRST_MS = 500
 const WAIT_MOST_MS = 15000
 
 // For tests, and for whoever debugs: what has come so far.
-export const counters = window.fleetarium = { answers: 0, errors: 0, opened: 0, closed: 0, frames: 0 }
+export const counters = (window.fleetarium = {
+    answers: 0,
+    errors: 0,
+    opened: 0,
+    closed: 0,
+    frames: 0,
+})
 
 function take_token() {
     const found = /(?:^#|&)token=([^&]*)/.exec(location.hash)
@@ -87,8 +93,8 @@ export class Feed {
         this.token = take_token()
         this.next_id = 1
         this.watches = new Set()
-        this.open = new Map()   // id -> Watch that has been asked
-        this.once = new Map()   // id -> {resolve, reject, question}
+        this.open = new Map() // id -> Watch that has been asked
+        this.once = new Map() // id -> {resolve, reject, question}
         this.wait = WAIT_FIRST_MS
         this.socket = null
     }
@@ -106,8 +112,10 @@ export class Feed {
         try {
             socket = new WebSocket(url, protocols)
         } catch {
-            this.on.status({ state: 'unauthorised',
-                text: 'This token has characters that no token can have.' })
+            this.on.status({
+                state: 'unauthorised',
+                text: 'This token has characters that no token can have.',
+            })
             return
         }
         this.socket = socket
@@ -184,9 +192,13 @@ export class Feed {
             return
         }
         const retry_at = Date.now() + this.wait
-        this.on.status({ state: 'waiting', retry_at,
-            text: this.was_open ? `The feed broke off${event.reason ? ': ' + event.reason : ''}.`
-                : 'The source does not answer.' })
+        this.on.status({
+            state: 'waiting',
+            retry_at,
+            text: this.was_open
+                ? `The feed broke off${event.reason ? ': ' + event.reason : ''}.`
+                : 'The source does not answer.',
+        })
         this.timer = setTimeout(() => this.connect(), this.wait)
         this.wait = Math.min(WAIT_MOST_MS, this.wait * 1.7)
         if (!this.was_open || event.code === 1008) {
@@ -200,21 +212,31 @@ export class Feed {
         let answer
         try {
             answer = await fetch(new URL('api/description', document.baseURI), {
-                headers: this.token === '' ? {} : { Authorization: `Bearer ${this.token}` } })
+                headers: this.token === '' ? {} : { Authorization: `Bearer ${this.token}` },
+            })
         } catch {
-            return  // not there at all: goes on trying
+            return // not there at all: goes on trying
         }
         if (this.socket?.readyState === WebSocket.OPEN) {
             return
         }
         if (answer.status === 401) {
             clearTimeout(this.timer)
-            this.on.status({ state: 'unauthorised', text: this.token === ''
-                ? 'This source asks for a token.' : 'The source does not know this token.' })
+            this.on.status({
+                state: 'unauthorised',
+                text:
+                    this.token === ''
+                        ? 'This source asks for a token.'
+                        : 'The source does not know this token.',
+            })
         } else if (answer.status === 403) {
             clearTimeout(this.timer)
-            this.on.status({ state: 'refused', text: 'The source refuses this page '
-                + `(403): ${(await answer.text()).slice(0, 300)}` })
+            this.on.status({
+                state: 'refused',
+                text:
+                    'The source refuses this page ' +
+                    `(403): ${(await answer.text()).slice(0, 300)}`,
+            })
         } else if (answer.ok) {
             try {
                 this.check_protocol((await answer.json()).protocol)
@@ -232,9 +254,13 @@ export class Feed {
         this.stopped = true
         clearTimeout(this.timer)
         this.socket?.close()
-        this.on.status({ state: 'refused', text: `This page speaks ${PROTOCOL}, the source `
-            + `${found ?? 'none that it names'}. Reload the page; if that does not help, the page `
-            + 'comes from another version of Fleetarium than the source.' })
+        this.on.status({
+            state: 'refused',
+            text:
+                `This page speaks ${PROTOCOL}, the source ` +
+                `${found ?? 'none that it names'}. Reload the page; if that does not help, the page ` +
+                'comes from another version of Fleetarium than the source.',
+        })
         return false
     }
 

@@ -12,7 +12,7 @@ class History {
 
     reset() {
         this.points = []
-        this.detail = null   // {from, until, points}: a range asked for in more detail
+        this.detail = null // {from, until, points}: a range asked for in more detail
         this.revision = 0
     }
 
@@ -38,8 +38,10 @@ class History {
         }
         if (this.points.length > POINTS_MAX) {
             const half = POINTS_MAX / 2
-            this.points = [...this.points.slice(0, half).filter((_, i) => i % 2 === 0),
-                ...this.points.slice(half)]
+            this.points = [
+                ...this.points.slice(0, half).filter((_, i) => i % 2 === 0),
+                ...this.points.slice(half),
+            ]
         }
         ++this.revision
     }
@@ -56,8 +58,10 @@ class History {
     // The points of a range and one on either side of it, in as much detail as there is.
     within({ from, until }) {
         const detail = this.detail
-        const all = detail && detail.from <= from && detail.until >= until
-            && detail.points.length > 2 ? detail.points : this.points
+        const all =
+            detail && detail.from <= from && detail.until >= until && detail.points.length > 2
+                ? detail.points
+                : this.points
         const first = Math.max(0, index_at(all, from))
         const last = index_at(all, until) + 2
         return all.slice(first, last)
@@ -65,8 +69,13 @@ class History {
 
     // The totals at an instant: the newest not after it; of the first instants the first.
     at(instant) {
-        const all = this.detail && this.detail.from <= instant && this.detail.until >= instant
-            && this.detail.points.length > 2 ? this.detail.points : this.points
+        const all =
+            this.detail &&
+            this.detail.from <= instant &&
+            this.detail.until >= instant &&
+            this.detail.points.length > 2
+                ? this.detail.points
+                : this.points
         const index = Math.max(0, index_at(all, instant))
         return all.length === 0 ? null : { all, index, totals: all[index] }
     }
@@ -80,8 +89,13 @@ class History {
         }
         const now = found.totals
         let i = found.index - 1
-        while (i > 0 && now.wall > 0 && now.wall - found.all[i].wall < 1
-            && now.wall >= found.all[i].wall && !now.paused) {
+        while (
+            i > 0 &&
+            now.wall > 0 &&
+            now.wall - found.all[i].wall < 1 &&
+            now.wall >= found.all[i].wall &&
+            !now.paused
+        ) {
             --i
         }
         return { now, before: found.all[i] }
@@ -113,8 +127,10 @@ export function whole_range() {
     const description = source.description
     const begin = description?.begin ?? 0
     const last = history_store.latest()?.at ?? begin
-    const end = description && !description.is_live && description.end !== undefined
-        ? Math.max(description.end, last) : last
+    const end =
+        description && !description.is_live && description.end !== undefined
+            ? Math.max(description.end, last)
+            : last
     return { from: begin, until: Math.max(end, begin + 1e-6) }
 }
 
@@ -148,7 +164,8 @@ function* spans(points, range) {
 export function rates(points, pick, range) {
     const out = new Float64Array(points.length).fill(NaN)
     for (const [i, before] of spans(points, range)) {
-        out[i] = Math.max(0, pick(points[i]) - pick(points[before])) / (points[i].at - points[before].at)
+        out[i] =
+            Math.max(0, pick(points[i]) - pick(points[before])) / (points[i].at - points[before].at)
     }
     return out
 }
@@ -166,6 +183,7 @@ export function percentiles(points, share, range) {
     return out
 }
 
-export const dropped_sum = (totals) => totals.dropped.reduce((sum, each) => sum + each, 0)
-    + totals.qos.reduce((sum, each) => sum + each.lost, 0)
+export const dropped_sum = (totals) =>
+    totals.dropped.reduce((sum, each) => sum + each, 0) +
+    totals.qos.reduce((sum, each) => sum + each.lost, 0)
 export const sum_of = (totals, name) => totals.qos.reduce((sum, each) => sum + each[name], 0)

@@ -18,7 +18,7 @@ export function used_buckets(counts) {
     return { first, last }
 }
 
-const lower_bound = (bounds, i) => i === 0 ? bounds[0] / 2 : bounds[i - 1]
+const lower_bound = (bounds, i) => (i === 0 ? bounds[0] / 2 : bounds[i - 1])
 
 // Bounds that are round enough to stand at an axis: 1, 10, 100 and so on, and what is between.
 function bound_ticks(bounds, first, last, most) {
@@ -75,15 +75,26 @@ export class HeatMap extends Plot {
             context.textAlign = 'right'
             context.textBaseline = 'middle'
             context.fillStyle = c.dim
-            for (const { value, share } of bound_ticks(bounds, used.first, used.last,
-                this.plot_height / 22)) {
-                context.fillText(lasting(value), this.left - 6,
-                    Math.min(base - 4, Math.max(6, base - share * this.plot_height)))
+            for (const { value, share } of bound_ticks(
+                bounds,
+                used.first,
+                used.last,
+                this.plot_height / 22
+            )) {
+                context.fillText(
+                    lasting(value),
+                    this.left - 6,
+                    Math.min(base - 4, Math.max(6, base - share * this.plot_height))
+                )
             }
         } else {
             context.textAlign = 'center'
             context.fillStyle = c.dim
-            context.fillText('Nothing was delivered in this range.', this.width / 2, this.height / 2)
+            context.fillText(
+                'Nothing was delivered in this range.',
+                this.width / 2,
+                this.height / 2
+            )
         }
         this.paint_marks(context, range, true)
         this.paint_cursors(context, range)
@@ -109,7 +120,7 @@ export class HeatMap extends Plot {
                     continue
                 }
                 const place = ((rows - 1 - (b - first)) * cells.length + x) * 4
-                const colour = cividis(0.12 + 0.88 * Math.log1p(value) / Math.log1p(most))
+                const colour = cividis(0.12 + (0.88 * Math.log1p(value)) / Math.log1p(most))
                 image.data.set([...colour, 255], place)
             }
         })
@@ -123,7 +134,7 @@ export class Histogram extends Plot {
     constructor(title, height) {
         super(title, height, { time: false })
         this.counts = []
-        this.marks = []  // [{name, value}] lines at latencies
+        this.marks = [] // [{name, value}] lines at latencies
         this.pointer = null
         this.canvas.addEventListener('pointermove', (event) => {
             this.pointer = event.offsetX
@@ -151,17 +162,22 @@ export class Histogram extends Plot {
         const wide = this.plot_width / (used.last - used.first + 1)
         context.fillStyle = c.blue
         for (let b = used.first; b <= used.last; ++b) {
-            const high = (this.counts[b] ?? 0) / top * this.plot_height
+            const high = ((this.counts[b] ?? 0) / top) * this.plot_height
             const shown = this.counts[b] > 0 ? Math.max(1, high) : 0
-            context.fillRect(this.left + (b - used.first) * wide + 0.5, base - shown,
-                Math.max(1, wide - 1), shown)
+            context.fillRect(
+                this.left + (b - used.first) * wide + 0.5,
+                base - shown,
+                Math.max(1, wide - 1),
+                shown
+            )
         }
         context.textAlign = 'center'
         context.textBaseline = 'top'
         context.fillStyle = c.dim
         const low = Math.log(lower_bound(bounds, used.first))
         const high = Math.log(bounds[Math.min(used.last, bounds.length - 1)])
-        const x_of = (value) => this.left + (Math.log(value) - low) / (high - low) * this.plot_width
+        const x_of = (value) =>
+            this.left + ((Math.log(value) - low) / (high - low)) * this.plot_width
         for (const { value } of bound_ticks(bounds, used.first, used.last, this.plot_width / 60)) {
             context.fillText(lasting(value), Math.min(this.width - 22, x_of(value)), base + 4)
         }
@@ -182,13 +198,17 @@ export class Histogram extends Plot {
             context.fillStyle = c.text
             const text = `${name} ${lasting(value)}`
             const wide_text = context.measureText(text).width
-            context.fillText(text, x + 4 + wide_text > this.width ? x - 4 - wide_text : x + 4,
-                this.top + 13 * row++)
+            context.fillText(
+                text,
+                x + 4 + wide_text > this.width ? x - 4 - wide_text : x + 4,
+                this.top + 13 * row++
+            )
         }
         if (this.pointer !== null && this.pointer > this.left) {
             const b = used.first + Math.floor((this.pointer - this.left) / wide)
-            const text = `${lasting(lower_bound(bounds, b))} – ${lasting(bounds[b])}: `
-                + short(this.counts[b] ?? 0)
+            const text =
+                `${lasting(lower_bound(bounds, b))} – ${lasting(bounds[b])}: ` +
+                short(this.counts[b] ?? 0)
             context.fillStyle = c.text
             context.textAlign = 'right'
             context.fillText(text, this.width - 10, this.top + 13 * row)
@@ -217,8 +237,12 @@ export class Lanes extends Plot {
     }
 
     spot(event) {
-        return this.spots.findLast((each) => event.offsetX >= each.x - 5
-            && event.offsetX <= each.x + each.wide + 5 && Math.abs(event.offsetY - each.y) <= 10)
+        return this.spots.findLast(
+            (each) =>
+                event.offsetX >= each.x - 5 &&
+                event.offsetX <= each.x + each.wide + 5 &&
+                Math.abs(event.offsetY - each.y) <= 10
+        )
     }
 
     paint(context) {
@@ -251,9 +275,13 @@ export class Lanes extends Plot {
                 if (each.glyph && (each.until === undefined || wide > 14)) {
                     context.textAlign = each.until === undefined ? 'center' : 'left'
                     context.fillStyle = each.until === undefined ? c[each.colour] : c.text
-                    context.fillText(each.until === undefined ? each.glyph
-                        : fit(context, `${each.glyph} ${each.label ?? ''}`, wide - 6),
-                    each.until === undefined ? x : Math.max(x, this.left) + 4, y)
+                    context.fillText(
+                        each.until === undefined
+                            ? each.glyph
+                            : fit(context, `${each.glyph} ${each.label ?? ''}`, wide - 6),
+                        each.until === undefined ? x : Math.max(x, this.left) + 4,
+                        y
+                    )
                 }
                 this.spots.push({ ...each, x, y, wide })
             }
@@ -276,20 +304,30 @@ export function fit(context, text, wide) {
 
 export function sparkline(numbers, wide = 80, high = 18) {
     const density = window.devicePixelRatio || 1
-    const canvas = h('canvas.spark', { width: wide * density, height: high * density,
-        style: `width:${wide}px;height:${high}px`, role: 'img',
-        'aria-label': `rates so far, the newest last: ${numbers.slice(-5).map(short).join(', ')}` })
+    const canvas = h('canvas.spark', {
+        width: wide * density,
+        height: high * density,
+        style: `width:${wide}px;height:${high}px`,
+        role: 'img',
+        'aria-label': `rates so far, the newest last: ${numbers.slice(-5).map(short).join(', ')}`,
+    })
     const context = canvas.getContext('2d')
     context.scale(density, density)
     const most = numbers.reduce((a, b) => Math.max(a, b), 0)
     context.strokeStyle = colours().blue
     context.lineWidth = 1.25
     context.beginPath()
-    numbers.forEach((each, i) => context.lineTo(1 + i * (wide - 2) / Math.max(1, numbers.length - 1),
-        high - 2 - (most > 0 ? each / most : 0) * (high - 4)))
+    numbers.forEach((each, i) =>
+        context.lineTo(
+            1 + (i * (wide - 2)) / Math.max(1, numbers.length - 1),
+            high - 2 - (most > 0 ? each / most : 0) * (high - 4)
+        )
+    )
     context.stroke()
     return canvas
 }
 
-export const cividis_scale = () => `linear-gradient(90deg, ${Array.from({ length: 9 },
-    (_, i) => rgb(cividis(0.12 + 0.88 * i / 8))).join(', ')})`
+export const cividis_scale = () =>
+    `linear-gradient(90deg, ${Array.from({ length: 9 }, (_, i) =>
+        rgb(cividis(0.12 + (0.88 * i) / 8))
+    ).join(', ')})`

@@ -1,11 +1,43 @@
 // Sparkplug B payloads (org.eclipse.tahu.protobuf.Payload, Sparkplug 3.0 section 6.4): the part of
 // protobuf that they use.
 
-const TYPES = ['Unknown', 'Int8', 'Int16', 'Int32', 'Int64', 'UInt8', 'UInt16', 'UInt32', 'UInt64', 'Float',
-    'Double', 'Boolean', 'String', 'DateTime', 'Text', 'UUID', 'DataSet', 'Bytes', 'File', 'Template',
-    'PropertySet', 'PropertySetList', 'Int8Array', 'Int16Array', 'Int32Array', 'Int64Array', 'UInt8Array',
-    'UInt16Array', 'UInt32Array', 'UInt64Array', 'FloatArray', 'DoubleArray', 'BooleanArray', 'StringArray',
-    'DateTimeArray']
+const TYPES = [
+    'Unknown',
+    'Int8',
+    'Int16',
+    'Int32',
+    'Int64',
+    'UInt8',
+    'UInt16',
+    'UInt32',
+    'UInt64',
+    'Float',
+    'Double',
+    'Boolean',
+    'String',
+    'DateTime',
+    'Text',
+    'UUID',
+    'DataSet',
+    'Bytes',
+    'File',
+    'Template',
+    'PropertySet',
+    'PropertySetList',
+    'Int8Array',
+    'Int16Array',
+    'Int32Array',
+    'Int64Array',
+    'UInt8Array',
+    'UInt16Array',
+    'UInt32Array',
+    'UInt64Array',
+    'FloatArray',
+    'DoubleArray',
+    'BooleanArray',
+    'StringArray',
+    'DateTimeArray',
+]
 const SIGNED_BITS = { 1: 8, 2: 16, 3: 32, 4: 64 }
 const DEPTH_MAX = 16
 
@@ -56,13 +88,15 @@ function* fields(data) {
 }
 
 const text = (data) => new TextDecoder('utf-8', { fatal: true }).decode(data)
-const number = (value) => value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : value
+const number = (value) => (value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : value)
 
 // Signed values travel as the unsigned ones with the same bits.
 function whole(value, type) {
-    return type in SIGNED_BITS ? number_signed(BigInt.asIntN(SIGNED_BITS[type], value)) : number(value)
+    return type in SIGNED_BITS
+        ? number_signed(BigInt.asIntN(SIGNED_BITS[type], value))
+        : number(value)
 }
-const number_signed = (value) => Number.isSafeInteger(Number(value)) ? Number(value) : value
+const number_signed = (value) => (Number.isSafeInteger(Number(value)) ? Number(value) : value)
 
 const bytes_only = (value) => {
     if (!(value instanceof Uint8Array)) {
@@ -127,31 +161,55 @@ function metric(data, depth) {
 // The oneof of a metric, fields 10 to 19.
 function metric_value(field, value, type, depth) {
     switch (field) {
-    case 10:
-    case 11: return type === 13 ? `${new Date(Number(value)).toISOString()}` : whole(value, type)
-    case 12: return value.float
-    case 13: return value.double
-    case 14: return value !== 0n
-    case 15: return text(bytes_only(value))
-    case 16: return type >= 22 && type <= 34 ? array(bytes_only(value), type) : bytes_only(value)
-    case 17: return data_set(bytes_only(value))
-    case 18: return template(bytes_only(value), depth)
-    default: return bytes_only(value)
+        case 10:
+        case 11:
+            return type === 13 ? `${new Date(Number(value)).toISOString()}` : whole(value, type)
+        case 12:
+            return value.float
+        case 13:
+            return value.double
+        case 14:
+            return value !== 0n
+        case 15:
+            return text(bytes_only(value))
+        case 16:
+            return type >= 22 && type <= 34 ? array(bytes_only(value), type) : bytes_only(value)
+        case 17:
+            return data_set(bytes_only(value))
+        case 18:
+            return template(bytes_only(value), depth)
+        default:
+            return bytes_only(value)
     }
 }
 
 // Arrays are packed little-endian; of booleans a count and bits, of strings zero-terminated texts.
 function array(data, type) {
     const view = new DataView(data.buffer, data.byteOffset, data.byteLength)
-    const read = { 22: [1, 'getInt8'], 23: [2, 'getInt16'], 24: [4, 'getInt32'], 25: [8, 'getBigInt64'],
-        26: [1, 'getUint8'], 27: [2, 'getUint16'], 28: [4, 'getUint32'], 29: [8, 'getBigUint64'],
-        30: [4, 'getFloat32'], 31: [8, 'getFloat64'], 34: [8, 'getBigUint64'] }[type]
+    const read = {
+        22: [1, 'getInt8'],
+        23: [2, 'getInt16'],
+        24: [4, 'getInt32'],
+        25: [8, 'getBigInt64'],
+        26: [1, 'getUint8'],
+        27: [2, 'getUint16'],
+        28: [4, 'getUint32'],
+        29: [8, 'getBigUint64'],
+        30: [4, 'getFloat32'],
+        31: [8, 'getFloat64'],
+        34: [8, 'getBigUint64'],
+    }[type]
     if (read) {
-        return Array.from({ length: Math.floor(data.length / read[0]) }, (_, i) => view[read[1]](i * read[0], true))
+        return Array.from({ length: Math.floor(data.length / read[0]) }, (_, i) =>
+            view[read[1]](i * read[0], true)
+        )
     }
     if (type === 32) {
         const count = Math.min(view.getUint32(0, true), (data.length - 4) * 8)
-        return Array.from({ length: count }, (_, i) => (data[4 + (i >> 3)] >> 7 - (i & 7) & 1) === 1)
+        return Array.from(
+            { length: count },
+            (_, i) => ((data[4 + (i >> 3)] >> (7 - (i & 7))) & 1) === 1
+        )
     }
     return text(data).split('\0').slice(0, -1)
 }
@@ -194,13 +252,24 @@ function data_set(data) {
         } else if (field === 3) {
             out.types.push(...(wire === 0 ? [Number(value)] : [...bytes_only(value)]))
         } else if (field === 4) {
-            out.rows.push([...fields(bytes_only(value))].filter(([each]) => each === 1)
-                .map(([, , element], i) => {
-                    const first = [...fields(bytes_only(element))][0]
-                    return first === undefined ? null : first[0] <= 2 ? whole(first[2], out.types[i])
-                        : first[0] === 3 ? first[2].float : first[0] === 4 ? first[2].double
-                            : first[0] === 5 ? first[2] !== 0n : text(first[2])
-                }))
+            out.rows.push(
+                [...fields(bytes_only(value))]
+                    .filter(([each]) => each === 1)
+                    .map(([, , element], i) => {
+                        const first = [...fields(bytes_only(element))][0]
+                        return first === undefined
+                            ? null
+                            : first[0] <= 2
+                              ? whole(first[2], out.types[i])
+                              : first[0] === 3
+                                ? first[2].float
+                                : first[0] === 4
+                                  ? first[2].double
+                                  : first[0] === 5
+                                    ? first[2] !== 0n
+                                    : text(first[2])
+                    })
+            )
         }
     }
     return { columns: out.columns, rows: out.rows }

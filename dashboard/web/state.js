@@ -1,26 +1,35 @@
 // What is looked at: plain data, kept in the address so that a link shows the same.
 
-export const VIEWS = ['overview', 'funnel', 'topics', 'fleet', 'devices', 'messages', 'latency',
-    'faults', 'log']
+export const VIEWS = [
+    'overview',
+    'funnel',
+    'topics',
+    'fleet',
+    'devices',
+    'messages',
+    'latency',
+    'faults',
+    'log',
+]
 
 // name -> how it is written into the address
 const NUMBERS = new Set(['at', 'from', 'until', 'window', 'qos', 'message'])
 
 const EMPTY = {
     view: 'overview',
-    at: null,        // the instant shown; null: the present, or the end
-    from: null,      // the range of all charts; null: all
+    at: null, // the instant shown; null: the present, or the end
+    from: null, // the range of all charts; null: all
     until: null,
-    window: null,    // seconds before the present, in place of from and until
-    topic: '',       // topic filter
+    window: null, // seconds before the present, in place of from and until
+    topic: '', // topic filter
     client: '',
     qos: null,
-    state: '',       // of messages
+    state: '', // of messages
     reason: '',
-    device: '',      // whose page is open
+    device: '', // whose page is open
     message: null,
-    search: '',      // of devices, topics, log
-    group: '',       // of the fleet map
+    search: '', // of devices, topics, log
+    group: '', // of the fleet map
     by: 'fleet',
     show: 'none',
 }
@@ -28,7 +37,7 @@ const EMPTY = {
 class State {
     constructor() {
         Object.assign(this, EMPTY)
-        this.hover = null   // the time cursor under the pointer; not in the address
+        this.hover = null // the time cursor under the pointer; not in the address
         this.listeners = new Set()
     }
 
@@ -39,7 +48,10 @@ class State {
         next.view = VIEWS.includes(view) ? view : 'overview'
         for (const [key, value] of new URLSearchParams(query)) {
             if (key in EMPTY && key !== 'view') {
-                next[key] = NUMBERS.has(key) ? (Number.isFinite(Number(value)) ? Number(value) : null)
+                next[key] = NUMBERS.has(key)
+                    ? Number.isFinite(Number(value))
+                        ? Number(value)
+                        : null
                     : value
             }
         }
@@ -50,8 +62,10 @@ class State {
         const query = new URLSearchParams()
         for (const key of Object.keys(EMPTY)) {
             if (key !== 'view' && this[key] !== EMPTY[key]) {
-                query.set(key, typeof this[key] === 'number' ? Number(this[key].toPrecision(12))
-                    : this[key])
+                query.set(
+                    key,
+                    typeof this[key] === 'number' ? Number(this[key].toPrecision(12)) : this[key]
+                )
             }
         }
         const text = query.toString()

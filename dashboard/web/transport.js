@@ -1,7 +1,7 @@
 // The transport bar: where in time we are, and how it passes. Of a live source that is the run
 // itself; of a recording, or while looking back, the page moves the cursor.
 
-import { Plot, can_look_back, look_at, no_history } from './chart.js'
+import { Plot, look_at } from './chart.js'
 import { button, h, select, select_value, set_enabled, set_text, text_input } from './dom.js'
 import { clock_for, colours, date_time, lasting, speed_text } from './format.js'
 import { history_store, rates, source, sum_of, time_range, whole_range } from './history.js'
@@ -12,7 +12,10 @@ const SPEEDS = [0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 600, 3600, 21600, 8640
 // All of the time, with how much was published, and the range that the charts show.
 class Scrubber extends Plot {
     constructor() {
-        super('The whole time: faults, violations, and what was published', 42, { time: false, left: 8 })
+        super('The whole time: faults, violations, and what was published', 42, {
+            time: false,
+            left: 8,
+        })
         this.top = 8
         this.bottom = 14
         let down = false
@@ -30,7 +33,9 @@ class Scrubber extends Plot {
                 to(event)
             }
         })
-        this.canvas.addEventListener('pointerup', () => { down = false })
+        this.canvas.addEventListener('pointerup', () => {
+            down = false
+        })
         this.canvas.addEventListener('pointerleave', () => state.set_hover(null))
     }
 
@@ -42,7 +47,7 @@ class Scrubber extends Plot {
         context.fillRect(this.left, this.top, this.plot_width, base - this.top)
         const points = history_store.points
         const published = rates(points, (each) => sum_of(each, 'published'), range)
-        const most = published.reduce((a, b) => Number.isNaN(b) ? a : Math.max(a, b), 0)
+        const most = published.reduce((a, b) => (Number.isNaN(b) ? a : Math.max(a, b)), 0)
         if (most > 0) {
             context.fillStyle = c.blue
             context.globalAlpha = 0.6
@@ -52,7 +57,7 @@ class Scrubber extends Plot {
             for (let i = 1; i < points.length; ++i) {
                 if (!Number.isNaN(published[i])) {
                     x = this.x_of(points[i].at, range)
-                    context.lineTo(x, base - published[i] / most * (base - this.top))
+                    context.lineTo(x, base - (published[i] / most) * (base - this.top))
                 }
             }
             context.lineTo(x, base)
@@ -64,8 +69,12 @@ class Scrubber extends Plot {
         if (shown.until - shown.from < (range.until - range.from) * 0.999) {
             const from = this.x_of(shown.from, range)
             context.strokeStyle = c.text
-            context.strokeRect(from, this.top + 0.5, Math.max(3, this.x_of(shown.until, range) - from),
-                base - this.top - 1)
+            context.strokeRect(
+                from,
+                this.top + 0.5,
+                Math.max(3, this.x_of(shown.until, range) - from),
+                base - this.top - 1
+            )
         }
         this.paint_time_axis(context, range)
         this.paint_cursors(context, range)
@@ -82,31 +91,73 @@ export class Transport {
         this.context = context
         this.link = link
         this.playing = false
-        this.speed = 1           // of the cursor
-        this.asked_speed = undefined  // of the run; null: as fast as possible
+        this.speed = 1 // of the cursor
+        this.asked_speed = undefined // of the run; null: as fast as possible
         this.badge = h('span.badge', { role: 'status' })
-        this.clock = h('span.clock', { title: 'Seconds since the beginning of the run, as a clock' })
+        this.clock = h('span.clock', {
+            title: 'Seconds since the beginning of the run, as a clock',
+        })
         this.wall = h('span.wall', { title: 'The same as a date' })
         this.speed_now = h('span.speed_now', { title: 'Seconds of the run in a real one, lately' })
         this.title = h('span.grow')
         this.play = button('❚❚', '', () => this.toggle(), '.icon')
         this.stepper = button('▮▶', '', () => this.step(), '.icon')
-        this.speeds = select('Speed', [['', 'speed'], ['max', 'max'], ...SPEEDS.map((each) => [each, speed_text(each)])],
-            '', (value) => value !== ''
-            && this.set_speed(value === 'max' ? null : Number(value)))
+        this.speeds = select(
+            'Speed',
+            [['', 'speed'], ['max', 'max'], ...SPEEDS.map((each) => [each, speed_text(each)])],
+            '',
+            (value) => value !== '' && this.set_speed(value === 'max' ? null : Number(value))
+        )
         this.loop = button('⟳', 'Loop what is played (key O)', () => this.toggle_loop(), '.icon')
         this.live = button('Live', '', () => this.to_end(), '.to_end')
-        this.window = select('Range of the charts', [['', 'all of the time'], ['10', 'last 10 s'],
-            ['60', 'last minute'], ['600', 'last 10 min'], ['3600', 'last hour'], ['86400', 'last day'],
-            ['zoom', 'zoomed']], '', (value) => value !== 'zoom' && state.change({ from: null, until: null,
-            window: value === '' ? null : Number(value) }), { class: 'window' })
-        this.filter = text_input('Filter: topic filter, client:NAME, qos:0 to 2', '', (value) =>
-            state.change(parse_filter(value)), { class: 'filter', placeholder: 'filter: a/+/b client:x qos:1' })
+        this.window = select(
+            'Range of the charts',
+            [
+                ['', 'all of the time'],
+                ['10', 'last 10 s'],
+                ['60', 'last minute'],
+                ['600', 'last 10 min'],
+                ['3600', 'last hour'],
+                ['86400', 'last day'],
+                ['zoom', 'zoomed'],
+            ],
+            '',
+            (value) =>
+                value !== 'zoom' &&
+                state.change({
+                    from: null,
+                    until: null,
+                    window: value === '' ? null : Number(value),
+                }),
+            { class: 'window' }
+        )
+        this.filter = text_input(
+            'Filter: topic filter, client:NAME, qos:0 to 2',
+            '',
+            (value) => state.change(parse_filter(value)),
+            { class: 'filter', placeholder: 'filter: a/+/b client:x qos:1' }
+        )
         this.scrubber = new Scrubber()
         this.scrubber.on_resize = context.invalidate
-        element.append(h('div.bar', { role: 'toolbar', 'aria-label': 'Transport' }, this.badge, this.play,
-            this.stepper, this.speeds, this.loop, this.live, this.clock, this.wall, this.speed_now,
-            this.title, this.window, this.filter), h('div.scrub', {}, this.scrubber.element))
+        element.append(
+            h(
+                'div.bar',
+                { role: 'toolbar', 'aria-label': 'Transport' },
+                this.badge,
+                this.play,
+                this.stepper,
+                this.speeds,
+                this.loop,
+                this.live,
+                this.clock,
+                this.wall,
+                this.speed_now,
+                this.title,
+                this.window,
+                this.filter
+            ),
+            h('div.scrub', {}, this.scrubber.element)
+        )
     }
 
     // Whether the cursor is moved, and not the run.
@@ -119,20 +170,49 @@ export class Transport {
         const totals = source.totals ?? history_store.latest()
         const range = whole_range()
         const at = state.at ?? totals?.at
-        const [text, kind] = this.link().state !== 'open' ? ['OFFLINE', 'off']
-            : !description ? ['…', 'off']
-                : !description.is_live ? ['REC', 'rec']
-                    : state.at !== null ? ['BACK', 'back']
-                        : totals?.ended ? ['ENDED', 'rec'] : totals?.paused ? ['PAUSED', 'back'] : ['LIVE', 'live']
+        const [text, kind] =
+            this.link().state !== 'open'
+                ? ['OFFLINE', 'off']
+                : !description
+                  ? ['…', 'off']
+                  : !description.is_live
+                    ? ['REC', 'rec']
+                    : state.at !== null
+                      ? ['BACK', 'back']
+                      : totals?.ended
+                        ? ['ENDED', 'rec']
+                        : totals?.paused
+                          ? ['PAUSED', 'back']
+                          : ['LIVE', 'live']
         set_text(this.badge, `${{ live: '●', rec: '■', back: '◄', off: '✕' }[kind]} ${text}`)
         this.badge.className = `badge ${kind}`
         set_text(this.clock, clock_for(at, Math.min(500, range.until - range.from)))
-        set_text(this.wall, description?.epoch ? date_time(description.epoch + (at ?? 0)) : totals
-            ? `${lasting(totals.wall)} of real time` : '')
-        set_text(this.speed_now, this.looks_back ? (this.playing ? `▶ ${speed_text(this.speed)}` : '')
-            : totals?.paused ? 'paused' : speed_text(totals?.speed))
-        set_text(this.title, description ? `${description.title}${description.seed !== undefined
-            ? ` · seed ${description.seed}` : ''}` : '')
+        set_text(
+            this.wall,
+            description?.epoch
+                ? date_time(description.epoch + (at ?? 0))
+                : totals
+                  ? `${lasting(totals.wall)} of real time`
+                  : ''
+        )
+        set_text(
+            this.speed_now,
+            this.looks_back
+                ? this.playing
+                    ? `▶ ${speed_text(this.speed)}`
+                    : ''
+                : totals?.paused
+                  ? 'paused'
+                  : speed_text(totals?.speed)
+        )
+        set_text(
+            this.title,
+            description
+                ? `${description.title}${
+                      description.seed !== undefined ? ` · seed ${description.seed}` : ''
+                  }`
+                : ''
+        )
         this.title.title = description?.title ?? ''
         this.draw_controls(description, totals)
         this.scrubber.draw()
@@ -140,20 +220,50 @@ export class Transport {
 
     draw_controls(description, totals) {
         const back = this.looks_back
-        const why = !description ? 'there is no source' : back
-            ? (can_look_back() ? '' : no_history)
-            : totals?.ended ? 'the run has ended'
-                : description.can_pace ? '' : !description.can_control ? 'this source takes no commands'
-                    : description.kind === 'broker' ? 'a broker runs by the real clock'
-                        : 'this run follows the real clock'
+        const why = !description
+            ? 'there is no source'
+            : back
+              ? ''
+              : totals?.ended
+                ? 'the run has ended'
+                : description.can_pace
+                  ? ''
+                  : !description.can_control
+                    ? 'this source takes no commands'
+                    : description.kind === 'broker'
+                      ? 'a broker runs by the real clock'
+                      : 'this run follows the real clock'
         const runs = back ? this.playing : !totals?.paused
         set_text(this.play, runs ? '❚❚' : '▶')
         this.play.setAttribute('aria-label', runs ? 'Pause' : back ? 'Play' : 'Go on')
-        set_enabled(this.play, why === '', why, `${runs ? 'Pause' : back ? 'Play' : 'Go on'} (Space)`)
-        set_enabled(this.stepper, why === '', why, back ? 'Move the cursor on (key .)' : 'Step one second, paused (key .)')
-        set_enabled(this.speeds, why === '', why, `Speed ${back ? 'of playing' : 'of the run'} (keys [ and ])`)
-        select_value(this.speeds, back ? this.speed : this.asked_speed === null ? 'max' : this.asked_speed ?? '')
-        set_enabled(this.loop, back && can_look_back(), 'only what has passed can be looped', 'Loop what is played (key O)')
+        set_enabled(
+            this.play,
+            why === '',
+            why,
+            `${runs ? 'Pause' : back ? 'Play' : 'Go on'} (Space)`
+        )
+        set_enabled(
+            this.stepper,
+            why === '',
+            why,
+            back ? 'Move the cursor on (key .)' : 'Step one second, paused (key .)'
+        )
+        set_enabled(
+            this.speeds,
+            why === '',
+            why,
+            `Speed ${back ? 'of playing' : 'of the run'} (keys [ and ])`
+        )
+        select_value(
+            this.speeds,
+            back ? this.speed : this.asked_speed === null ? 'max' : (this.asked_speed ?? '')
+        )
+        set_enabled(
+            this.loop,
+            back,
+            'only what has passed can be looped',
+            'Loop what is played (key O)'
+        )
         this.loop.setAttribute('aria-pressed', settings.loop)
         set_text(this.live, description && !description.is_live ? 'End' : 'Live')
         set_enabled(this.live, state.at !== null, 'this is it', 'To the present (key L or End)')
@@ -201,9 +311,10 @@ export class Transport {
         if (!this.playing) {
             return
         }
-        if (now - this.last >= 45) {  // some twenty instants a second are enough to ask for
+        if (now - this.last >= 45) {
+            // some twenty instants a second are enough to ask for
             const range = state.from === null ? whole_range() : time_range()
-            let at = (state.at ?? range.from) + (now - this.last) / 1000 * this.speed
+            let at = (state.at ?? range.from) + ((now - this.last) / 1000) * this.speed
             this.last = now
             if (at >= range.until) {
                 at = settings.loop ? range.from : range.until
@@ -244,19 +355,20 @@ export class Transport {
         if (this.speeds.disabled) {
             return
         }
-        const now = this.looks_back ? this.speed : this.asked_speed === null ? Infinity
-            : this.asked_speed ?? history_store.latest()?.speed ?? 1
-        const next = direction > 0 ? SPEEDS.find((each) => each > now) ?? null
-            : SPEEDS.findLast((each) => each < now) ?? SPEEDS[0]
+        const now = this.looks_back
+            ? this.speed
+            : this.asked_speed === null
+              ? Infinity
+              : (this.asked_speed ?? history_store.latest()?.speed ?? 1)
+        const next =
+            direction > 0
+                ? (SPEEDS.find((each) => each > now) ?? null)
+                : (SPEEDS.findLast((each) => each < now) ?? SPEEDS[0])
         this.set_speed(next)
     }
 
     move(by) {
-        if (can_look_back()) {
-            look_at((state.at ?? whole_range().until) + by)
-        } else {
-            this.context.tell('back', `Not possible: ${no_history}.`, { seconds: 4 })
-        }
+        look_at((state.at ?? whole_range().until) + by)
     }
 
     toggle_loop() {
@@ -264,7 +376,9 @@ export class Transport {
         this.context.invalidate()
     }
 
-    to_begin() { look_at(time_range().from) }
+    to_begin() {
+        look_at(time_range().from)
+    }
     to_end() {
         this.playing = false
         state.change({ at: null })
@@ -278,10 +392,14 @@ export class Transport {
     // The next instant at which a fault begins or an invariant breaks.
     next_mark(direction) {
         const at = state.at ?? whole_range().until
-        const marks = [...source.timeline.faults.map((each) => each.from),
-            ...source.timeline.violations.map((each) => each.at)].sort((a, b) => a - b)
-        const next = direction > 0 ? marks.find((each) => each > at + 1e-9)
-            : marks.findLast((each) => each < at - 1e-9)
+        const marks = [
+            ...source.timeline.faults.map((each) => each.from),
+            ...source.timeline.violations.map((each) => each.at),
+        ].sort((a, b) => a - b)
+        const next =
+            direction > 0
+                ? marks.find((each) => each > at + 1e-9)
+                : marks.findLast((each) => each < at - 1e-9)
         if (next !== undefined) {
             look_at(next)
         }
@@ -306,6 +424,11 @@ export function parse_filter(text) {
 }
 
 function format_filter() {
-    return [state.topic, state.client && `client:${state.client}`,
-        state.qos !== null && `qos:${state.qos}`].filter(Boolean).join(' ')
+    return [
+        state.topic,
+        state.client && `client:${state.client}`,
+        state.qos !== null && `qos:${state.qos}`,
+    ]
+        .filter(Boolean)
+        .join(' ')
 }

@@ -8,7 +8,7 @@ import { source } from '../history.js'
 import { cividis_scale, fit } from '../plots.js'
 import { state } from '../state.js'
 
-const TITLE = 20     // height of a group's title
+const TITLE = 20 // height of a group's title
 const GAP = 6
 const CELL_LEAST = 4
 const GLYPH_LEAST = 11
@@ -17,8 +17,8 @@ class FleetMap extends Plot {
     constructor(pick) {
         super('Fleet map', null, { time: false })
         this.answer = null
-        this.places = []      // of groups: {group, cells, y, columns, size}
-        this.chosen = null    // {group: index, cell}
+        this.places = [] // of groups: {group, cells, y, columns, size}
+        this.chosen = null // {group: index, cell}
         this.pick = pick
         this.element.className = 'map'
         this.canvas.tabIndex = 0
@@ -27,8 +27,15 @@ class FleetMap extends Plot {
     // The largest size of a cell with which all groups fit.
     layout(groups) {
         const room = this.width - 2 * GAP
-        const high = (size) => groups.reduce((sum, each) => sum + TITLE + GAP
-            + Math.ceil(each.cells.length / Math.max(1, Math.floor(room / size))) * size, GAP)
+        const high = (size) =>
+            groups.reduce(
+                (sum, each) =>
+                    sum +
+                    TITLE +
+                    GAP +
+                    Math.ceil(each.cells.length / Math.max(1, Math.floor(room / size))) * size,
+                GAP
+            )
         let size = 26
         while (size > 1 && high(size) > this.height) {
             size -= size > 4 ? 1 : 0.5
@@ -59,17 +66,31 @@ class FleetMap extends Plot {
             const at = GAP + Math.min(240, context.measureText(title).width) + 12
             context.font = '12px system-ui, sans-serif'
             context.fillStyle = c.dim
-            context.fillText(fit(context, `${whole(group.connected)} of ${whole(group.devices)} connected (${
-                percent(group.connected, group.devices)})${group.faulted ? `, ✕ ${whole(group.faulted)} hit by a fault` : ''}`,
-            this.width - at - GAP), at, y - 10)
+            const all = this.shown ?? group.devices
+            context.fillText(
+                fit(
+                    context,
+                    `${whole(group.connected)} of ${whole(all)} connected (${percent(
+                        group.connected,
+                        all
+                    )})${group.faulted ? `, ✕ ${whole(group.faulted)} hit by a fault` : ''}`,
+                    this.width - at - GAP
+                ),
+                at,
+                y - 10
+            )
             const gap = size >= 5 ? 1 : 0
             // A colour after the other: the canvas changes it five times, not once for each cell.
             for (let kind = 0; kind < shown.length; ++kind) {
                 context.fillStyle = shown[kind]
                 for (let i = 0; i < group.cells.length; ++i) {
                     if ((group.cells[i] & 7) === kind) {
-                        context.fillRect(GAP + i % columns * size, y + Math.floor(i / columns) * size,
-                            size - gap, size - gap)
+                        context.fillRect(
+                            GAP + (i % columns) * size,
+                            y + Math.floor(i / columns) * size,
+                            size - gap,
+                            size - gap
+                        )
                     }
                 }
             }
@@ -79,7 +100,7 @@ class FleetMap extends Plot {
                 this.paint_glyphs(context, group, y, columns, size)
             }
             if (this.chosen?.group === index) {
-                const x = GAP + this.chosen.cell % columns * size
+                const x = GAP + (this.chosen.cell % columns) * size
                 const row = y + Math.floor(this.chosen.cell / columns) * size
                 context.lineWidth = 2
                 context.strokeStyle = c.cursor
@@ -96,10 +117,14 @@ class FleetMap extends Plot {
         for (let i = 0; i < group.cells.length; ++i) {
             const level = group.cells[i] >> 3
             if (level > 0) {
-                context.fillStyle = rgb(cividis(0.1 + 0.9 * level / most))
+                context.fillStyle = rgb(cividis(0.1 + (0.9 * level) / most))
                 const part = (size - gap) * 0.62
-                context.fillRect(GAP + i % columns * size, y + Math.floor(i / columns) * size + size - gap - part,
-                    size - gap, part)
+                context.fillRect(
+                    GAP + (i % columns) * size,
+                    y + Math.floor(i / columns) * size + size - gap - part,
+                    size - gap,
+                    part
+                )
             }
         }
     }
@@ -111,8 +136,11 @@ class FleetMap extends Plot {
         for (let i = 0; i < group.cells.length; ++i) {
             const kind = group.cells[i] & 7
             if (kind > 1 && kind < 5) {
-                context.fillText(DEVICE_STATES[kind].glyph, GAP + (i % columns + 0.45) * size,
-                    y + (Math.floor(i / columns) + 0.5) * size)
+                context.fillText(
+                    DEVICE_STATES[kind].glyph,
+                    GAP + ((i % columns) + 0.45) * size,
+                    y + (Math.floor(i / columns) + 0.5) * size
+                )
             }
         }
     }
@@ -125,18 +153,22 @@ class FleetMap extends Plot {
         const { group, y: top, columns, size } = this.places[index]
         const column = Math.floor((x - GAP) / size)
         const cell = Math.floor((y - top) / size) * columns + column
-        return column < 0 || column >= columns || cell < 0 || cell >= group.cells.length ? null
+        return column < 0 || column >= columns || cell < 0 || cell >= group.cells.length
+            ? null
             : { group: index, cell }
     }
 }
 
-const decode = (cells) => typeof cells === 'string'
-    ? Uint8Array.from(atob(cells), (each) => each.charCodeAt(0)) : Uint8Array.from(cells)
+const decode = (cells) =>
+    typeof cells === 'string'
+        ? Uint8Array.from(atob(cells), (each) => each.charCodeAt(0))
+        : Uint8Array.from(cells)
 
 export function create(context) {
-    let part = null        // {group, from, until}: what is zoomed into
+    let part = null // {group, from, until}: what is zoomed into
     let per_cell = 1
-    const trail = []       // parts before
+    const counts = new Map() // name of a group -> its devices
+    const trail = [] // parts before
     const tip = h('p.tip', { role: 'status' })
     const said = h('span.said')
     const map = new FleetMap()
@@ -145,20 +177,46 @@ export function create(context) {
             each.cells = decode(each.cells)
         }
         map.answer = answer
+        map.shown = part ? part.until - part.from : null // what the counts are of
+        const known = counts.size
+        for (const each of answer.groups) {
+            counts.set(each.name, each.devices)
+        }
+        if (counts.size !== known) {
+            draw_groups()
+        }
         per_cell = answer.devices_per_cell
-        said.textContent = (per_cell > 1 ? `a cell stands for ${whole(per_cell)} devices, and shows the gravest state of them`
-            : 'a cell is a device') + (part ? `; ${part.group || 'all'}, ${whole(part.from)} to ${whole(part.until - 1)}` : '')
+        said.textContent =
+            (per_cell > 1
+                ? `a cell stands for ${whole(per_cell)} devices, and shows the gravest state of them`
+                : 'a cell is a device') +
+            (part
+                ? `; ${part.group || 'all'}, ${whole(part.from)} to ${whole(part.until - 1)}`
+                : '')
     })
     let cells = 0
     function ask() {
         // Four pixels a side at least, so that states can be told apart; and no more than a canvas
         // draws thirty times a second.
-        cells = Math.max(100, Math.min(60000, Math.floor(Math.max(1, map.width - 12) * Math.max(1, map.height - 60)
-            / (CELL_LEAST * CELL_LEAST))))
+        cells = Math.max(
+            100,
+            Math.min(
+                60000,
+                Math.floor(
+                    (Math.max(1, map.width - 12) * Math.max(1, map.height - 60)) /
+                        (CELL_LEAST * CELL_LEAST)
+                )
+            )
+        )
         cells -= cells % 100
-        watch.set({ ...context.at(), by: state.by, show: state.show, cells,
+        watch.set({
+            ...context.at(),
+            by: state.by,
+            show: state.show,
+            cells,
             group: part ? part.group : state.group,
-            ...part ? { from: part.from, until: part.until } : {} })
+            ...(part ? { from: part.from, until: part.until } : {}),
+        })
     }
     map.on_resize = () => {
         ask()
@@ -196,8 +254,7 @@ export function create(context) {
             return
         }
         const begin = Math.max(0, Math.round(middle - wide / 2))
-        // The answer counts the devices of the whole group, whatever part of it is asked for.
-        const all = source_count(group.name) ?? Math.max(group.devices, until)
+        const all = group.devices // of the whole group, whatever part of it is shown
         if (!inwards && begin === 0 && wide >= all) {
             zoom_to(null)
         } else {
@@ -208,9 +265,6 @@ export function create(context) {
         }
     }
 
-    const counts = new Map()   // of groups, learnt while nothing is zoomed
-    const source_count = (name) => counts.get(name)
-
     async function choose(spot, open) {
         map.chosen = spot
         context.invalidate()
@@ -219,9 +273,10 @@ export function create(context) {
             return
         }
         const value = group.cells[spot.cell]
-        const about = `${group.name || 'all'} ${whole(place_of(spot))}${per_cell > 1 ? ` to ${whole(place_of(spot) + per_cell - 1)}` : ''}: `
-            + `${DEVICE_STATES[value & 7]?.glyph ?? ''} ${DEVICE_STATES[value & 7]?.name ?? value}`
-            + (state.show === 'none' ? '' : `, ${state.show} ${measure_text(value >> 3)}`)
+        const about =
+            `${group.name || 'all'} ${whole(place_of(spot))}${per_cell > 1 ? ` to ${whole(place_of(spot) + per_cell - 1)}` : ''}: ` +
+            `${DEVICE_STATES[value & 7]?.glyph ?? ''} ${DEVICE_STATES[value & 7]?.name ?? value}` +
+            (state.show === 'none' ? '' : `, ${state.show} ${measure_text(value >> 3)}`)
         tip.textContent = about
         if (per_cell > 1) {
             if (open) {
@@ -230,13 +285,29 @@ export function create(context) {
             return
         }
         try {
-            const row = await context.feed.ask('cell', { by: state.by, group: group.name, place: place_of(spot) })
+            const row = await context.feed.ask('cell', {
+                by: state.by,
+                group: group.name,
+                place: place_of(spot),
+            })
             if (open) {
                 state.go('devices', { device: row.name || row.client_id })
             } else if (map.chosen === spot) {
-                fill(tip, `${about} · ${row.name} · ${row.client_id} · backlog ${whole(row.backlog)} · `,
-                    h('button.link', { type: 'button', on: { click: () =>
-                        state.go('devices', { device: row.name || row.client_id }) } }, 'its page (Enter)'))
+                fill(
+                    tip,
+                    `${about} · ${row.name} · ${row.client_id} · backlog ${whole(row.backlog)} · `,
+                    h(
+                        'button.link',
+                        {
+                            type: 'button',
+                            on: {
+                                click: () =>
+                                    state.go('devices', { device: row.name || row.client_id }),
+                            },
+                        },
+                        'its page (Enter)'
+                    )
+                )
             }
         } catch (problem) {
             tip.textContent = `${about}: ${problem.message}`
@@ -255,56 +326,110 @@ export function create(context) {
             choose(spot, true)
         }
     })
-    map.canvas.addEventListener('wheel', (event) => {
-        event.preventDefault()
-        const spot = map.cell_at(event.offsetX, event.offsetY)
-        const now = performance.now()
-        if (spot && now - last_wheel > 120) {
-            last_wheel = now
-            zoom(spot, event.deltaY < 0)
-        }
-    }, { passive: false })
+    map.canvas.addEventListener(
+        'wheel',
+        (event) => {
+            event.preventDefault()
+            const spot = map.cell_at(event.offsetX, event.offsetY)
+            const now = performance.now()
+            if (spot && now - last_wheel > 120) {
+                last_wheel = now
+                zoom(spot, event.deltaY < 0)
+            }
+        },
+        { passive: false }
+    )
     let last_wheel = 0
 
     const legend = h('div.legend_row')
     function draw_legend() {
         const c = colours()
-        fill(legend, DEVICE_STATES.map((each) => h('span', {}, h('i.swatch', { style: `background:${each.colour(c)}` }),
-            `${each.glyph} ${each.name}`)), state.show === 'none' ? null : [
-            h('span', {}, `${state.show}: few `, h('i', { style: `display:inline-block;width:6rem;height:.7rem;background:${cividis_scale()}` }), ' many')])
+        fill(
+            legend,
+            DEVICE_STATES.map((each) =>
+                h(
+                    'span',
+                    {},
+                    h('i.swatch', { style: `background:${each.colour(c)}` }),
+                    `${each.glyph} ${each.name}`
+                )
+            ),
+            state.show === 'none'
+                ? null
+                : [
+                      h(
+                          'span',
+                          {},
+                          `${state.show}: few `,
+                          h('i', {
+                              style: `display:inline-block;width:6rem;height:.7rem;background:${cividis_scale()}`,
+                          }),
+                          ' many'
+                      ),
+                  ]
+        )
     }
     draw_legend()
 
-    const groups = () => [['', 'all groups'], ...({ fleet: source.description.fleets.map((each) => each.name),
-        network: source.description.networks, broker: source.description.brokers,
-        cohort: source.description.fleets.flatMap((each) => each.cohorts.map((name) => name)), none: [] }[state.by] ?? [])
-        .map((name) => [name, name])]
-    const by = select('Grouped by', [['fleet', 'by fleet'], ['network', 'by network'], ['broker', 'by broker'],
-        ['cohort', 'by cohort'], ['none', 'all together']], state.by, (value) => {
-        state.change({ by: value, group: '' })
-    })
-    const show = select('Measure', [['none', 'state'], ['messages', 'state and messages'],
-        ['backlog', 'state and backlog'], ['losses', 'state and losses']], state.show, (value) => state.change({ show: value }))
+    const groups = () => [
+        ['', 'all groups'],
+        ...[...new Set([...counts.keys(), state.group])]
+            .filter((name) => name !== '')
+            .map((name) => [name, name]),
+    ]
+    const by = select(
+        'Grouped by',
+        [
+            ['fleet', 'by fleet'],
+            ['network', 'by network'],
+            ['broker', 'by broker'],
+            ['cohort', 'by cohort'],
+            ['none', 'all together'],
+        ],
+        state.by,
+        (value) => {
+            state.change({ by: value, group: '' })
+        }
+    )
+    const show = select(
+        'Measure',
+        [
+            ['none', 'state'],
+            ['messages', 'state and messages'],
+            ['backlog', 'state and backlog'],
+            ['losses', 'state and losses'],
+        ],
+        state.show,
+        (value) => state.change({ show: value })
+    )
     const group_box = h('span')
     const back = button('Zoom out', 'Show more again (key −)', () => zoom_to(trail.pop() ?? null))
     back.disabled = state.group === ''
-    const draw_groups = () => fill(group_box, select('Group', groups(), state.group, (value) => state.change({ group: value })))
+    const draw_groups = () =>
+        fill(
+            group_box,
+            select('Group', groups(), state.group, (value) => state.change({ group: value }))
+        )
     draw_groups()
 
     return {
-        element: h('div.view', {}, h('div.head', {}, h('h2', {}, 'Fleet map'), by, group_box, show, back, said),
-            legend, map.element, tip),
+        element: h(
+            'div.view',
+            {},
+            h('div.head', {}, h('h2', {}, 'Fleet map'), by, group_box, show, back, said),
+            legend,
+            map.element,
+            tip
+        ),
         draw() {
-            if (part === null && state.group === '') {
-                for (const each of map.answer?.groups ?? []) {
-                    counts.set(each.name, each.devices)
-                }
-            }
             map.draw()
         },
         changed(names) {
             if (names.has('by') || names.has('group')) {
                 part = null
+                if (names.has('by')) {
+                    counts.clear()
+                }
                 trail.length = 0
                 map.chosen = null
                 back.disabled = state.group === ''
@@ -322,8 +447,16 @@ export function create(context) {
             if (!place) {
                 return false
             }
-            const moves = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -place.columns, ArrowDown: place.columns }
-            if (event.key in moves && (document.activeElement === map.canvas || event.key.match(/Up|Down/))) {
+            const moves = {
+                ArrowLeft: -1,
+                ArrowRight: 1,
+                ArrowUp: -place.columns,
+                ArrowDown: place.columns,
+            }
+            if (
+                event.key in moves &&
+                (document.activeElement === map.canvas || event.key.match(/Up|Down/))
+            ) {
                 let { group, cell } = map.chosen ?? { group: 0, cell: -moves[event.key] }
                 cell += moves[event.key]
                 if (cell < 0 && group > 0) {
@@ -333,7 +466,13 @@ export function create(context) {
                     ++group
                     cell = 0
                 }
-                choose({ group, cell: Math.min(Math.max(0, cell), map.places[group].group.cells.length - 1) }, false)
+                choose(
+                    {
+                        group,
+                        cell: Math.min(Math.max(0, cell), map.places[group].group.cells.length - 1),
+                    },
+                    false
+                )
                 return true
             }
             if (event.key === 'Enter' && map.chosen && !event.target.matches?.('button, a')) {
@@ -354,4 +493,5 @@ export function create(context) {
 }
 
 // Half steps of the binary logarithm, as the feed counts them: 0: none, 1: 1, 3: 2, 5: 4, ...
-const measure_text = (level) => level === 0 ? 'none' : `about ${whole(Math.round(2 ** ((level - 1) / 2)))}`
+const measure_text = (level) =>
+    level === 0 ? 'none' : `about ${whole(Math.round(2 ** ((level - 1) / 2)))}`
