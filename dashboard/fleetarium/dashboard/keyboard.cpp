@@ -30,9 +30,22 @@ constexpr key_name key_names[] = {{key::space, "Space"},
                                   {key::page_down, "Page Down"},
                                   {key::home, "Home"},
                                   {key::end, "End"},
-                                  {key::keypad_enter, "Keypad Enter"}};
+                                  {key::keypad_enter, "Keypad Enter"},
+                                  {key::minus, "-"},
+                                  {key::zero, "0"},
+                                  {key::equal, "+"},
+                                  {key::keypad_subtract, "Keypad -"},
+                                  {key::keypad_add, "Keypad +"}};
 
 bool is_function_key(key code) { return code >= key::f1 && code <= key::f12; }
+
+std::string keys_words(const action& of) {
+    std::string words;
+    for (const chord& each : of.keys) {
+        words += (words.empty() ? "" : "  ") + words_of(each);
+    }
+    return words;
+}
 
 bool works_in_text(const chord& keys) { return keys.control || is_function_key(keys.code); }
 
@@ -163,6 +176,10 @@ void key_table::draw_help(bool& open) const {
         return;
     }
     std::vector<std::string> groups;
+    float widest = 0;
+    for (const action& each : actions_) {
+        widest = std::max(widest, ImGui::CalcTextSize(keys_words(each).c_str()).x);
+    }
     for (const action& each : actions_) {
         if (!each.keys.empty() &&
             std::find(groups.begin(), groups.end(), each.group) == groups.end()) {
@@ -171,7 +188,6 @@ void key_table::draw_help(bool& open) const {
     }
     const ImGuiViewport& screen = *ImGui::GetMainViewport();
     const ImVec2 middle = screen.GetWorkCenter();
-    ImGui::GetForegroundDrawList();  // exists before the window, which is over everything else
     ImGui::SetNextWindowPos(middle, ImGuiCond_Always, ImVec2(0.5F, 0.5F));
     ImGui::SetNextWindowSizeConstraints(
         ImVec2(em(20), em(6)), ImVec2(screen.WorkSize.x * 0.94F, screen.WorkSize.y * 0.9F));
@@ -209,14 +225,11 @@ void key_table::draw_help(bool& open) const {
                     continue;
                 }
                 ++used;
-                std::string keys;
-                for (const chord& one : each.keys) {
-                    keys += (keys.empty() ? "" : "  ") + words_of(one);
-                }
                 const float from = ImGui::GetCursorPosX();
                 ImGui::TextColored(ImGui::ColorConvertU32ToFloat4(colours().ink(hue::blue)), "%s",
-                                   keys.c_str());
-                ImGui::SameLine(from + em(6.5F));
+                                   keys_words(each).c_str());
+                ImGui::SameLine();
+                ImGui::SetCursorPosX(from + widest + em(1));
                 ImGui::TextUnformatted(each.words.c_str());
                 ImGui::SameLine(0, em(1.5F));
                 ImGui::NewLine();

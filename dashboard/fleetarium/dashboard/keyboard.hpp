@@ -14,6 +14,9 @@ namespace fleetarium::dashboard {
 enum class key : int {
     none = 0,
     space = 32,
+    minus = 45,
+    zero = 48,
+    equal = 61,  ///< has '+' on most keyboards
     a = 65,
     b,
     c,
@@ -66,7 +69,9 @@ enum class key : int {
     f10,
     f11,
     f12,
-    keypad_enter = 335
+    keypad_subtract = 333,
+    keypad_add,
+    keypad_enter
 };
 
 /// What is pressed: a character, whatever keys write it on this keyboard ('?' needs Shift on some),

@@ -16,6 +16,8 @@ constexpr ImU32 rgb(std::uint32_t hex) {
 constexpr palette dark{.window = rgb(0x14171c),
                        .panel = rgb(0x1d2229),
                        .selected = rgb(0x2a3341),
+                       .control = rgb(0x2b323c),
+                       .touched = rgb(0x364050),
                        .text = rgb(0xe6e9ee),
                        .faint = rgb(0xa9b2bf),
                        .line = rgb(0x39424f),
@@ -27,6 +29,8 @@ constexpr palette dark{.window = rgb(0x14171c),
 constexpr palette light{.window = rgb(0xfafaf8),
                         .panel = rgb(0xf0f1f3),
                         .selected = rgb(0xd5e3f2),
+                        .control = rgb(0xe1e5ea),
+                        .touched = rgb(0xcfdae6),
                         .text = rgb(0x1a1d21),
                         .faint = rgb(0x4a525c),
                         .line = rgb(0xc4c9cf),
@@ -131,9 +135,9 @@ void apply_theme(theme_kind theme, float unit) {
     set(ImGuiCol_PopupBg, from.panel);
     set(ImGuiCol_Border, from.line);
     set(ImGuiCol_BorderShadow, with_opacity(from.line, 0));
-    set(ImGuiCol_FrameBg, from.panel);
-    set(ImGuiCol_FrameBgHovered, from.selected);
-    set(ImGuiCol_FrameBgActive, from.selected);
+    set(ImGuiCol_FrameBg, from.control);
+    set(ImGuiCol_FrameBgHovered, from.touched);
+    set(ImGuiCol_FrameBgActive, from.touched);
     set(ImGuiCol_TitleBg, from.panel);
     set(ImGuiCol_TitleBgActive, from.panel);
     set(ImGuiCol_TitleBgCollapsed, from.panel);
@@ -145,9 +149,9 @@ void apply_theme(theme_kind theme, float unit) {
     set(ImGuiCol_CheckMark, from.ink(hue::blue));
     set(ImGuiCol_SliderGrab, from.ink(hue::blue));
     set(ImGuiCol_SliderGrabActive, from.ink(hue::blue));
-    set(ImGuiCol_Button, from.panel);
-    set(ImGuiCol_ButtonHovered, from.selected);
-    set(ImGuiCol_ButtonActive, from.selected);
+    set(ImGuiCol_Button, from.control);
+    set(ImGuiCol_ButtonHovered, from.touched);
+    set(ImGuiCol_ButtonActive, from.touched);
     set(ImGuiCol_Header, from.selected);
     set(ImGuiCol_HeaderHovered, from.selected);
     set(ImGuiCol_HeaderActive, from.selected);

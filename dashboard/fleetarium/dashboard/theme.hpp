@@ -44,6 +44,8 @@ struct palette {
     ImU32 window = 0;
     ImU32 panel = 0;     ///< menus, tables' heads, charts
     ImU32 selected = 0;  ///< the row or item that is chosen
+    ImU32 control = 0;   ///< buttons and fields, on windows and panels
+    ImU32 touched = 0;   ///< those under the pointer
     ImU32 text = 0;
     ImU32 faint = 0;  ///< text of less weight
     ImU32 line = 0;   ///< frames and grids

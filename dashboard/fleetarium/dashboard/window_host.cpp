@@ -16,6 +16,7 @@ namespace fleetarium::dashboard {
 
 static_assert(static_cast<int>(key::space) == GLFW_KEY_SPACE);
 static_assert(static_cast<int>(key::a) == GLFW_KEY_A && static_cast<int>(key::z) == GLFW_KEY_Z);
+static_assert(static_cast<int>(key::equal) == GLFW_KEY_EQUAL);
 static_assert(static_cast<int>(key::escape) == GLFW_KEY_ESCAPE);
 static_assert(static_cast<int>(key::end) == GLFW_KEY_END);
 static_assert(static_cast<int>(key::f1) == GLFW_KEY_F1 &&
