@@ -37,6 +37,35 @@ struct texture {
     }
 };
 
+/// `texture::between` for one v.
+class soft_row {
+public:
+    soft_row(const texture& of, std::int64_t v) : width_(of.width) {
+        v -= 0x8000;
+        below_ = static_cast<std::uint32_t>(v >> 8 & 0xff);
+        const auto row = [&](std::int64_t y) {
+            return of.alpha + std::clamp<std::int64_t>(y, 0, of.height - 1) * of.width;
+        };
+        upper_ = row(v >> 16);
+        lower_ = row((v >> 16) + 1);
+    }
+    std::uint32_t at(std::int64_t u) const {
+        u -= 0x8000;
+        const auto right = static_cast<std::uint32_t>(u >> 8 & 0xff);
+        const std::int64_t x = std::clamp<std::int64_t>(u >> 16, 0, width_ - 1);
+        const std::int64_t next = std::clamp<std::int64_t>((u >> 16) + 1, 0, width_ - 1);
+        const std::uint32_t top = upper_[x] * (256 - right) + upper_[next] * right;
+        const std::uint32_t bottom = lower_[x] * (256 - right) + lower_[next] * right;
+        return (top * (256 - below_) + bottom * below_ + 0x8000) >> 16;
+    }
+
+private:
+    const unsigned char* upper_ = nullptr;
+    const unsigned char* lower_ = nullptr;
+    std::int64_t width_;
+    std::uint32_t below_ = 0;
+};
+
 struct box {
     int left = 0;
     int top = 0;
@@ -141,7 +170,10 @@ public:
             std::max<std::int64_t>(first_at(std::min({a.y, b.y, c.y})), clip_.top);
         const std::int64_t bottom =
             std::min<std::int64_t>(first_at(std::max({a.y, b.y, c.y}) + 1), clip_.bottom);
-        const std::array<edge, 3> edges{edge(a, b), edge(b, c), edge(c, a)};
+        if (top >= bottom) {
+            return;
+        }
+        std::array<edge, 3> edges{edge(a, b, top), edge(b, c, top), edge(c, a, top)};
         std::array<slope, 6> slopes{};
         if (!one_colour) {
             for (std::size_t i = 0; i < 4; ++i) {
@@ -159,8 +191,9 @@ public:
         for (std::int64_t y = top; y < bottom; ++y) {
             std::int64_t left = clip_.left;
             std::int64_t right = clip_.right;
-            for (const edge& side : edges) {
-                side.narrow(y, left, right);
+            for (edge& side : edges) {
+                side.narrow(left, right);
+                side.next_row();
             }
             if (left >= right) {
                 continue;
@@ -177,24 +210,55 @@ public:
 private:
     /// A side of a triangle that is to its right, seen along it; what lies exactly on it belongs to
     /// the triangle if it is a top or a left side, so no pixel is drawn by two neighbours.
-    struct edge {
-        std::int64_t x = 0, y = 0, dx = 0, dy = 0, bias = 0;
-
-        edge(const corner& from, const corner& to)
-            : x(from.x), y(from.y), dx(to.x - from.x), dy(to.y - from.y) {
-            bias = dy < 0 || (dy == 0 && dx > 0) ? 0 : -1;
+    ///
+    /// Inside is where dx * (Y - y) - dy * (X - x) + bias >= 0, at the centre X, Y of a pixel. Where
+    /// that begins or ends in a row is a quotient; from row to row it changes by another one, and
+    /// the remainder is kept, so no row needs a division.
+    class edge {
+    public:
+        edge(const corner& from, const corner& to, std::int64_t row) {
+            const std::int64_t dx = to.x - from.x;
+            const std::int64_t dy = to.y - from.y;
+            const std::int64_t bias = dy < 0 || (dy == 0 && dx > 0) ? 0 : -1;
+            const std::int64_t at_0 =
+                dx * (row * pixel + centre - from.y) - dy * (centre - from.x) + bias;
+            if (dy == 0) {
+                now_ = at_0;
+                step_ = dx * pixel;
+                return;
+            }
+            divisor_ = (dy > 0 ? dy : -dy) * pixel;
+            ends_ = dy > 0;
+            now_ = floor_divide(at_0, divisor_);
+            rest_ = at_0 - now_ * divisor_;
+            step_ = floor_divide(dx * pixel, divisor_);
+            step_rest_ = dx * pixel - step_ * divisor_;
         }
-        void narrow(std::int64_t row, std::int64_t& left, std::int64_t& right) const {
-            // Inside where dx * (Y - y) - dy * (X - x) + bias >= 0, at the centre X, Y of a pixel.
-            const std::int64_t at_0 = dx * (row * pixel + centre - y) - dy * (centre - x) + bias;
-            if (dy > 0) {
-                right = std::min(right, floor_divide(at_0, dy * pixel) + 1);
-            } else if (dy < 0) {
-                left = std::max(left, -floor_divide(at_0, -dy * pixel));
-            } else if (at_0 < 0) {
-                right = left;
+        void narrow(std::int64_t& left, std::int64_t& right) const {
+            if (divisor_ == 0) {
+                right = now_ < 0 ? left : right;
+            } else if (ends_) {
+                right = std::min(right, now_ + 1);
+            } else {
+                left = std::max(left, -now_);
             }
         }
+        void next_row() {
+            now_ += step_;
+            rest_ += step_rest_;
+            if (rest_ >= divisor_ && divisor_ != 0) {
+                rest_ -= divisor_;
+                ++now_;
+            }
+        }
+
+    private:
+        std::int64_t divisor_ = 0;  ///< 0: level
+        std::int64_t now_ = 0;
+        std::int64_t rest_ = 0;
+        std::int64_t step_ = 0;
+        std::int64_t step_rest_ = 0;
+        bool ends_ = false;
     };
 
     static slope slope_of(const corner& a, const corner& b, const corner& c, std::int64_t at_a,
@@ -219,7 +283,7 @@ private:
     void shade(const corner& a, const std::array<slope, 6>& slopes, std::int64_t y,
                std::int64_t left, std::int64_t right, bool one_colour, bool plain) {
         std::array<std::int64_t, 6> now{};
-        for (std::size_t i = 0; i < now.size(); ++i) {
+        for (std::size_t i = one_colour ? 4 : 0; i < (plain ? 4U : 6U); ++i) {
             now[i] = slopes[i].at_a +
                      floor_divide(slopes[i].by_x * (left * pixel + centre - a.x), pixel) +
                      floor_divide(slopes[i].by_y * (y * pixel + centre - a.y), pixel);
@@ -228,6 +292,29 @@ private:
             return std::clamp(now[i], slopes[i].least, slopes[i].most);
         };
         std::uint32_t* const row = row_of(static_cast<int>(y));
+        const std::uint32_t alpha = alpha_of(a.colour);
+        // Two kinds are nearly all of what gets here; they have loops of their own, which give the
+        // same as the general one. First, soft lines: one colour, and texels of one row.
+        if (one_colour && slopes[5].least == slopes[5].most) {
+            const soft_row texels(font_, slopes[5].least);
+            for (std::int64_t x = left; x < right; ++x) {
+                put(row[x], a.colour, alpha * texels.at(value(4)));
+                now[4] += slopes[4].by_x;
+            }
+            return;
+        }
+        // Second, soft edges of areas: only the alpha changes.
+        const bool one_hue = slopes[0].least == slopes[0].most &&
+                             slopes[1].least == slopes[1].most && slopes[2].least == slopes[2].most;
+        if (plain && one_hue) {
+            const std::uint32_t cover = font_.between(a.u, a.v);
+            for (std::int64_t x = left; x < right; ++x) {
+                put(row[x], a.colour,
+                    static_cast<std::uint32_t>((value(3) + 0x8000) >> 16) * cover);
+                now[3] += slopes[3].by_x;
+            }
+            return;
+        }
         for (std::int64_t x = left; x < right; ++x) {
             std::uint32_t colour = a.colour;
             if (!one_colour) {

@@ -130,7 +130,7 @@ void frame::react() {
 }
 
 void frame::tick_left(float y, const std::string& words, bool line) const {
-    const float at = std::clamp(y - ImGui::GetTextLineHeight() / 2, from.y - em(0.35F),
+    const float at = std::clamp(y - ImGui::GetTextLineHeight() / 2, from.y - em(0.1F),
                                 to.y - ImGui::GetTextLineHeight() + em(0.2F));
     text(*list, {from.x - em(0.35F) - wide(words), at}, colours().faint, words);
     if (line) {
@@ -190,7 +190,7 @@ void frame::legend(const std::vector<legend_entry>& entries) const {
     // From the right, in fixed places: a number that changes moves nothing.
     float all = 0;
     for (const legend_entry& each : entries) {
-        all += swatch + gap + wide(each.name) + gap + value;
+        all += swatch + gap + wide(each.name) + gap + (each.value.empty() ? gap : value);
     }
     left = std::max(left, right_ - all);
     list->PushClipRect({top_left_.x, top_left_.y}, {right_, top_left_.y + line + 2}, true);
@@ -202,7 +202,7 @@ void frame::legend(const std::vector<legend_entry>& entries) const {
         text(*list, {left, top_left_.y}, colours().text, each.name);
         left += wide(each.name) + gap;
         text(*list, {left, top_left_.y}, colours().faint, each.value);
-        left += value;
+        left += each.value.empty() ? gap : value;
     }
     list->PopClipRect();
 }

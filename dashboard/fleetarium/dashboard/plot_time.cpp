@@ -65,7 +65,7 @@ public:
 private:
     /// Down to the axis, a pixel wide each: no seams between parts that are transparent.
     void fill() const {
-        const ImU32 tint = with_opacity(colour_, 0.18F);
+        const ImU32 tint = with_opacity(colour_, 0.12F);
         const float base = std::clamp(in_.y_of(0), in_.from.y, in_.to.y);
         std::size_t at = 0;
         const float first = std::ceil(std::max(in_.from.x, points_.front().x));
