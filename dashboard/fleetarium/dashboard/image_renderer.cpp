@@ -55,6 +55,9 @@ public:
         const std::int64_t x = std::clamp<std::int64_t>(u >> 16, 0, width_ - 1);
         const std::int64_t next = std::clamp<std::int64_t>((u >> 16) + 1, 0, width_ - 1);
         const std::uint32_t top = upper_[x] * (256 - right) + upper_[next] * right;
+        if (below_ == 0) {
+            return (top * 256 + 0x8000) >> 16;
+        }
         const std::uint32_t bottom = lower_[x] * (256 - right) + lower_[next] * right;
         return (top * (256 - below_) + bottom * below_ + 0x8000) >> 16;
     }
