@@ -1,5 +1,5 @@
 // Opens the real window: started under Xvfb by tests/CMakeLists.txt, since it needs a display.
-// `window_smoke` checks what is on the screen, `window_smoke --no-display` what is said without one.
+// `window_smoke` checks what is on the screen, `window_smoke --no-display` what is said without.
 
 #include <fleetarium/dashboard/image_renderer.hpp>
 #include <fleetarium/dashboard/window_host.hpp>

@@ -214,9 +214,9 @@ private:
     /// A side of a triangle that is to its right, seen along it; what lies exactly on it belongs to
     /// the triangle if it is a top or a left side, so no pixel is drawn by two neighbours.
     ///
-    /// Inside is where dx * (Y - y) - dy * (X - x) + bias >= 0, at the centre X, Y of a pixel. Where
-    /// that begins or ends in a row is a quotient; from row to row it changes by another one, and
-    /// the remainder is kept, so no row needs a division.
+    /// Inside is where dx * (Y - y) - dy * (X - x) + bias >= 0, at the centre X, Y of a pixel.
+    /// Where that begins or ends in a row is a quotient; from row to row it changes by another one,
+    /// and the remainder is kept, so no row needs a division.
     class edge {
     public:
         edge(const corner& from, const corner& to, std::int64_t row) {

@@ -20,9 +20,9 @@ struct view {
     std::function<void()> draw{};
 };
 
-/// The frame of the application: transport bar, the list of views, the view, status line. On a wide
-/// screen the list is a rail at the left, on a narrow one a row of tabs. What the user chose is kept
-/// in the settings.
+/// The frame of the application: transport bar, list of views, the view, status line. On a wide
+/// screen the list is a rail at the left, on a narrow one a row of tabs. What the user chose is
+/// kept in the settings.
 ///
 /// Everything has its place and keeps it: bars have a fixed height, and a notice lies over the
 /// view instead of moving it.
