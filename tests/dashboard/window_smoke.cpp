@@ -66,9 +66,10 @@ int without_display() {
     return 1;
 }
 
-int with_display() {
-    window_host host({.title = "smoke", .width = 800, .height = 450});
-    std::cout << host.renderer() << '\n';
+int with_display(drawing by) {
+    window_host host({.title = "smoke", .width = 800, .height = 450, .by = by});
+    std::cout << host.renderer() << (by == drawing::in_memory ? ", in memory\n" : ", by OpenGL\n");
+    check(host.drawn_by() == by, "it is drawn as asked for");
     std::thread waker;
     int frames = 0;
     int taken = 0;
@@ -127,6 +128,8 @@ int with_display() {
 }  // namespace
 
 int main(int count, char** words) {
-    return count > 1 && std::string_view(words[1]) == "--no-display" ? without_display()
-                                                                     : with_display();
+    if (count > 1 && std::string_view(words[1]) == "--no-display") {
+        return without_display();
+    }
+    return with_display(drawing::by_opengl) + with_display(drawing::in_memory) == 0 ? 0 : 1;
 }

@@ -1,5 +1,6 @@
 #include <fleetarium/dashboard/window_host.hpp>
 
+#include <fleetarium/dashboard/image_renderer.hpp>
 #include <fleetarium/dashboard/keyboard.hpp>
 
 #define GLFW_INCLUDE_NONE
@@ -41,6 +42,11 @@ constexpr gl_enum gl_colour_buffer_bit = 0x4000;
 constexpr gl_enum gl_rgba = 0x1908;
 constexpr gl_enum gl_unsigned_byte = 0x1401;
 constexpr gl_enum gl_pack_alignment = 0x0d05;
+constexpr gl_enum gl_unpack_alignment = 0x0cf5;
+constexpr gl_enum gl_texture_2d = 0x0de1;
+constexpr gl_enum gl_texture_mag_filter = 0x2800;
+constexpr gl_enum gl_texture_min_filter = 0x2801;
+constexpr int gl_nearest = 0x2600;
 
 struct gl_functions {
     void (*viewport)(int, int, int, int) = nullptr;
@@ -49,11 +55,19 @@ struct gl_functions {
     void (*pixel_store)(gl_enum, int) = nullptr;
     void (*read_pixels)(int, int, int, int, gl_enum, gl_enum, void*) = nullptr;
     const unsigned char* (*get_string)(gl_enum) = nullptr;
+    void (*gen_textures)(int, unsigned*) = nullptr;
+    void (*delete_textures)(int, const unsigned*) = nullptr;
+    void (*bind_texture)(gl_enum, unsigned) = nullptr;
+    void (*tex_parameter)(gl_enum, gl_enum, int) = nullptr;
+    void (*tex_image)(gl_enum, int, int, int, int, int, gl_enum, gl_enum, const void*) = nullptr;
 
     bool load() {
-        return find(viewport, "glViewport") && find(clear_color, "glClearColor") &&
-               find(clear, "glClear") && find(pixel_store, "glPixelStorei") &&
-               find(read_pixels, "glReadPixels") && find(get_string, "glGetString");
+        return find(gen_textures, "glGenTextures") && find(delete_textures, "glDeleteTextures") &&
+               find(bind_texture, "glBindTexture") && find(tex_parameter, "glTexParameteri") &&
+               find(tex_image, "glTexImage2D") && find(viewport, "glViewport") &&
+               find(clear_color, "glClearColor") && find(clear, "glClear") &&
+               find(pixel_store, "glPixelStorei") && find(read_pixels, "glReadPixels") &&
+               find(get_string, "glGetString");
     }
 
 private:
@@ -108,8 +122,14 @@ struct window_host::state {
     double due = 0;
     frame_times times{};
     std::function<void(const image&)> take{};
+    bool in_memory = false;
+    image drawn{};
+    unsigned texture = 0;
 
     ~state() {
+        if (texture != 0) {
+            gl.delete_textures(1, &texture);
+        }
         if (gl_backend) {
             ImGui_ImplOpenGL3_Shutdown();
         }
@@ -200,7 +220,11 @@ struct window_host::state {
         gl.viewport(0, 0, width, height);
         gl.clear_color(background.x, background.y, background.z, 1);
         gl.clear(gl_colour_buffer_bit);
-        ImGui_ImplOpenGL3_RenderDrawData(ImGui::GetDrawData());
+        if (in_memory) {
+            show_from_memory(*ImGui::GetDrawData());
+        } else {
+            ImGui_ImplOpenGL3_RenderDrawData(ImGui::GetDrawData());
+        }
         if (take) {
             const auto taker = std::exchange(take, nullptr);
             taker(read_back(width, height));
@@ -211,6 +235,35 @@ struct window_host::state {
         if (++times.frames > 10) {
             times.worst = std::max(times.worst, times.last);
         }
+    }
+
+    /// One texture over all of the window.
+    void show_from_memory(const ImDrawData& from) {
+        render(from, colours().window, drawn);
+        if (texture == 0) {
+            gl.gen_textures(1, &texture);
+        }
+        gl.bind_texture(gl_texture_2d, texture);
+        gl.tex_parameter(gl_texture_2d, gl_texture_min_filter, gl_nearest);
+        gl.tex_parameter(gl_texture_2d, gl_texture_mag_filter, gl_nearest);
+        gl.pixel_store(gl_unpack_alignment, 4);
+        gl.tex_image(gl_texture_2d, 0, static_cast<int>(gl_rgba), drawn.width, drawn.height, 0,
+                     gl_rgba, gl_unsigned_byte, drawn.pixels.data());
+        ImDrawList list(ImGui::GetDrawListSharedData());
+        list._ResetForNewFrame();
+        list.PushClipRect({0, 0}, from.DisplaySize);
+        list.AddImage(reinterpret_cast<ImTextureID>(static_cast<std::uintptr_t>(texture)), {0, 0},
+                      from.DisplaySize);
+        ImDrawList* lists = &list;
+        ImDrawData frame;
+        frame.Valid = true;
+        frame.CmdLists = &lists;
+        frame.CmdListsCount = 1;
+        frame.TotalIdxCount = list.IdxBuffer.Size;
+        frame.TotalVtxCount = list.VtxBuffer.Size;
+        frame.DisplaySize = from.DisplaySize;
+        frame.FramebufferScale = from.FramebufferScale;
+        ImGui_ImplOpenGL3_RenderDrawData(&frame);
     }
 
     image read_back(int width, int height) const {
@@ -253,6 +306,12 @@ window_host::window_host(const window_options& options) : state_(std::make_uniqu
     if (!s.glfw_backend || !s.gl_backend) {
         fail("OpenGL 3 does not start on this display");
     }
+    const std::string name = renderer();
+    const bool software = name.find("llvmpipe") != name.npos ||
+                          name.find("softpipe") != name.npos || name.find("SWR") != name.npos ||
+                          name.find("Software Rasterizer") != name.npos;
+    s.in_memory =
+        options.by == drawing::in_memory || (options.by == drawing::automatic && software);
 }
 
 window_host::~window_host() = default;
@@ -302,6 +361,10 @@ void window_host::set_zoom(float zoom) {
 
 void window_host::capture(std::function<void(const image&)> take) {
     state_->take = std::move(take);
+}
+
+drawing window_host::drawn_by() const {
+    return state_->in_memory ? drawing::in_memory : drawing::by_opengl;
 }
 
 bool window_host::has_focus() const {

@@ -17,6 +17,10 @@ public:
     using std::runtime_error::runtime_error;
 };
 
+/// Who turns a frame into pixels. Where OpenGL is software it takes several times as long as
+/// image_renderer for what we draw, so `automatic` leaves it only the copy to the screen.
+enum class drawing : std::uint8_t { automatic, by_opengl, in_memory };
+
 struct window_options {
     std::string title = "Fleetarium";
     int width = 1280;  ///< in points of the system
@@ -24,6 +28,7 @@ struct window_options {
     theme_kind theme = theme_kind::dark;
     float zoom = 1;       ///< times what the display asks for
     bool visible = true;  ///< false: drawn, but not shown
+    drawing by = drawing::automatic;
 };
 
 /// What was drawn until now; times in seconds.
@@ -66,6 +71,8 @@ public:
     /// Hands the next frame, read back from the framebuffer, to `take`.
     void capture(std::function<void(const image&)> take);
 
+    /// Never `automatic`.
+    drawing drawn_by() const;
     bool has_focus() const;
     const frame_times& times() const;
     /// What draws: "llvmpipe (LLVM 15.0.6, 256 bits)".
