@@ -3,6 +3,8 @@
 #include "run_recording.hpp"
 
 #include <fleetarium/config/json_document.hpp>
+#include <fleetarium/feed/broker_source.hpp>
+#include <fleetarium/feed/feed_service.hpp>
 #include <fleetarium/net/real_clock.hpp>
 #include <fleetarium/net/tls_context.hpp>
 #include <fleetarium/recording/broker_recorder.hpp>
@@ -11,9 +13,10 @@
 #include <fleetarium/server/server.hpp>
 #include <fleetarium/server/server_config.hpp>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
+#include <sys/resource.h>
 #include <algorithm>
 #include <chrono>
 #include <csignal>
@@ -24,7 +27,6 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
-#include <sys/resource.h>
 #include <thread>
 #include <variant>
 #include <vector>
@@ -212,6 +214,37 @@ int end_recording(recording::broker_recorder* recorder, const std::string& file)
     }
 }
 
+/// The feed of a broker for its HTTP server.
+struct broker_feed {
+    explicit broker_feed(broker::broker_hooks* next)
+        : begin(net::real_now()),
+          source({.title = "broker", .version = FLEETARIUM_VERSION, .epoch = seconds_since_1970()},
+                 begin, next),
+          service([this](const auto& use) { use(source); }) {}
+
+    static double seconds_since_1970() {
+        return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch())
+            .count();
+    }
+    double wall() const { return std::chrono::duration<double>(net::real_now() - begin).count(); }
+
+    void add_to(broker::server_options& options) {
+        options.http_routes = service.routes();
+        options.http_websockets = service.websockets();
+        options.http_poll = [this] {
+            if (polls++ % 2 == 0) {
+                source.tick_at_rest(wall());
+            }
+            service.poll(wall());
+        };
+    }
+
+    instant begin;
+    feed::broker_source source;
+    feed::feed_service service;
+    unsigned polls = 0;
+};
+
 /// Serves until it is told to stop.
 int serve(const broker::server_config& config, const recording_flags& recording, log_output& log) {
     constexpr auto commit_interval = std::chrono::milliseconds{200};
@@ -223,9 +256,20 @@ int serve(const broker::server_config& config, const recording_flags& recording,
     broker::server_options options = config.server;
     options.log = log.sink();
     log.write(log_level::info, raise_file_limit(options));
+    std::unique_ptr<broker_feed> viewers;
+    if (!options.http_address.empty()) {
+        viewers = std::make_unique<broker_feed>(recorder.get());
+        viewers->add_to(options);
+    }
     std::unique_ptr<broker::server> server;
     try {
-        server = std::make_unique<broker::server>(options, recorder.get());
+        broker::broker_hooks* const hooks =
+            viewers != nullptr ? static_cast<broker::broker_hooks*>(&viewers->source)
+                               : recorder.get();
+        server = std::make_unique<broker::server>(options, hooks);
+        if (viewers != nullptr) {
+            viewers->source.attach(*server);
+        }
         server->start();
     } catch (...) {
         // Nothing has happened; the file would stand in the way of the next start.
@@ -353,7 +397,10 @@ void add_broker(CLI::App& app, int& exit_status) {
         ->type_name("FILE");
     command->add_option("--threads", flags->threads, "Without it, one for each core")
         ->type_name("N");
-    command->add_option("--http", flags->http, "Serve /metrics and /health there")
+    command
+        ->add_option("--http", flags->http,
+                     "Serve a web page, the API of dashboard/feed.md, /metrics and /health "
+                     "there")
         ->type_name("HOST:PORT");
     command->add_option("--key-log", flags->key_log, "Append the secrets of TLS, for Wireshark")
         ->type_name("FILE");

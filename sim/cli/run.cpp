@@ -3,6 +3,7 @@
 #include "run_failure.hpp"
 #include "run_live.hpp"
 #include "run_recording.hpp"
+#include "run_viewers.hpp"
 
 #include <fleetarium/config/quantities.hpp>
 #include <fleetarium/sim/expectations.hpp>
@@ -12,9 +13,10 @@
 #include <fleetarium/sim/scenario_loader.hpp>
 #include <fleetarium/sim/world.hpp>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
+#include <unistd.h>
 #include <algorithm>
 #include <chrono>
 #include <csignal>
@@ -25,7 +27,6 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <unistd.h>
 #include <vector>
 
 namespace fleetarium::cli {
@@ -44,6 +45,7 @@ struct run_options {
     std::string time;  // empty: virtual, or real with a target
     live_flags live;
     recording_flags recording;
+    viewer_flags viewers;
     std::string duration;
     std::string report_file;
     std::string junit_file;
@@ -172,22 +174,29 @@ bool run_to_end(sim::world& running, run_recording& recorded, instant end, bool 
     return go_on;
 }
 
-/// The same in step with the wall clock.
-bool run_to_end(live_run& running, const run_recording& recorded, instant end, bool show_progress,
-                bool fail_fast) {
+/// The same while somebody outside takes part; `ended` is set by one who wants it to end.
+bool run_to_end(live_run& running, run_recording& recorded, instant end, bool show_progress,
+                bool fail_fast, const bool& ended) {
     const auto started = wall_clock::now();
     progress_line progress(show_progress);
     bool go_on = true;
     auto last_kept_up = started;
-    running.run_until(end, [&] {
+    const auto watch = [&] {
         if (wall_clock::now() - last_kept_up > std::chrono::milliseconds{100}) {
             last_kept_up = wall_clock::now();
             recorded.keep_up();
         }
         progress.show(running.running(), end, seconds_since(started), running.seconds_behind());
         go_on = !fail_fast || !running.running().has_failed();
-        return go_on && interrupted == 0;
-    });
+        return go_on && interrupted == 0 && !ended;
+    };
+    while (running.running().now() < end &&
+           running.run_until(std::min(end, recorded.next_checkpoint()), watch)) {
+        recorded.reach(running.running().now());
+    }
+    if (go_on) {
+        running.running().run_until(running.running().now());  // no instant is left half done
+    }
     progress.clear();
     return go_on;
 }
@@ -214,7 +223,8 @@ std::string check_together(const run_options& options) {
     if (options.live.audit == "none" && options.live.has_audit_bounds()) {
         return "--audit-queue and --drain are for an audit, and --audit none asks for none";
     }
-    return options.recording.check();
+    const std::string wrong = options.viewers.check();
+    return wrong.empty() ? options.recording.check() : wrong;
 }
 
 /// Says so if what is expected may need more of the run than there was.
@@ -320,13 +330,36 @@ int run(const run_options& options) {
                                       .end = end,
                                       .is_virtual = !pace};
     std::string story;
-    if (pace) {
-        live = std::make_unique<live_run>(scenario, options.live, *pace);
+    std::unique_ptr<run_viewers> viewers;
+    bool ended = false;
+    const std::string replay = options.live.any()
+                                   ? std::string()  // it will not do the same again
+                                   : replay_command(options.scenario_file, scenario.seed,
+                                                    options.duration, options.overrides);
+    if (pace || options.viewers.any()) {
+        live = std::make_unique<live_run>(scenario, options.live,
+                                          pace.value_or(sim::paced_run::unlimited));
         recorded =
             std::make_unique<run_recording>(options.recording, recorded_facts, live->running());
         const auto journey = follow(live->running(), options, scenario);
+        if (options.viewers.any()) {
+            viewers = std::make_unique<run_viewers>(
+                options.viewers, scenario, *live, *recorded,
+                run_viewers::facts{.command = replay,
+                                   .seed = scenario.seed,
+                                   .can_pace = !options.live.any(),
+                                   .is_virtual = !pace,
+                                   .report_json =
+                                       [&] {
+                                           const sim::run_report so_far = live->running().report();
+                                           return sim::report_json(
+                                               so_far, sim::evaluate(scenario.expectations, so_far),
+                                               timing);
+                                       },
+                                   .end = [&ended] { ended = true; }});
+        }
         timing.stopped_at_failure =
-            !run_to_end(*live, *recorded, end, show_progress, options.fail_fast);
+            !run_to_end(*live, *recorded, end, show_progress, options.fail_fast, ended);
         report = live->running().report();
         // Expectations are of the run, and the audit is of what its end leaves behind, too.
         if (!timing.stopped_at_failure && interrupted == 0 &&
@@ -345,10 +378,7 @@ int run(const run_options& options) {
         story = journey != nullptr ? to_string(journey->story()) : "";
     }
     timing.wall_seconds = seconds_since(started);
-    timing.interrupted = interrupted != 0;
-    if (live != nullptr) {
-        live->stop();
-    }
+    timing.interrupted = interrupted != 0 || ended;
 
     const auto results = sim::evaluate(scenario.expectations, report);
     if (!options.quiet) {
@@ -359,10 +389,14 @@ int run(const run_options& options) {
     const bool all_is_well = report.ledger.violation_count() == 0 && sim::all_met(results);
     const std::string report_text = sim::report_json(report, results, timing);
     recorded->finish(report, report_text, all_is_well, timing.stopped_at_failure);
-    const std::string replay = options.live.any()
-                                   ? std::string()  // it will not do the same again
-                                   : replay_command(options.scenario_file, scenario.seed,
-                                                    options.duration, options.overrides);
+    if (viewers != nullptr && options.viewers.stay && !timing.interrupted) {
+        viewers->note_end();
+        viewers->serve([&] { return interrupted == 0 && !ended; });
+    }
+    viewers.reset();
+    if (live != nullptr) {
+        live->stop();
+    }
     if ((report_file.is_open() && !report_file.write(report_text)) ||
         (junit_file.is_open() &&
          !junit_file.write(sim::report_junit(report, results, timing, replay)))) {
@@ -472,6 +506,7 @@ void add_run(CLI::App& app, int& exit_status) {
         ->type_name("FILE");
     command->add_flag("--insecure", options->live.insecure, "Let the target show any certificate");
     options->recording.add_to(*command);
+    options->viewers.add_to(*command);
     add_mutant_flag(*command);
     command->callback([options, &exit_status] { exit_status = run_checked(*options); });
 }

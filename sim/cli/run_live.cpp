@@ -8,10 +8,10 @@
 
 #include <fmt/format.h>
 
+#include <unistd.h>
 #include <algorithm>
 #include <chrono>
 #include <iostream>
-#include <unistd.h>
 #include <utility>
 
 namespace fleetarium::cli {
@@ -127,7 +127,8 @@ std::string out_of_reach(const sim::fault_spec& fault) {
 
 }  // namespace
 
-live_run::live_run(const sim::scenario& described, const live_flags& flags, double pace) {
+live_run::live_run(const sim::scenario& described, const live_flags& flags, double pace)
+    : is_paced_(pace != sim::paced_run::unlimited) {
     const auto listen_places = parse(described, flags.listen, "--listen");
     target_places_ = parse(described, flags.targets, "--target");
     const auto is_tls = [](const place& each) { return each.url.is_tls(); };
@@ -362,9 +363,11 @@ void live_run::complete(sim::run_report& report, sim::run_timing& timing) const 
         each.name = std::move(name);
     }
     const sim::pace_report pace = run_->report();
-    timing.pace = pace.pace;
-    timing.behind_max_seconds = seconds(pace.behind_max);
-    timing.behind_total_seconds = seconds(pace.behind_total);
+    if (is_paced_) {
+        timing.pace = pace.pace;
+        timing.behind_max_seconds = seconds(pace.behind_max);
+        timing.behind_total_seconds = seconds(pace.behind_total);
+    }
     timing.real_clients = clients_->counted().accepted;
     timing.real_clients_closed = clients_->counted().closed_slow;
 }

@@ -48,7 +48,8 @@ struct usage_error : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
-/// A world that runs in step with the wall clock, with real clients, real brokers, or neither.
+/// A world that runs in step with the wall clock, or with a pace of paced_run::unlimited as fast as
+/// it can, with real clients, real brokers, viewers, or none of them.
 class live_run {
 public:
     /// Prints where it listens, when it does. Throws usage_error; std::runtime_error if it cannot
@@ -56,6 +57,8 @@ public:
     live_run(const sim::scenario& described, const live_flags& flags, double pace);
 
     sim::world& running() { return *world_; }
+    sim::paced_run& paced() { return *run_; }
+    boost::asio::io_context& context() { return context_; }
     double seconds_behind() const;
 
     /// See paced_run. Throws std::runtime_error if no device can reach its broker.
@@ -82,6 +85,7 @@ private:
     void check_limits(const sim::scenario& described) const;
     void check_faults(const sim::scenario& described) const;
 
+    const bool is_paced_;  // to the wall clock
     boost::asio::io_context context_;
     sim::audit_options audit_;
     duration drain_max_{};

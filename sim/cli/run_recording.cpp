@@ -24,6 +24,8 @@ constexpr std::int64_t virtual_epoch = 946'684'800'000'000'000;
 /// A recording has so many checkpoints at most, however long the run.
 constexpr std::int64_t checkpoints_max = 100;
 
+}  // namespace
+
 std::int64_t epoch_of(bool is_virtual, instant now) {
     if (is_virtual) {
         return virtual_epoch;
@@ -32,8 +34,6 @@ std::int64_t epoch_of(bool is_virtual, instant now) {
     return std::chrono::duration_cast<std::chrono::nanoseconds>(wall).count() -
            now.time_since_epoch().count();
 }
-
-}  // namespace
 
 void recording_flags::add_to(CLI::App& command, of what) {
     command
@@ -128,6 +128,18 @@ void run_recording::keep_up() const {
         if (!wrong.empty()) {
             throw recording::recording_error(wrong);
         }
+    }
+}
+
+void run_recording::add_intervention(std::string_view what, std::string_view json) {
+    if (recorder_ != nullptr) {
+        recorder_->add_intervention(what, json);
+    }
+}
+
+void run_recording::annotate(std::string_view text) {
+    if (recorder_ != nullptr) {
+        recorder_->annotate(text);
     }
 }
 

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace CLI {
@@ -20,6 +21,8 @@ std::string check_bounds(const std::string& size_max, const std::string& last);
 /// Sets what they ask for; they passed the check.
 void set_bounds(recording::recording_options& to, const std::string& size_max,
                 const std::string& last);
+/// Instant 0 of a run as nanoseconds since 1970: virtual time begins with the year 2000.
+std::int64_t epoch_of(bool is_virtual, instant now);
 /// The wall clock, as recordings tell when they began (`runs.began`): ISO 8601, UTC.
 std::string wall_time();
 
@@ -57,6 +60,10 @@ public:
     instant next_checkpoint() const { return next_checkpoint_; }
     /// Keeps it if this is there. `now` is the world's present, with all its events.
     void reach(instant now);
+
+    /// See world_recorder; nothing where nothing is recorded.
+    void add_intervention(std::string_view what, std::string_view json);
+    void annotate(std::string_view text);
 
     /// Closes the file and says on standard error what is in it. With --last the file goes if all
     /// is well: it is there to show what led to a failure.

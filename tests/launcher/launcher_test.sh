@@ -128,12 +128,12 @@ expect "FLEETARIUM_OFFLINE=1 installs nothing" says 'FLEETARIUM_OFFLINE'
 
 # ---------------------------------------------------------------- installing
 # An apt-get that notes how it was called and "installs" by linking the real tools.
-for tool in c++ ninja; do ln -s "$(command -v "$tool")" "$scratch/tool-$tool"; done
+for tool in c++ ninja pkg-config; do ln -s "$(command -v "$tool")" "$scratch/tool-$tool"; done
 cat >"$scratch/poor/apt-get" <<END
 #!$BASH
 printf '%s\n' "\$*" >>"$scratch/apt-calls"
 if [[ " \$* " == *' install '* ]]; then
-    for tool in c++ ninja; do /bin/ln -sf "\$(/bin/readlink "$scratch/tool-\$tool")" "$scratch/poor/\$tool"; done
+    for tool in c++ ninja pkg-config; do /bin/ln -sf "\$(/bin/readlink "$scratch/tool-\$tool")" "$scratch/poor/\$tool"; done
     /bin/ln -sf "$scratch/bin/cmake" "$scratch/poor/cmake"
     for tool in as ld sh; do /bin/ln -sf "\$(PATH=/usr/bin:/bin command -v \$tool)" "$scratch/poor/\$tool"; done
 fi
@@ -149,7 +149,7 @@ expect "what is missing is installed, then built and started" \
     test "$status:$(<"$scratch/out")" = "0:four $scratch/elsewhere"
 expect "it says what it installs and why" says 'ninja-build  *runs the build'
 expect "one apt-get install names all packages" \
-    grep -q 'install -y --no-install-recommends g++ cmake ninja-build libboost' "$scratch/apt-calls"
+    grep -q 'install -y --no-install-recommends g++ cmake ninja-build pkg-config libboost' "$scratch/apt-calls"
 expect "what only tests need is not installed" bash -c "! grep -q catch2 '$scratch/apt-calls'"
 
 # ---------------------------------------------------------------- Ctrl-C

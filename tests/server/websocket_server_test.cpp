@@ -232,6 +232,20 @@ TEST_CASE("the server ends a WebSocket with a code and a reason", "[websocket]")
     CHECK(server.told(2) == "opened a\nclosed 4000 as you wish\n");
 }
 
+TEST_CASE("a code that cannot be sent is refused", "[websocket]") {
+    served server;
+    viewer client(server.port());
+    CHECK(client.next() == "hello a");
+    for (const int code : {0, 999, 1004, 1005, 1006, 1015, 2999, 5000}) {
+        CAPTURE(code);
+        CHECK_THROWS_AS(
+            server.call([&] { server.peers.at(0)->close(static_cast<std::uint16_t>(code), ""); }),
+            std::invalid_argument);
+    }
+    client.say("still here");
+    CHECK(client.next() == "still here");
+}
+
 TEST_CASE("a handler that fails ends its own WebSocket only", "[websocket]") {
     served server;
     viewer other(server.port());
@@ -331,9 +345,12 @@ TEST_CASE("a message too big and one that is no UTF-8 end with their codes", "[w
 }
 
 TEST_CASE("viewers that answer pings stay, those that do not are closed", "[websocket]") {
+    http_options options;  // the patience with requests ends long before the deaf is closed
+    options.request_timeout = 300ms;
+    options.idle_timeout = 300ms;
     websocket_limits limits;
-    limits.ping_interval = 30ms;
-    served server({}, limits);
+    limits.ping_interval = 200ms;
+    served server(options, limits);
     viewer deaf(server.port(), "/feed/deaf");  // it answers while it reads only
     viewer reader(server.port(), "/feed/reader");
     CHECK(reader.next() == "hello reader");
@@ -351,11 +368,26 @@ TEST_CASE("viewers that answer pings stay, those that do not are closed", "[webs
     CHECK(deaf.end_reason() == "the peer does not answer pings");
 }
 
+TEST_CASE("a viewer that takes nothing of what waits for it is closed", "[websocket]") {
+    websocket_limits limits;
+    limits.ping_interval = 30ms;
+    served server({}, limits);
+    viewer deaf(server.port());
+    server.told(1);
+    server.call([&] {
+        server.peers.at(0)->send_binary(std::string(std::size_t{15} << 20, 'x'));
+        CHECK(server.peers.at(0)->bytes_unsent() != 0);
+    });
+    const instant deadline = net::real_now() + test::patience;
+    while (server.call([&] { return server.peers.at(0)->is_open(); })) {
+        REQUIRE(net::real_now() < deadline);
+    }
+    CHECK(server.log().find("takes nothing of what is sent, closed") != std::string::npos);
+}
+
 TEST_CASE("a WebSocket counts as a connection, and never makes way for another", "[websocket]") {
     http_options options;
     options.connections_max = 2;
-    options.idle_timeout = 50ms;
-    options.request_timeout = 50ms;
     served server(options);
     viewer first(server.port());
     viewer second(server.port());

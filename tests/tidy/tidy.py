@@ -24,6 +24,7 @@ LAYERS = {
     "live": {"core", "codec", "session", "net", "client", "config", "broker", "server", "sim", "live"},
     "testing": {"core", "codec", "session", "net", "client", "config", "broker", "server", "sim",
                 "live", "testing"},
+    "dashboard": {"core", "feed", "dashboard"},
 }
 ASIO_FOLDERS = {"net", "client", "server", "live", "testing", "cli", "examples"}
 SOURCE_ROOTS = ("sdk", "broker", "sim", "dashboard")

@@ -177,9 +177,25 @@ void server::implementation::open_http() {
     how.address = options_.http_address;
     how.token = options_.http_token;
     how.log = [this](std::string_view line) { log_(log_level::info, line); };
-    http_ = std::make_unique<http_server>(threads_.front()->context, how,
-                                          broker_routes(std::move(view)));
+    std::vector<http_route> routes = broker_routes(std::move(view));
+    routes.insert(routes.end(), options_.http_routes.begin(), options_.http_routes.end());
+    http_ = std::make_unique<http_server>(threads_.front()->context, how, std::move(routes),
+                                          options_.http_websockets);
     log_(log_level::info, "HTTP on " + http_->listening());
+    if (options_.http_poll) {
+        http_timer_.emplace(threads_.front()->context);
+        wait_for_http_poll();
+    }
+}
+
+void server::implementation::wait_for_http_poll() {
+    http_timer_->expires_after(std::chrono::milliseconds{50});
+    http_timer_->async_wait([this](boost::system::error_code cancelled) {
+        if (!cancelled && !stopping_.load()) {
+            options_.http_poll();
+            wait_for_http_poll();
+        }
+    });
 }
 
 server::implementation::io_thread& server::implementation::thread_of(
@@ -258,6 +274,7 @@ void server::implementation::cut_off(bool also_writing) {
 /// Everything that start made, in the opposite order. No thread runs any more.
 void server::implementation::release() {
     timer_.reset();
+    http_timer_.reset();
     http_.reset();
     for (const auto& each : threads_) {
         while (each->first != nullptr) {

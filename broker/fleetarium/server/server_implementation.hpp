@@ -123,6 +123,7 @@ private:
     // server.cpp
     void open_listeners();
     void open_http();
+    void wait_for_http_poll();
     void run(io_thread& thread);
     bool wait_until_gone(duration limit);
     void cut_off(bool also_writing);
@@ -146,8 +147,9 @@ private:
     std::unique_ptr<http_server> http_;
     std::atomic<std::size_t> next_thread_{0};
     std::optional<boost::asio::thread_pool> password_threads_;
-    std::optional<boost::asio::steady_timer> timer_;  // of the first thread
-    instant timer_due_ = never;                       // with core_mutex_ held
+    std::optional<boost::asio::steady_timer> timer_;       // of the first thread
+    instant timer_due_ = never;                            // with core_mutex_ held
+    std::optional<boost::asio::steady_timer> http_timer_;  // of the first thread
 };
 
 }  // namespace fleetarium::broker

@@ -4,6 +4,7 @@
 #include <fleetarium/core/clock.hpp>
 #include <fleetarium/net/tls_context.hpp>
 #include <fleetarium/net/url.hpp>
+#include <fleetarium/server/http_exchange.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -48,6 +49,11 @@ struct server_options {
     std::string http_address{};  ///< HOST:PORT of /metrics and /health; empty: none
     /// What HTTP clients have to show as a bearer token; needed where the address is not loopback.
     std::string http_token{};
+    /// What the HTTP server has beside /metrics and /health; `http_poll` is called on its thread
+    /// twenty times a second.
+    std::vector<http_route> http_routes{};
+    std::vector<websocket_route> http_websockets{};
+    std::function<void()> http_poll{};
     log_sink log{};  ///< empty: no log
 };
 

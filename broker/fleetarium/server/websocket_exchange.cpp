@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <stdexcept>
 #include <utility>
 
 namespace fleetarium::broker {
@@ -109,7 +110,10 @@ public:
     }
 
     void close(std::uint16_t code, std::string_view reason) {
-        FLEETARIUM_ASSERT(may_be_sent(code));
+        if (!may_be_sent(code)) {
+            throw std::invalid_argument("a WebSocket cannot be closed with the code " +
+                                        std::to_string(code));
+        }
         if (is_over_) {
             return;
         }

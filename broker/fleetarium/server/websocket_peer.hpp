@@ -86,8 +86,9 @@ public:
     /// tell. Who sends often looks here first, and sends less, or later, to a peer that is slow.
     virtual std::size_t bytes_unconfirmed() const = 0;
 
-    /// Ends the connection behind what was sent. `code` is one that may be sent: 1000 to 1003, 1007
-    /// to 1014, 3000 to 4999. Of the reason, UTF-8, the first 123 bytes are told.
+    /// Ends the connection behind what was sent. Of the reason, UTF-8, 123 bytes are told. Throws
+    /// std::invalid_argument if the code cannot be sent: it is one of 1000 to 1003, 1007 to 1014
+    /// and 3000 to 4999.
     virtual void close(std::uint16_t code = websocket_code::normal,
                        std::string_view reason = {}) = 0;
 

@@ -46,7 +46,7 @@ http_response refuse_with(const feed_error& error) {
 
 /// A value of a query string, as the parameter's schema wants it.
 json value_of(const std::string& text, const json& schema) {
-    const std::string type = schema.value("type", "string");
+    const std::string type = schema.is_object() ? schema.value("type", "string") : "string";
     if (type == "string") {
         return text;
     }

@@ -401,7 +401,9 @@ void live_source::note_received(std::uint32_t client, std::uint64_t number, enum
     }
 }
 
-void live_source::note_completed(std::uint32_t publisher, std::uint64_t number, instant now) {
+void live_source::note_completed(std::uint32_t publisher, std::uint64_t number, enum qos qos,
+                                 instant now) {
+    ++sums_.qos[index_of(qos)].completed;
     kept_message* const known = kept(number);
     if (known != nullptr) {
         known->completed = nanoseconds(now);
@@ -609,6 +611,56 @@ void live_source::require_present(const std::optional<seconds>& at) const {
         throw feed_error(feed_error::kind::not_possible,
                          "a live run keeps no more than its present of this: --record keeps "
                          "all, and fleetarium dashboard --open shows it");
+    }
+}
+
+std::vector<device_state> live_source::states_at(seconds at, std::size_t clients) {
+    std::vector<device_state> out(clients);
+    for (std::uint32_t i = 0; i < clients; ++i) {
+        out[i] = cell_of(i).state;
+    }
+    const auto then = static_cast<std::int64_t>(at * 1e9);
+    for (auto each = changes_.rbegin(); each != changes_.rend() && each->at > then; ++each) {
+        if (each->client < out.size()) {
+            out[each->client] = each->before;
+        }
+    }
+    return out;
+}
+
+seconds live_source::shown_at(seconds asked) const {
+    return forgot_changes_ && !changes_.empty()
+               ? std::max(asked, static_cast<double>(changes_.front().at) * 1e-9)
+               : asked;
+}
+
+device_look live_source::look_of(const client_cell& cell, device_state state, measure show) {
+    device_look out{state, 0};
+    switch (show) {
+        case measure::none: break;
+        case measure::messages: out.measure = std::uint64_t{cell.published} + cell.received; break;
+        case measure::backlog: out.measure = cell.backlog; break;
+        case measure::losses: out.measure = cell.losses; break;
+    }
+    return out;
+}
+
+void live_source::add_session(const broker::broker_core& core, const std::string& client_id,
+                              device_answer& to) {
+    const auto session = core.find_session(client_id);
+    if (!session) {
+        return;
+    }
+    if (session->connection != broker::no_connection) {
+        to.protocol = static_cast<std::uint8_t>(core.describe_client(session->connection).version);
+    }
+    constexpr std::size_t subscriptions_max = 500;
+    for (const auto filter : core.sessions()[session->index].filters.view()) {
+        const broker::subscription* const held = core.subscriptions().find(filter, session->index);
+        if (held != nullptr && to.subscriptions.size() < subscriptions_max) {
+            to.subscriptions.push_back({std::string(core.subscriptions().text(filter)),
+                                        static_cast<std::uint8_t>(held->options.qos)});
+        }
     }
 }
 

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <fleetarium/broker/broker_core.hpp>
 #include <fleetarium/broker/hooks.hpp>
 #include <fleetarium/codec/packets.hpp>
+#include <fleetarium/feed/fleet_map.hpp>
 #include <fleetarium/feed/kept_messages.hpp>
 #include <fleetarium/feed/latency_buckets.hpp>
 #include <fleetarium/feed/source.hpp>
@@ -127,7 +129,7 @@ protected:
                        std::uint64_t number, bool is_copy);
     void note_received(std::uint32_t client, std::uint64_t number, enum qos qos, bool repeated,
                        instant published, instant now);
-    void note_completed(std::uint32_t publisher, std::uint64_t number, instant now);
+    void note_completed(std::uint32_t publisher, std::uint64_t number, enum qos qos, instant now);
     void note_lost(std::uint32_t client, std::uint64_t number, instant now);
     void note_fault(const fault_row& begun_or_ended, bool ends);
     void note_event(kept_event happened);
@@ -148,8 +150,14 @@ protected:
         device_state before;
         device_state after;
     };
-    const std::deque<state_change>& state_changes() const { return changes_; }
-    bool forgot_changes() const { return forgot_changes_; }
+    /// Of clients 0 to `clients`, by undoing what came after.
+    std::vector<device_state> states_at(seconds at, std::size_t clients);
+    /// The instant itself, or the first of which states are known.
+    seconds shown_at(seconds asked) const;
+    static device_look look_of(const client_cell& cell, device_state state, measure show);
+    /// What a broker has of a client's session.
+    static void add_session(const broker::broker_core& core, const std::string& client_id,
+                            device_answer& to);
 
 private:
     party_names names() const;

@@ -160,43 +160,20 @@ const std::vector<device_group>& world_source::groups(grouping by) {
 }
 
 fleet_answer world_source::fleet(const fleet_question& asked) {
-    // Of a past instant: states as they were, by undoing what came after.
-    std::vector<device_state> then;
-    const auto at = static_cast<std::int64_t>(asked.at.value_or(1e9) * 1e9);
     const bool is_past = asked.at && *asked.at < in_seconds(present());
+    std::vector<device_state> then;
     if (is_past) {
-        then.resize(devices_.size());
-        for (std::size_t i = 0; i < devices_.size(); ++i) {
-            then[i] = devices_[i].state;
-        }
-        for (auto each = state_changes().rbegin(); each != state_changes().rend() && each->at > at;
-             ++each) {
-            if (each->client < then.size()) {
-                then[each->client] = each->before;
-            }
-        }
+        then = states_at(*asked.at, devices_.size());
     }
     const bool faults = !is_past && world_.faults_lasting() != 0;
     fleet_answer out = map_fleet(asked, groups(asked.by), [&](std::uint32_t device) {
         const client_cell& cell = devices_[device];
-        device_look seen{is_past ? then[device] : cell.state, 0};
-        if (faults && world_.is_faulted(device)) {
-            seen.state = device_state::faulted;
-        }
-        switch (asked.show) {
-            case measure::none: break;
-            case measure::messages:
-                seen.measure = std::uint64_t{cell.published} + cell.received;
-                break;
-            case measure::backlog: seen.measure = cell.backlog; break;
-            case measure::losses: seen.measure = cell.losses; break;
-        }
-        return seen;
+        const device_state state = is_past                               ? then[device]
+                                   : faults && world_.is_faulted(device) ? device_state::faulted
+                                                                         : cell.state;
+        return look_of(cell, state, asked.show);
     });
-    out.at = is_past ? *asked.at : in_seconds(present());
-    if (is_past && forgot_changes() && !state_changes().empty()) {
-        out.at = std::max(out.at, static_cast<double>(state_changes().front().at) * 1e-9);
-    }
+    out.at = is_past ? shown_at(*asked.at) : in_seconds(present());
     return out;
 }
 
@@ -338,19 +315,7 @@ void world_source::complete(device_answer& to, std::uint32_t client) {
         return;
     }
     to.broker = at->name();
-    const broker::broker_core& core = at->core();
-    const broker::session_info session = *core.find_session(to.device.client_id);
-    if (session.connection != broker::no_connection) {
-        to.protocol = static_cast<std::uint8_t>(core.describe_client(session.connection).version);
-    }
-    constexpr std::size_t subscriptions_max = 500;
-    for (const auto filter : core.sessions()[session.index].filters.view()) {
-        const broker::subscription* const held = core.subscriptions().find(filter, session.index);
-        if (held != nullptr && to.subscriptions.size() < subscriptions_max) {
-            to.subscriptions.push_back({std::string(core.subscriptions().text(filter)),
-                                        static_cast<std::uint8_t>(held->options.qos)});
-        }
-    }
+    add_session(at->core(), to.device.client_id, to);
 }
 
 std::vector<violation_row> world_source::violations() {
@@ -387,7 +352,7 @@ void world_source::on_received(std::uint32_t client, const message_identity& mes
 }
 
 void world_source::on_acknowledged(std::uint32_t publisher, std::uint64_t number, instant now) {
-    note_completed(publisher, base_number(number), now);
+    note_completed(publisher, base_number(number), qos_of(number), now);
 }
 
 void world_source::on_lost(std::uint32_t client, std::uint64_t number, instant now) {

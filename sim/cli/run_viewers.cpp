@@ -1,0 +1,168 @@
+#include "run_viewers.hpp"
+
+#include <fleetarium/feed/feed_service.hpp>
+#include <fleetarium/feed/world_source.hpp>
+#include <fleetarium/net/real_clock.hpp>
+#include <fleetarium/server/http_server.hpp>
+
+#include <CLI/CLI.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <fstream>
+#include <iostream>
+#include <utility>
+
+namespace fleetarium::cli {
+
+namespace {
+
+constexpr duration poll_period = std::chrono::milliseconds{50};
+constexpr duration tick_period = std::chrono::milliseconds{100};
+
+double in_seconds(duration span) { return std::chrono::duration<double>(span).count(); }
+
+}  // namespace
+
+void viewer_flags::add_to(CLI::App& command) {
+    command
+        .add_option("--http", http,
+                    "Let people look at the run and act on it: a web page, and the API of "
+                    "dashboard/feed.md; port 0 is a free one")
+        ->type_name("HOST:PORT");
+    command
+        .add_option("--http-token-file", token_file,
+                    "What viewers have to show; needed where others can reach the address")
+        ->type_name("FILE");
+    command.add_flag("--stay", stay,
+                     "With --http: do not end with the run, but with Ctrl-C or POST /api/end");
+    command.add_flag("--paused", paused, "With --http: begin with a pause, for viewers to end");
+}
+
+std::string viewer_flags::check() const {
+    if (!any() && (!token_file.empty() || stay || paused)) {
+        return "--http-token-file, --stay and --paused go with --http";
+    }
+    return {};
+}
+
+std::string read_token(const std::string& file) {
+    if (file.empty()) {
+        return {};
+    }
+    std::ifstream in(file);
+    std::string token;
+    if (!std::getline(in, token) || token.empty()) {
+        throw usage_error("found no token in the file \"" + file +
+                          "\", expected one in its first line");
+    }
+    return token;
+}
+
+class run_viewers::implementation {
+public:
+    implementation(const viewer_flags& flags, const sim::scenario& described, live_run& of,
+                   run_recording& recorded, facts about)
+        : run_(of),
+          about_(std::move(about)),
+          source_(of.running(), facts_of(described), controls(recorded)),
+          feed_([this](const auto& use) { use(source_); }),
+          timer_(of.context()),
+          began_(net::real_now()) {
+        broker::http_options options;
+        options.address = flags.http;
+        options.token = read_token(flags.token_file);
+        http_ = std::make_unique<broker::http_server>(of.context(), options, feed_.routes(),
+                                                      feed_.websockets());
+        std::cout << "listening on http://" << http_->listening() << std::endl;
+        if (flags.paused) {
+            run_.paced().set_paused(true);
+        }
+        poll();
+    }
+
+    void note_end() {
+        source_.note_end();
+        source_.tick(wall(), false);
+    }
+
+    void serve(const std::function<bool()>& watch) {
+        while (watch()) {
+            run_.context().run_one_for(tick_period);
+        }
+    }
+
+private:
+    feed::world_source::facts facts_of(const sim::scenario& described) const {
+        feed::world_source::facts out;
+        out.title = described.name;
+        out.version = FLEETARIUM_VERSION;
+        out.command = about_.command;
+        out.seed = about_.seed;
+        out.length = described.duration;
+        out.epoch = in_seconds(duration{epoch_of(about_.is_virtual, run_.running().now())});
+        return out;
+    }
+
+    feed::run_controls controls(run_recording& recorded) {
+        feed::run_controls out;
+        out.end = about_.end;
+        out.report_json = about_.report_json;
+        out.by_hand = [&recorded](std::string_view what, const std::string& json) {
+            recorded.add_intervention(what, json);
+        };
+        out.annotate = [&recorded](std::string_view text) { recorded.annotate(text); };
+        if (about_.can_pace) {
+            sim::paced_run& paced = run_.paced();
+            out.pause = [&paced](bool paused) { paced.set_paused(paused); };
+            out.step_events = [&paced](std::uint64_t events) {
+                paced.set_paused(true);
+                paced.step_events(events);
+            };
+            out.step_time = [&paced](duration by) {
+                paced.set_paused(true);
+                paced.step_time(by);
+            };
+            out.set_speed = [&paced](std::optional<double> speed) {
+                paced.set_pace(speed.value_or(sim::paced_run::unlimited));
+            };
+        }
+        return out;
+    }
+
+    double wall() const { return in_seconds(net::real_now() - began_); }
+
+    void poll() {
+        const instant now = net::real_now();
+        if (now - ticked_ >= tick_period) {
+            ticked_ = now;
+            source_.tick(wall(), run_.paced().is_paused());
+        }
+        feed_.poll(wall());
+        timer_.expires_after(poll_period);
+        timer_.async_wait([this](boost::system::error_code cancelled) {
+            if (!cancelled) {
+                poll();
+            }
+        });
+    }
+
+    live_run& run_;
+    const facts about_;
+    feed::world_source source_;
+    feed::feed_service feed_;
+    std::unique_ptr<broker::http_server> http_;
+    boost::asio::steady_timer timer_;
+    instant began_;
+    instant ticked_{};
+};
+
+run_viewers::run_viewers(const viewer_flags& flags, const sim::scenario& described, live_run& of,
+                         run_recording& recorded, facts about)
+    : implementation_(
+          std::make_unique<implementation>(flags, described, of, recorded, std::move(about))) {}
+run_viewers::~run_viewers() = default;
+
+void run_viewers::note_end() { implementation_->note_end(); }
+void run_viewers::serve(const std::function<bool()>& watch) { implementation_->serve(watch); }
+
+}  // namespace fleetarium::cli
