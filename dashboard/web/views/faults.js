@@ -3,7 +3,7 @@
 
 import { button, copy_button, fill, h, select, table, text_input } from '../dom.js'
 import { clock, lasting, whole, words } from '../format.js'
-import { source } from '../history.js'
+import { history_store, source } from '../history.js'
 import { Lanes } from '../plots.js'
 import { look_at } from '../chart.js'
 import { state } from '../state.js'
@@ -31,6 +31,10 @@ const QUICK = [
     ['⚡ Crash the broker 10 s', { kind: 'broker_crash', lasts: '10s' }],
     ['◼ Stop the broker 10 s', { kind: 'broker_stop', lasts: '10s' }],
 ]
+
+// Of a fault whose end is known before it comes, too.
+const goes_on = (fault) =>
+    fault.until === undefined || fault.until > (history_store.latest()?.at ?? Infinity)
 
 export function create(context) {
     const description = source.description
@@ -302,7 +306,7 @@ export function create(context) {
                 colour: each.by_hand ? 'purple' : 'vermillion',
                 glyph: each.by_hand ? '✋' : '⚡',
                 label: each.where,
-                text: `${words(each.kind)}, ${each.where}: ${clock(each.from, 3)} to ${each.until === undefined ? 'now' : clock(each.until, 3)}`,
+                text: `${words(each.kind)}, ${each.where}: ${clock(each.from, 3)} to ${goes_on(each) ? 'now' : clock(each.until, 3)}`,
             })
         }
         const names = [...by_name.values()]
@@ -364,7 +368,7 @@ export function create(context) {
                               name: 'lasts',
                               number: true,
                               cell: (row) =>
-                                  row.until === undefined
+                                  goes_on(row)
                                       ? h('span.vermillion', {}, '⚡ goes on')
                                       : h(
                                             'span',
@@ -377,7 +381,7 @@ export function create(context) {
                           {
                               name: '',
                               cell: (row) =>
-                                  row.by_hand && row.until === undefined
+                                  row.by_hand && goes_on(row)
                                       ? able(
                                             button('Heal', 'End this fault now', () =>
                                                 send('heal', { fault: row.fault }, 'Healed')
