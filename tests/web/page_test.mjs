@@ -31,8 +31,8 @@ const browser = await chromium.launch({ executablePath: given.chromium, args: ['
 let failures = 0
 let troubles = [] // what the console and the page said that they should not
 
-async function step(name, run) {
-    if (given.only && !name.includes(given.only)) {
+async function step(name, run, needs = 'live') {
+    if ((given.only && !name.includes(given.only)) || !given[needs]) {
         return
     }
     troubles = []
@@ -374,7 +374,7 @@ await step('a page with nothing to redraw draws nothing', async () => {
         }
         return now - window.seen.at > 600
     })
-})
+}, 'recording')
 
 // ----------------------------------------------------------------------------------- a recording
 
@@ -410,7 +410,7 @@ await step('a recording is scrubbed, played, looped, and takes no commands', asy
     const reason = await page.getByRole('button', { name: 'Begin', exact: true }).getAttribute('title')
     hold(/recording/.test(reason), `the reason: ${reason}`)
     hold(description.kind === 'recording', `it calls itself ${description.kind}`)
-})
+}, 'recording')
 
 // -------------------------------------------------------------------- what goes wrong with the feed
 
@@ -420,7 +420,7 @@ await step('a link to a view, an instant and a range shows them', async () => {
     await page.getByRole('combobox', { name: 'Range of the charts' }).waitFor()
     hold(await page.getByRole('combobox', { name: 'Range of the charts' }).inputValue() === 'zoom', 'not zoomed')
     await page.waitForFunction(() => /^00:00:01/.test(document.querySelector('.clock').textContent))
-})
+}, 'recording')
 
 await step('an unknown device is a sentence, and the page goes on', async () => {
     const page = await open(`${given.live}#/devices?device=nobody`)

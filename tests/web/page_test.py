@@ -103,6 +103,10 @@ def serve(arguments, scratch):
         [arguments.fleetarium, "run", scenario, "--time", "x20", "--quiet", "--http", "127.0.0.1:0",
          "--http-token-file", os.path.join(scratch, "token")],
         os.path.join(scratch, "guarded.log")).start()
+    if "dashboard" not in subprocess.run([arguments.fleetarium, "--help"], check=True,
+                                         capture_output=True, text=True).stdout:
+        print("this program serves no recordings: their steps are left out")
+        return pages, run
     pages["recording"] = Server(
         [arguments.fleetarium, "dashboard", "--open", recording, "--http", "127.0.0.1:0"],
         os.path.join(scratch, "recording.log")).start()

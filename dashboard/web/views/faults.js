@@ -25,11 +25,11 @@ const EXTRA = {
 
 const QUICK = [
     ['✂ Cut links', { kind: 'cut' }],
-    ['║ Partition 30 s', { kind: 'partition', lasts: '30s' }],
-    ['◷ Add 500 ms', { kind: 'latency', latency: '500ms', lasts: '60s' }],
-    ['○ Power loss 30 s', { kind: 'power_loss', lasts: '30s' }],
-    ['⚡ Crash the broker 10 s', { kind: 'broker_crash', lasts: '10s' }],
-    ['◼ Stop the broker 10 s', { kind: 'broker_stop', lasts: '10s' }],
+    ['║ Partition 30 s', { kind: 'partition', for: '30s' }],
+    ['◷ Add 500 ms', { kind: 'latency', latency: '500ms', for: '60s' }],
+    ['○ Power loss 30 s', { kind: 'power_loss', for: '30s' }],
+    ['⚡ Crash the broker 10 s', { kind: 'broker_crash', for: '10s' }],
+    ['◼ Stop the broker 10 s', { kind: 'broker_stop', for: '10s' }],
 ]
 
 // Of a fault whose end is known before it comes, too.
@@ -136,7 +136,7 @@ export function create(context) {
                       ...description.brokers,
                   ])
                 : null,
-            info?.lasts ? input('lasts', 'lasts', kind === 'take_over' ? '' : '30s') : null,
+            info?.lasts ? input('for', 'lasts', kind === 'take_over' ? '' : '30s') : null,
             (EXTRA[kind] ?? []).map(([member, label, value]) => input(member, label, value))
         )
     }
@@ -454,7 +454,6 @@ export function create(context) {
                     'div.head',
                     {},
                     h('h2', {}, 'Begin a fault'),
-                    error,
                     h(
                         'span.said',
                         {},
@@ -465,7 +464,8 @@ export function create(context) {
                 ),
                 quick,
                 form,
-                h('div.head', { style: 'margin-top:.4rem' }, publish, annotate)
+                h('div.head', { style: 'margin-top:.4rem' }, publish, annotate),
+                error
             ),
             h(
                 'figure.chart',

@@ -104,7 +104,7 @@ const CHARTS = [
         },
     ],
     [
-        'Connections a second',
+        'Connects a second',
         {
             format: short,
             least: 0.01,
