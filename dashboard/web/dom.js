@@ -55,6 +55,16 @@ export function fill(element, ...children) {
     return element
 }
 
+// Makes the inside of elements anew; the button that had the focus has it again.
+export function keep_focus(elements, make) {
+    const buttons = () => elements.flatMap((each) => [...each.querySelectorAll('button')])
+    const focused = buttons().indexOf(document.activeElement)
+    make()
+    if (focused >= 0) {
+        buttons()[focused]?.focus({ preventScroll: true })
+    }
+}
+
 // Sets a text only where it changes, so that a tick does not dirty the layout.
 export function set_text(element, text) {
     if (element.textContent !== text) {

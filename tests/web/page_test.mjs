@@ -258,7 +258,6 @@ await step('a fault by hand is on the timeline, and heals', async () => {
     await page.getByRole('button', { name: 'Begin', exact: true }).click()
     await page.getByRole('alert').getByText(/share/).waitFor()
     await page.getByRole('textbox', { name: 'share, 0 to 1' }).fill('0.5')
-    await page.getByRole('textbox', { name: 'lasts' }).fill('3d')
     await page.getByRole('button', { name: 'Begin', exact: true }).click()
     const row = page.getByRole('table', { name: 'Faults' }).getByRole('row', { name: /by hand/ }).first()
     await row.getByText('goes on').waitFor()

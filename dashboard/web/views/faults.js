@@ -1,7 +1,7 @@
 // What went wrong, by itself or by hand: the timeline of faults, violations with their moment, and
 // the buttons that begin and end faults.
 
-import { button, copy_button, fill, h, select, table, text_input } from '../dom.js'
+import { button, copy_button, fill, h, keep_focus, select, table, text_input } from '../dom.js'
 import { clock, lasting, whole, words } from '../format.js'
 import { history_store, source } from '../history.js'
 import { Lanes } from '../plots.js'
@@ -80,7 +80,7 @@ export function create(context) {
     let kind = kinds[0]?.name ?? ''
     const chosen = {}
     const where = h('span.fault_form')
-    const input = (member, label, value = '') =>
+    const input = (member, label, value = '', placeholder = null) =>
         h(
             'label',
             {},
@@ -91,7 +91,7 @@ export function create(context) {
                 (typed) => {
                     chosen[member] = typed
                 },
-                { class: 'short', disabled: no_faults !== '', 'data-member': member }
+                { class: 'short', disabled: no_faults !== '', 'data-member': member, placeholder }
             )
         )
     function draw_form() {
@@ -136,7 +136,7 @@ export function create(context) {
                       ...description.brokers,
                   ])
                 : null,
-            info?.lasts ? input('for', 'lasts', kind === 'take_over' ? '' : '30s') : null,
+            info?.lasts ? input('for', 'lasts', '', kind === 'take_over' ? 'till connected' : 'till healed') : null,
             (EXTRA[kind] ?? []).map(([member, label, value]) => input(member, label, value))
         )
     }
@@ -304,7 +304,7 @@ export function create(context) {
                 from: each.from,
                 until: each.until ?? Math.max(source.totals?.at ?? 0, each.from),
                 colour: each.by_hand ? 'purple' : 'vermillion',
-                glyph: each.by_hand ? '✋' : '⚡',
+                glyph: each.by_hand ? '☞' : '⚡',
                 label: each.where,
                 text: `${words(each.kind)}, ${each.where}: ${clock(each.from, 3)} to ${goes_on(each) ? 'now' : clock(each.until, 3)}`,
             })
@@ -351,10 +351,13 @@ export function create(context) {
 
     let drawn = null
     function draw_lists() {
-        if (source.timeline === drawn || document.activeElement?.closest('table')) {
-            return
+        // Not under the finger: a button that is replaced before it is let go is no button.
+        if (source.timeline !== drawn && !faults.parentElement.querySelector('button:active')) {
+            drawn = source.timeline
+            keep_focus([faults, violations], fill_lists)
         }
-        drawn = source.timeline
+    }
+    function fill_lists() {
         const newest = source.timeline.faults.slice(-200).reverse()
         fill(
             faults,
@@ -383,7 +386,7 @@ export function create(context) {
                               cell: (row) =>
                                   row.by_hand && goes_on(row)
                                       ? able(
-                                            button('Heal', 'End this fault now', () =>
+                                            button('Heal', 'End this fault now; one that was begun with a length ends by itself', () =>
                                                 send('heal', { fault: row.fault }, 'Healed')
                                             ),
                                             why_not

@@ -1,7 +1,7 @@
 // Where messages stand, and where they are lost: from the publisher to the last acknowledgement.
 
 import { TimeChart } from '../time_chart.js'
-import { fill, h, table } from '../dom.js'
+import { fill, h, keep_focus, table } from '../dom.js'
 import { percent, short, whole, words } from '../format.js'
 import { history_store, rates, source } from '../history.js'
 import { state } from '../state.js'
@@ -42,14 +42,12 @@ export function create(context) {
         height: 150,
         least: 0.01,
         points: (range) => history_store.within(range),
-        series: names
-            .slice(0, COLOURS.length)
-            .map(({ name, index }, i) => ({
-                name: words(name),
-                colour: COLOURS[i],
-                dash: i < 3 ? undefined : [5, 3],
-                values: (points, shown) => rates(points, (each) => each.dropped[index] ?? 0, shown),
-            })),
+        series: names.slice(0, COLOURS.length).map(({ name, index }, i) => ({
+            name: words(name),
+            colour: COLOURS[i],
+            dash: i < 3 ? undefined : [5, 3],
+            values: (points, shown) => rates(points, (each) => each.dropped[index] ?? 0, shown),
+        })),
     })
     chart.on_resize = context.invalidate
     const element = h(
@@ -164,13 +162,9 @@ export function create(context) {
             }
             drawn = key
             boxes.forEach((each, qos) => {
-                const focused = each.contains(document.activeElement)
-                    ? [...each.querySelectorAll('button')].indexOf(document.activeElement)
-                    : -1
-                fill(each, box(totals, qos))
-                each.querySelectorAll('button')[focused]?.focus()
+                keep_focus([each], () => fill(each, box(totals, qos)))
             })
-            if (!reasons.contains(document.activeElement) || reasons.childElementCount === 0) {
+            keep_focus([reasons], () =>
                 fill(
                     reasons,
                     h('h2', {}, 'Dropped by brokers, by reason'),
@@ -201,7 +195,7 @@ export function create(context) {
                         names
                     )
                 )
-            }
+            )
             fill(
                 publishers,
                 h('h2', {}, 'Never reached a broker: given up by devices'),
