@@ -138,7 +138,8 @@ sim::scenario troubled_plant() {
             {"name": "panel", "clean_start": false, "session_expiry": "1h",
              "reconnect_delay": "8s", "subscriptions": [
                 {"filter": "site/#", "qos": 1}]},
-            {"name": "late", "start": "15s", "subscriptions": [{"filter": "site/+/power", "qos": 2}]}],
+            {"name": "late", "start": "15s", "subscriptions": [
+                {"filter": "site/+/power", "qos": 2}]}],
         "faults": [
             {"name": "panel off", "kind": "cut", "fleet": "panel", "at": "10s"},
             {"name": "cuts", "kind": "cut", "fleet": "meters", "at": "25s", "share": 0.5}]})",

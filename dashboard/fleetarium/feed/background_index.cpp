@@ -29,7 +29,9 @@ public:
     implementation(const std::string& path, std::size_t messages_at_once)
         : recording_(path), reader_(recording_.tables()) {
         begin_anew();
-        if (!read(messages_at_once)) {
+        if (read(messages_at_once)) {
+            complete_ = true;
+        } else {
             thread_ = std::thread([this] { read_all(); });
         }
     }
@@ -48,6 +50,7 @@ public:
     void follow() {
         const std::lock_guard lock(mutex_);
         complete_ = false;
+        ++wanted_;
         if (!thread_.joinable()) {
             thread_ = std::thread([this] { read_all(); });
         }
@@ -92,16 +95,20 @@ private:
     void read_all() {
         while (true) {
             std::string failed;
+            std::uint64_t wanted = 0;
+            {
+                const std::lock_guard lock(mutex_);
+                wanted = wanted_;
+            }
             try {
                 read(std::numeric_limits<std::size_t>::max());
             } catch (const std::exception& error) {
                 failed = error.what();
             }
             std::unique_lock lock(mutex_);
-            if (!failed.empty()) {
-                error_ = failed;
-                done_.notify_all();
-            }
+            error_ = failed;
+            complete_ = failed.empty() && wanted == wanted_;  // else there is more by now
+            done_.notify_all();
             wake_.wait(lock, [this] { return stopping_ || (!complete_ && error_.empty()); });
             if (stopping_) {
                 return;
@@ -147,9 +154,6 @@ private:
         }
         read_resends();
         read_pending();
-        const std::lock_guard lock(mutex_);
-        complete_ = true;
-        done_.notify_all();
         return true;
     }
 
@@ -194,6 +198,7 @@ private:
     std::condition_variable wake_;
     std::condition_variable done_;
     bool complete_ = false;
+    std::uint64_t wanted_ = 0;  // times that something was written
     bool stopping_ = false;
     std::string error_;
     std::thread thread_;

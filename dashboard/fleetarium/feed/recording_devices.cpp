@@ -2,6 +2,7 @@
 #include <fleetarium/feed/recording_parts.hpp>
 
 #include <algorithm>
+#include <optional>
 
 namespace fleetarium::feed {
 
@@ -29,13 +30,13 @@ bool is_in(const device_ranges& ranges, std::uint32_t device) {
     });
 }
 
-/// Everything about devices at one instant.
+/// Everything about devices at one instant. With counts it holds the index.
 class devices_then {
 public:
     devices_then(recording_parts& of, std::int64_t at, bool counts) : of_(of), at_(at) {
         if (counts) {
-            background_index::access index = of.open_index();
-            clients_ = &of.view.clients(*index, of.index_instant(at), of.growing());
+            index_.emplace(of.open_index());
+            clients_ = &of.view.clients(**index_, of.index_instant(at), of.growing());
             at_ = std::min(of.view.entities_at(), at);
         }
         of.connections.move_to(at_);
@@ -99,7 +100,8 @@ public:
 private:
     recording_parts& of_;
     std::int64_t at_;
-    const std::vector<client_standing>* clients_ = nullptr;
+    std::optional<background_index::access> index_;
+    const std::vector<client_standing>* clients_ = nullptr;  // the index's
     device_ranges faulted_;
 };
 
@@ -203,63 +205,81 @@ std::int64_t rows_in(traffic_index& index, std::size_t place) {
     return out;
 }
 
-/// What happened to a client in the messages of the ids [first, last], until an instant.
-void add_traffic(recording_parts& of, std::uint32_t client, std::int64_t first, std::int64_t last,
-                 std::int64_t at, std::vector<event_row>& to) {
-    const auto put = [&](std::int64_t when, const char* what, const recording::message_row& message,
-                         std::uint8_t qos, std::string text = {}) {
-        if (when != recording::no_instant && when <= at) {
-            to.push_back({.at = in_seconds(when),
-                          .what = what,
-                          .who = of.client_name(client),
-                          .message = static_cast<std::uint64_t>(message.id),
-                          .topic = of.topic_name(message.topic),
-                          .qos = qos,
-                          .text = std::move(text)});
+/// An event before it has its texts.
+struct bare_event {
+    std::int64_t at = 0;
+    std::int64_t message = 0;
+    const char* what = "";
+    std::uint32_t resent = 0;
+    std::uint8_t reason = 0;
+    std::uint8_t qos = 0;
+    bool rejected = false;
+};
+
+/// Adds what happened to a client in the messages of the ids [first, last], until an instant.
+void find_traffic(recording_parts& of, std::uint32_t client, std::int64_t first, std::int64_t last,
+                  std::int64_t at, std::vector<bare_event>& to) {
+    const auto put = [&](const bare_event& each) {
+        if (each.at != recording::no_instant && each.at <= at) {
+            to.push_back(each);
         }
     };
-    for (const std::int64_t id : recorded::published_by(of.in, client, first, last)) {
-        if (const auto message = of.read_message(id)) {
-            const auto reason = static_cast<broker::drop_reason>(message->reason);
-            put(message->at,
-                message->copy   ? "copy"
-                : message->will ? "will"
-                                : "published",
-                *message, message->qos, message->reason == 0 ? "" : std::string(name_of(reason)));
-            put(message->acknowledged, "completed", *message, message->qos);
-        }
+    for (const auto& each : recorded::published_by(of.in, client, first, last)) {
+        put({.at = each.at, .message = each.id, .what = "published"});
+        put({.at = each.acknowledged, .message = each.id, .what = "completed"});
     }
-    for (const std::int64_t id : recorded::delivered_to(of.in, client, first, last)) {
-        of.deliveries.select_one(id);
-        recording::delivery_row row;
-        const auto message = of.read_message(id >> recording::deliveries_per_message_bits);
-        if (!message || !of.deliveries.next(row)) {
-            continue;
+    for (const auto& each : recorded::delivered_to(of.in, client, first, last)) {
+        bare_event event{.message = each.message, .qos = each.qos};
+        const auto put_at = [&](std::int64_t when, const char* what) {
+            event.at = when;
+            event.what = what;
+            put(event);
+        };
+        if (each.sent != each.made) {
+            put_at(each.made, "queued");
         }
-        if (row.sent != row.made) {
-            put(row.made, "queued", *message, row.qos);
-        }
-        put(row.sent, "sent", *message, row.qos,
-            row.resent == 0 ? "" : "sent " + std::to_string(row.resent) + " more times");
-        put(row.received, "received", *message, row.qos);
-        switch (row.state) {
+        event.resent = each.resent;
+        put_at(each.sent, "sent");
+        event.resent = 0;
+        put_at(each.received, "received");
+        event.reason = each.reason;
+        switch (static_cast<recording::recorded_state>(each.state)) {
+            case recording::recorded_state::rejected: event.rejected = true; [[fallthrough]];
             case recording::recorded_state::delivered:
-            case recording::recorded_state::rejected:
-                if (row.qos != 0) {
-                    put(row.ended, "acknowledged", *message, row.qos,
-                        row.state == recording::recorded_state::rejected ? "rejected" : "");
+                if (each.qos != 0) {
+                    put_at(each.ended, "acknowledged");
                 }
                 break;
-            case recording::recorded_state::dropped:
-                put(row.ended, "dropped", *message, row.qos,
-                    std::string(name_of(static_cast<broker::drop_reason>(row.reason))));
-                break;
-            case recording::recorded_state::lost: put(row.ended, "lost", *message, row.qos); break;
-            case recording::recorded_state::queued:
-            case recording::recorded_state::in_flight:
-            case recording::recorded_state::sent: break;
+            case recording::recorded_state::dropped: put_at(each.ended, "dropped"); break;
+            case recording::recorded_state::lost: put_at(each.ended, "lost"); break;
+            default: break;
         }
     }
+}
+
+event_row row_of_event(recording_parts& of, std::uint32_t client, const bare_event& what) {
+    event_row out;
+    out.at = in_seconds(what.at);
+    out.what = what.what;
+    out.who = of.client_name(client);
+    out.message = static_cast<std::uint64_t>(what.message);
+    out.qos = what.qos;
+    std::uint8_t reason = what.reason;
+    if (const auto message = of.read_message(what.message)) {
+        out.topic = of.topic_name(message->topic);
+        if (out.what == "published" || out.what == "completed") {
+            out.qos = message->qos;
+        }
+        if (out.what == "published") {
+            out.what = message->copy ? "copy" : message->will ? "will" : "published";
+            reason = message->reason;
+        }
+    }
+    out.text = reason != 0        ? std::string(name_of(static_cast<broker::drop_reason>(reason)))
+               : what.resent != 0 ? "sent " + std::to_string(what.resent) + " more times"
+               : what.rejected    ? "rejected"
+                                  : "";
+    return out;
 }
 
 /// The newest events of a client, until `at`; whether nothing is missing between them.
@@ -268,9 +288,10 @@ bool find_events(recording_parts& of, std::uint32_t client, std::int64_t at, std
     bool complete = true;
     {
         background_index::access index = of.open_index();
+        std::vector<bare_event> found;
         std::int64_t budget = rows_budget;
         std::size_t place = std::min(index->interval_of(at) + 1, index->intervals());
-        while (place-- > 0 && to.size() < count) {
+        while (place-- > 0 && found.size() < count) {
             const traffic_index::message_range range = index->messages_of(place);
             if (range.first > range.last || !index->any_client(place, [client](std::uint32_t each) {
                     return each == client;
@@ -278,11 +299,17 @@ bool find_events(recording_parts& of, std::uint32_t client, std::int64_t at, std
                 continue;
             }
             budget -= rows_in(*index, place);
-            if (budget < 0 && !to.empty()) {
+            if (budget < 0 && !found.empty()) {
                 complete = false;
                 break;
             }
-            add_traffic(of, client, range.first, range.last, at, to);
+            find_traffic(of, client, range.first, range.last, at, found);
+        }
+        std::stable_sort(found.begin(), found.end(),
+                         [](const bare_event& a, const bare_event& b) { return a.at < b.at; });
+        for (std::size_t i = found.size() > count ? found.size() - count : 0; i < found.size();
+             ++i) {
+            to.push_back(row_of_event(of, client, found[i]));
         }
     }
     of.connections.for_each_of(client, [&](const recorded::connection& each) {
@@ -314,9 +341,8 @@ device_answer answer_device(recording_parts& of, const device_question& asked) {
         refuse("name: found \"" + asked.name + "\", expected the name or client id of a device");
     }
     const std::int64_t at = of.instant_of(asked.at);
-    const devices_then then(of, at, /*counts=*/true);
     device_answer out;
-    out.device = then.row_of(*device);
+    out.device = devices_then(of, at, /*counts=*/true).row_of(*device);
     of.connections.move_to(at);
     out.at = in_seconds(at);
     const fleet_info& fleet = of.fleets.fleet_of(*device);

@@ -167,8 +167,8 @@ void recording_fleets::set_faults_by_hand(const std::vector<std::string>& faults
         own.pop_back();  // they are no devices: no fault hits them
     }
     for (const std::string& each : faults) {
-        faults_.push_back(facts_of(json::parse(each, nullptr, /*allow_exceptions=*/false), own,
-                                   first_broker_));
+        faults_.push_back(
+            facts_of(json::parse(each, nullptr, /*allow_exceptions=*/false), own, first_broker_));
         faults_.back().by_hand = true;
         if (faults_.back().name == faults_.back().kind) {
             faults_.back().name += " by hand";

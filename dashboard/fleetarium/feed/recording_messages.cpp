@@ -159,8 +159,8 @@ public:
     void begin_chunk(std::int64_t first, std::int64_t last) {
         received_.clear();
         if (client_ != 0) {
-            for (const std::int64_t id : recorded::delivered_to(of_.in, client_, first, last)) {
-                received_.insert(id >> recording::deliveries_per_message_bits);
+            for (const auto& each : recorded::delivered_to(of_.in, client_, first, last)) {
+                received_.insert(each.message);
             }
         }
     }

@@ -1,5 +1,6 @@
 #include <fleetarium/feed/recording_tables.hpp>
 
+#include <fleetarium/recording/recorded_rows.hpp>
 #include <fleetarium/recording/schema.hpp>
 
 #include <boost/unordered/unordered_flat_map.hpp>
@@ -309,30 +310,39 @@ std::int64_t newest_of_topic(database& in, std::int64_t topic, std::int64_t firs
     return row.step() ? row.integer(0) : 0;
 }
 
-std::vector<std::int64_t> published_by(database& in, std::int64_t client, std::int64_t first,
-                                       std::int64_t last) {
-    std::vector<std::int64_t> out;
+std::vector<published_message> published_by(database& in, std::int64_t client, std::int64_t first,
+                                            std::int64_t last) {
+    std::vector<published_message> out;
     statement rows(in,
-                   "SELECT id FROM messages WHERE id BETWEEN ?1 AND ?2 AND publisher = ?3 "
-                   "ORDER BY id");
+                   "SELECT m.id, m.at, a.at FROM messages m LEFT JOIN acknowledgements a "
+                   "ON a.message = m.id WHERE m.id BETWEEN ?1 AND ?2 AND m.publisher = ?3 "
+                   "ORDER BY m.id");
     rows.bind(1, first).bind(2, last).bind(3, client);
     while (rows.step()) {
-        out.push_back(rows.integer(0));
+        out.push_back({rows.integer(0), rows.integer(1), instant_or_none(rows, 2)});
     }
     return out;
 }
 
-std::vector<std::int64_t> delivered_to(database& in, std::int64_t client, std::int64_t first,
-                                       std::int64_t last) {
-    std::vector<std::int64_t> out;
+std::vector<received_delivery> delivered_to(database& in, std::int64_t client, std::int64_t first,
+                                            std::int64_t last) {
+    std::vector<received_delivery> out;
     statement rows(in,
-                   "SELECT id FROM deliveries WHERE id BETWEEN ?1 AND ?2 AND receiver = ?3 "
-                   "ORDER BY id");
-    rows.bind(1, first << delivery_bits)
-        .bind(2, (last << delivery_bits) + ((std::int64_t{1} << delivery_bits) - 1))
-        .bind(3, client);
+                   "SELECT id, made, sent, received, ended, resent, qos, state, reason "
+                   "FROM deliveries WHERE id BETWEEN ?1 AND ?2 AND receiver = ?3 ORDER BY id");
+    rows.bind(1, first << delivery_bits).bind(2, recording::last_delivery(last)).bind(3, client);
     while (rows.step()) {
-        out.push_back(rows.integer(0));
+        received_delivery each;
+        each.message = rows.integer(0) >> delivery_bits;
+        each.made = rows.integer(1);
+        each.sent = instant_or_none(rows, 2);
+        each.received = instant_or_none(rows, 3);
+        each.ended = instant_or_none(rows, 4);
+        each.resent = checked<std::uint32_t>(in, "resent of a delivery", rows.integer(5));
+        each.qos = checked<std::uint8_t>(in, "qos of a delivery", rows.integer(6));
+        each.state = checked<std::uint8_t>(in, "state of a delivery", rows.integer(7));
+        each.reason = checked<std::uint8_t>(in, "reason of a delivery", rows.integer(8));
+        out.push_back(each);
     }
     return out;
 }

@@ -135,12 +135,29 @@ std::vector<std::int64_t> copies_of(database& in, std::int64_t number, std::int6
 std::int64_t newest_of_topic(database& in, std::int64_t topic, std::int64_t first,
                              std::int64_t last);
 
-// Who is named in rows of the ids [first, last], in their order.
+// What names a client, in rows of messages of the ids [first, last], in their order.
 
-std::vector<std::int64_t> published_by(database& in, std::int64_t client, std::int64_t first,
-                                       std::int64_t last);
-/// Ids of deliveries; `first` and `last` are messages.
-std::vector<std::int64_t> delivered_to(database& in, std::int64_t client, std::int64_t first,
-                                       std::int64_t last);
+struct published_message {
+    std::int64_t id = 0;
+    std::int64_t at = 0;
+    std::int64_t acknowledged = no_instant;
+};
+std::vector<published_message> published_by(database& in, std::int64_t client, std::int64_t first,
+                                            std::int64_t last);
+
+/// A row of `deliveries`, as far as it is about time.
+struct received_delivery {
+    std::int64_t message = 0;
+    std::int64_t made = 0;
+    std::int64_t sent = no_instant;
+    std::int64_t received = no_instant;
+    std::int64_t ended = no_instant;
+    std::uint32_t resent = 0;
+    std::uint8_t qos = 0;
+    std::uint8_t state = 0;  ///< recorded_state
+    std::uint8_t reason = 0;
+};
+std::vector<received_delivery> delivered_to(database& in, std::int64_t client, std::int64_t first,
+                                            std::int64_t last);
 
 }  // namespace fleetarium::feed::recorded
