@@ -3,10 +3,12 @@
 #include <fleetarium/core/hash.hpp>
 #include <fleetarium/feed/described_json.hpp>
 #include <fleetarium/feed/feed_documents.hpp>
+#include <fleetarium/feed/page_assets.hpp>
 #include <fleetarium/feed/question_table.hpp>
 
 #include <algorithm>
 #include <charconv>
+#include <iterator>
 #include <map>
 #include <utility>
 
@@ -320,6 +322,9 @@ std::vector<broker::http_route> feed_service::routes() {
     };
     document("/api/openapi.json", "the REST API, for machines", openapi_document);
     document("/api/asyncapi.json", "the WebSocket feed, for machines", asyncapi_document);
+    std::vector<broker::http_route> page = asset_routes(page_assets());
+    out.insert(out.end(), std::make_move_iterator(page.begin()),
+               std::make_move_iterator(page.end()));
     return out;
 }
 
