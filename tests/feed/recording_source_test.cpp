@@ -551,6 +551,23 @@ TEST_CASE("a recording that was cut short is shown as far as it goes", "[recordi
     CHECK_THROWS_AS(source.report({}), feed_error);
 }
 
+TEST_CASE("of a flight recorder's recording what was kept is shown", "[recording_source]") {
+    const scratch_folder folder;
+    const std::string file = folder.file("run.flr");
+    recording::recording_options options;
+    options.last = std::chrono::seconds{20};
+    record_sensors(file, {}, run_end::finished, options);
+    recording_source source(file);
+    judge by(file);
+    const double begin = source.describe({}).begin;
+    CHECK(begin == Approx(40).margin(1));
+    CHECK(source.totals({.at = 3.0}).at == begin);
+    CHECK(source.history({.points = 10}).points.front().at == begin);
+    CHECK(sum_of(source.totals({.at = 50.0})).published ==
+          by.until("SELECT count(*) FROM messages WHERE at <= AT AND NOT copy AND number", 50.0));
+    CHECK(source.messages({.at = 45.0, .limit = 1'000}).rows.back().at >= begin);
+}
+
 TEST_CASE("damaged rows are told, not shown", "[recording_source]") {
     const scratch_folder folder;
     const std::string file = folder.file("run.flr");
