@@ -6,6 +6,7 @@
 
 #include <recording/recorded_scenario.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <map>
@@ -203,6 +204,30 @@ TEST_CASE("totals hold with drops, resends and retained messages, too", "[record
     CHECK(source.totals({}).retained == 8);
     CHECK(source.totals({.at = 0.0}).retained == 0);
     CHECK(source.totals({}).queued_max >= 5);
+
+    // What was under way when the panel's link broke came once more.
+    const auto message = static_cast<std::uint64_t>(
+        by.number("SELECT message FROM resends WHERE delivery IS NOT NULL"));
+    REQUIRE(message != 0);
+    const message_answer twice = source.message({.message = message});
+    CHECK(twice.message.resent > 0);
+    CHECK(std::count_if(twice.steps.begin(), twice.steps.end(), [](const message_step& each) {
+              return each.packet == "PUBLISH" && each.dup && each.to == "panel[0]";
+          }) == 1);
+
+    const messages_answer lost =
+        source.messages({.state = message_state::dropped, .reason = "queue_full", .limit = 1'000});
+    CHECK(lost.rows.size() ==
+          static_cast<std::size_t>(by.number(
+              "SELECT count(DISTINCT message) FROM deliveries WHERE state = 5 AND reason = 2")));
+    CHECK(lost.rows.at(0).reason == "queue_full");
+    CHECK(source.devices({.order = device_order::losses}).rows.at(0).name == "panel[0]");
+    const device_row panel = source.device({.at = 15.0, .name = "panel[0]"}).device;
+    CHECK(panel.state == device_state::offline);
+    CHECK(panel.backlog == 5);
+    CHECK(source.message({.message = message}).payload.encoding == "text");
+    CHECK(topic_named(source, "site/1", "site/1/power", 40.0).retained);
+    CHECK_FALSE(topic_named(source, "site/1", "site/1/state", 40.0).retained);
 }
 
 TEST_CASE("history has as many points as were asked for, and ends where totals are",
@@ -297,7 +322,7 @@ TEST_CASE("devices are those of the scenario, in the state of any instant", "[re
     CHECK(about.fleets[1].first == 10);
     CHECK(about.networks == std::vector<std::string>{"radio"});
     CHECK(about.end == 60.0);
-    CHECK(about.command == "fleetarium replay " + file);
+    CHECK(about.command == "fleetarium replay '" + file + "'");
 
     for (const double at : {0.0, 20.0, 31.0, 59.0, 33.0}) {
         INFO("at " << at << " s");
@@ -524,6 +549,23 @@ TEST_CASE("a recording that was cut short is shown as far as it goes", "[recordi
     CHECK(source.describe({}).end.value_or(0) == Approx(30).margin(1));
     CHECK(sum_of(source.totals({.at = 1e6})).published > 0);
     CHECK_THROWS_AS(source.report({}), feed_error);
+}
+
+TEST_CASE("of a flight recorder's recording what was kept is shown", "[recording_source]") {
+    const scratch_folder folder;
+    const std::string file = folder.file("run.flr");
+    recording::recording_options options;
+    options.last = std::chrono::seconds{20};
+    record_sensors(file, {}, run_end::finished, options);
+    recording_source source(file);
+    judge by(file);
+    const double begin = source.describe({}).begin;
+    CHECK(begin == Approx(40).margin(1));
+    CHECK(source.totals({.at = 3.0}).at == begin);
+    CHECK(source.history({.points = 10}).points.front().at == begin);
+    CHECK(sum_of(source.totals({.at = 50.0})).published ==
+          by.until("SELECT count(*) FROM messages WHERE at <= AT AND NOT copy AND number", 50.0));
+    CHECK(source.messages({.at = 45.0, .limit = 1'000}).rows.back().at >= begin);
 }
 
 TEST_CASE("damaged rows are told, not shown", "[recording_source]") {

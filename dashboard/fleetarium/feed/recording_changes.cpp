@@ -207,11 +207,11 @@ void change_reader::add_delivery(one_message& of, const delivery_row& what, traf
     std::vector<traffic_change>& out = to.changes;
     const auto in = [&](counter::funnel which) { return counter::of(what.qos, which); };
     count(out, what.made, in(counter::deliveries));
-    if (what.made != message.at) {
-        // Who looks for the client's messages finds this one.
+    const std::int64_t waited_until = what.sent != no_instant ? what.sent : what.ended;
+    if (what.made != message.at || waited_until == what.made) {
+        // Who looks for the client's messages finds this one where it is.
         count_client(out, message.at, what.receiver, client_counter::backlog, 0);
     }
-    const std::int64_t waited_until = what.sent != no_instant ? what.sent : what.ended;
     if (waited_until != what.made) {
         count(out, what.made, counter::queued);
         count_client(out, what.made, what.receiver, client_counter::backlog, 1);

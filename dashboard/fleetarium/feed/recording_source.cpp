@@ -51,6 +51,15 @@ void put_sums(feed::totals& to, const traffic_index::sums& sums) {
     to.latency = latency_buckets::trimmed(latency);
 }
 
+/// For a shell.
+std::string quoted(const std::string& path) {
+    std::string out = "'";
+    for (const char each : path) {
+        out += each == '\'' ? std::string("'\\''") : std::string(1, each);
+    }
+    return out + '\'';
+}
+
 /// The rest.
 void put_facts(feed::totals& to, recording_parts& of, std::int64_t at) {
     to.at = in_seconds(at);
@@ -178,7 +187,7 @@ description recording_source::describe(const description_question& asked) {
             out.end = in_seconds(of.end);
             out.keeps_history = true;
             if (of.facts.kind == "virtual") {
-                out.command = "fleetarium replay " + of.path;
+                out.command = "fleetarium replay " + quoted(of.path);
             }
             out.devices = of.fleets.devices();
             out.fleets = of.fleets.fleets();

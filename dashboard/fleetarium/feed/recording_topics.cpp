@@ -25,8 +25,8 @@ const topic_standing& standing_of(const std::vector<topic_standing>& all, std::u
     return row < all.size() ? all[row] : none;
 }
 
-/// Puts the topics [first, last) of the order, which begin with the same `prefix_size` bytes, into a
-/// row for each level behind these.
+/// Puts the topics [first, last) of the order into a row for each level behind the `prefix_size`
+/// bytes with which all of them begin.
 std::vector<topic_group> levels_of(const recording_parts& of,
                                    const std::vector<topic_standing>& standing, std::size_t first,
                                    std::size_t last, std::size_t prefix_size) {
