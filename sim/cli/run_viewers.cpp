@@ -1,6 +1,8 @@
 #include "run_viewers.hpp"
 
 #include <fleetarium/feed/feed_service.hpp>
+#include <fleetarium/feed/recording_source.hpp>
+#include <fleetarium/feed/rewindable_source.hpp>
 #include <fleetarium/feed/world_source.hpp>
 #include <fleetarium/net/real_clock.hpp>
 #include <fleetarium/server/http_server.hpp>
@@ -65,7 +67,14 @@ public:
         : run_(of),
           about_(std::move(about)),
           source_(of.running(), facts_of(described), controls(recorded)),
-          feed_([this](const auto& use) { use(source_); }),
+          rewindable_(source_,
+                      [file = recorded.file(), &recorded]() -> std::unique_ptr<feed::source> {
+                          recorded.keep_up();
+                          return std::make_unique<feed::recording_source>(file);
+                      }),
+          feed_([this, records = !recorded.file().empty()](const auto& use) {
+              use(records ? static_cast<feed::source&>(rewindable_) : source_);
+          }),
           timer_(of.context()),
           began_(net::real_now()) {
         broker::http_options options;
@@ -149,6 +158,7 @@ private:
     live_run& run_;
     const facts about_;
     feed::world_source source_;
+    feed::rewindable_source rewindable_;
     feed::feed_service feed_;
     std::unique_ptr<broker::http_server> http_;
     boost::asio::steady_timer timer_;

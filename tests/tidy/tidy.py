@@ -24,6 +24,8 @@ LAYERS = {
     "live": {"core", "codec", "session", "net", "client", "config", "broker", "server", "sim", "live"},
     "testing": {"core", "codec", "session", "net", "client", "config", "broker", "server", "sim",
                 "live", "testing"},
+    "feed": {"core", "codec", "session", "net", "client", "config", "broker", "server", "sim", "live",
+             "recording", "feed"},
     "dashboard": {"core", "feed", "dashboard"},
 }
 ASIO_FOLDERS = {"net", "client", "server", "live", "testing", "cli", "examples"}

@@ -123,6 +123,9 @@ struct totals {
     double speed = 0;  ///< seconds in a real one, lately
     bool paused = false;
     bool ended = false;
+    bool complete =
+        true;  ///< false: a recording is being read, and counts, also those of topics and
+               ///< devices, are of what has been read so far
     std::array<qos_totals, 3> qos{};
     std::uint64_t published_by_devices = 0;  ///< fell due at devices; 0: not known
     publisher_losses losses{};
@@ -146,10 +149,10 @@ struct totals {
     std::vector<std::uint64_t> latency{};
 };
 BOOST_DESCRIBE_STRUCT(totals, (),
-                      (at, wall, speed, paused, ended, qos, published_by_devices, losses, dropped,
-                       payload_bytes_in, payload_bytes_out, connected, connects, disconnects,
-                       connects_refused, queued, in_flight, queued_max, in_flight_max, retained,
-                       violations, faults_active, events, latency))
+                      (at, wall, speed, paused, ended, complete, qos, published_by_devices, losses,
+                       dropped, payload_bytes_in, payload_bytes_out, connected, connects,
+                       disconnects, connects_refused, queued, in_flight, queued_max, in_flight_max,
+                       retained, violations, faults_active, events, latency))
 struct totals_question {
     using answer = totals;
     static constexpr std::string_view name_of_question = "totals";

@@ -28,6 +28,8 @@ public:
     /// See recording_writer.
     std::string error() const { return writer_.error(); }
     void flush() { writer_.flush(); }
+    /// Waits until all of it is committed.
+    void sync() { writer_.sync(); }
     void annotate(std::string_view text);
     /// What somebody did by hand, as sim::interventions has it: a replay does it again.
     void add_intervention(std::string_view what, std::string_view json);
