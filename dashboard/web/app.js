@@ -478,7 +478,7 @@ document.addEventListener('keydown', (event) => {
         if (typing) {
             target.blur()
         } else if (page_key().endsWith('page')) {
-            history.back()
+            state.back()
         } else if (state.topic || state.client || state.qos !== null || state.search) {
             state.change({ topic: '', client: '', qos: null, search: '' })
         }
@@ -536,7 +536,10 @@ document.getElementById('views').append(
     )
 )
 
-window.addEventListener('popstate', () => state.read())
+window.addEventListener('popstate', () => {
+    state.depth = Math.max(0, state.depth - 1)
+    state.read()
+})
 window.addEventListener('hashchange', () => state.read())
 window.addEventListener('error', (event) =>
     tell('page', `This page has a fault: ${event.message}`, { seconds: 20 })

@@ -196,7 +196,8 @@ export function table(label, columns, rows, attributes = {}) {
 const ROW_HEIGHT = 26
 
 // A table of any length of which only what is visible exists. Rows may come in pieces:
-// `row(index)` gives one, or null while it is under way; `wanted(from, count)` hears which are seen.
+// `row(index)` gives one, or null while it is under way; `wanted(from, count)` hears which are
+// seen.
 export class VirtualTable {
     constructor(label, columns, { row, wanted = () => {}, open = () => {}, key = () => null }) {
         this.columns = columns

@@ -258,7 +258,8 @@ export class Feed {
             state: 'refused',
             text:
                 `This page speaks ${PROTOCOL}, the source ` +
-                `${found ?? 'none that it names'}. Reload the page; if that does not help, the page ` +
+                `${found ?? 'none that it names'}. Reload the page; if that does not help, the ` +
+                'page ' +
                 'comes from another version of Fleetarium than the source.',
         })
         return false

@@ -61,10 +61,10 @@ export function lasting(seconds) {
     if (size === 0) {
         return '0 s'
     }
-    if (size < 1e-3) {
+    if (size < 0.9995e-3) {
         return `${digits(seconds * 1e6)} µs`
     }
-    if (size < 1) {
+    if (size < 0.9995) {
         return `${digits(seconds * 1e3)} ms`
     }
     return size < 120
@@ -91,7 +91,8 @@ export function clock(seconds, decimals = 1) {
     return (
         (seconds < 0 ? '-' : '') +
         (days ? `${days}d ` : '') +
-        `${two(Math.floor(s / 3600) % 24)}:${two(Math.floor(s / 60) % 60)}:${two(s % 60)}${fraction}`
+        `${two(Math.floor(s / 3600) % 24)}:${two(Math.floor(s / 60) % 60)}:${two(s % 60)}` +
+        fraction
     )
 }
 
@@ -180,8 +181,8 @@ export function use_theme(name) {
     theme = name === 'light' ? LIGHT : DARK
 }
 
-// Colour never stands alone: each state has its glyph. As areas of the map the usual state is quiet,
-// so that the others stand out, also by lightness.
+// Colour never stands alone: each state has its glyph. As areas of the map the usual state is
+// quiet, so that the others stand out, also by lightness.
 const pair = (dark, light) => (c) => (c === LIGHT ? light : dark)
 export const DEVICE_STATES = [
     { name: 'unseen', glyph: '·', colour: pair('#444c56', '#c3cad1') },

@@ -23,7 +23,7 @@ export function payload_bytes(view) {
 // The name of each form, and the form, or null where the payload is not of it.
 const FORMS = {
     sparkplug: [
-        'Sparkplug B',
+        'Sparkplug',
         (view, topic) =>
             topic.startsWith('spBv1.0/') || settings.payload === 'sparkplug'
                 ? sparkplug_view(decode_sparkplug(payload_bytes(view)))

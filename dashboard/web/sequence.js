@@ -114,11 +114,15 @@ const cut = (text, most) => (text.length <= most ? text : text.slice(0, most - 1
 // row of its own, so that no label lies on another; where much time passes there is a gap.
 function heights(steps) {
     const moments = steps
-        .flatMap((each, i) => [
-            { at: each.at, i, ends: false },
-            ...(each.arrived === undefined ? [] : [{ at: each.arrived, i, ends: true }]),
-        ])
-        .sort((a, b) => a.at - b.at || a.ends - b.ends || a.i - b.i)
+        .flatMap((each, i) => {
+            const ends = each.arrived !== undefined && each.arrived > each.at
+            return [
+                { at: each.at, i, ends: false },
+                ...(ends ? [{ at: each.arrived, i, ends }] : []),
+            ]
+        })
+        // What arrives at an instant is what lets others begin at it.
+        .sort((a, b) => a.at - b.at || b.ends - a.ends || a.i - b.i)
     const passed = moments
         .slice(1)
         .map((each, i) => each.at - moments[i].at)
@@ -154,7 +158,8 @@ function step(each, { begin, end }, x_of, first) {
         'title',
         {},
         `${clock(each.at, 6)}${each.arrived === undefined ? '' : ` to ${clock(each.arrived, 6)}`}` +
-            ` ${each.packet} ${each.text}${each.inferred ? ' (not seen itself: known because of what followed)' : ''}`
+            ` ${each.packet} ${each.text}` +
+            (each.inferred ? ' (not seen itself: known because of what followed)' : '')
     )
     const time = h(
         'text.time',

@@ -129,7 +129,7 @@ function metric(data, depth) {
     if (depth > DEPTH_MAX) {
         throw new Error('templates are nested too deep')
     }
-    const out = { type: TYPES[0] }
+    const out = { type: '' } // of data often none: the birth had it
     let type = 0
     const raw = []
     for (const [field, wire, value] of fields(data)) {

@@ -39,6 +39,7 @@ class State {
         Object.assign(this, EMPTY)
         this.hover = null // the time cursor under the pointer; not in the address
         this.listeners = new Set()
+        this.depth = 0 // steps of the page's own that Back can undo
     }
 
     read() {
@@ -81,6 +82,7 @@ class State {
         Object.assign(this, changes)
         if (how === 'push') {
             history.pushState(null, '', this.address())
+            ++this.depth
         } else if (how === 'replace') {
             this.write_soon()
         }
@@ -105,6 +107,15 @@ class State {
             for (const each of this.listeners) {
                 each(new Set(['hover']))
             }
+        }
+    }
+
+    // Where one came from; of a page that was opened by a link, the list that it belongs to.
+    back() {
+        if (this.depth > 0) {
+            history.back()
+        } else {
+            this.go(this.view)
         }
     }
 

@@ -6,7 +6,8 @@ import { clock_for, colours } from './format.js'
 import { state } from './state.js'
 
 // Lines or stacked areas over time, with a legend that tells the values under the cursor. Series:
-// {name, colour: "blue", dash, values(points, range): array as long as points, NaN where there is none}.
+// {name, colour: "blue", dash, values(points, range): array as long as points, NaN where there is
+// none}.
 export class TimeChart extends Plot {
     constructor(
         title,

@@ -220,8 +220,13 @@ await step('one message, from its publisher to its last acknowledgement', async 
     await page.getByRole('table', { name: 'Deliveries' }).waitFor()
     await page.getByRole('tab', { name: 'Hex' }).click()
     await page.locator('.payload.hex').waitFor()
+    const link = page.url()
     await page.keyboard.press('Escape')
     await page.getByRole('table', { name: 'Messages' }).waitFor()
+    const other = await open(link)
+    await other.getByRole('table', { name: 'Deliveries' }).waitFor()
+    await other.keyboard.press('Escape')
+    await other.getByRole('table', { name: 'Messages' }).waitFor()
 })
 
 await step('the topic tree opens level by level, and finds', async () => {

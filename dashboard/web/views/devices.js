@@ -116,7 +116,8 @@ function list(context) {
         while (pages.size > PAGES_MAX) {
             pages.delete(pages.keys().next().value)
         }
-        said.textContent = `${context.present_note('devices')}${whole(answer.all)} devices`
+        said.title =
+            said.textContent = `${context.present_note('devices')}${whole(answer.all)} devices`
         rows.draw()
     })
     const ask = () =>
@@ -293,8 +294,11 @@ function page(context) {
                 [
                     'connected',
                     answer.connected_since === undefined
-                        ? 'no'
-                        : `since ${clock(answer.connected_since, 3)}, ${lasting(answer.at - answer.connected_since)}`,
+                        ? device.state === 'connected'
+                            ? 'yes'
+                            : 'no'
+                        : `since ${clock(answer.connected_since, 3)}, ` +
+                          lasting(answer.at - answer.connected_since),
                 ],
             ])
         )
@@ -342,7 +346,7 @@ function page(context) {
             h(
                 'div.head',
                 {},
-                button('‹ Back', 'Back (Esc)', () => history.back()),
+                button('‹ Back', 'Back (Esc)', () => state.back()),
                 title,
                 messages,
                 disconnect,

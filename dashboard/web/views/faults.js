@@ -136,7 +136,9 @@ export function create(context) {
                       ...description.brokers,
                   ])
                 : null,
-            info?.lasts ? input('for', 'lasts', '', kind === 'take_over' ? 'till connected' : 'till healed') : null,
+            info?.lasts
+                ? input('for', 'lasts', '', kind === 'take_over' ? 'till connected' : 'till healed')
+                : null,
             (EXTRA[kind] ?? []).map(([member, label, value]) => input(member, label, value))
         )
     }
@@ -306,7 +308,9 @@ export function create(context) {
                 colour: each.by_hand ? 'purple' : 'vermillion',
                 glyph: each.by_hand ? '☞' : '⚡',
                 label: each.where,
-                text: `${words(each.kind)}, ${each.where}: ${clock(each.from, 3)} to ${goes_on(each) ? 'now' : clock(each.until, 3)}`,
+                text:
+                    `${words(each.kind)}, ${each.where}: ${clock(each.from, 3)} to ` +
+                    (goes_on(each) ? 'now' : clock(each.until, 3)),
             })
         }
         const names = [...by_name.values()]
@@ -386,8 +390,10 @@ export function create(context) {
                               cell: (row) =>
                                   row.by_hand && goes_on(row)
                                       ? able(
-                                            button('Heal', 'End this fault now; one that was begun with a length ends by itself', () =>
-                                                send('heal', { fault: row.fault }, 'Healed')
+                                            button(
+                                                'Heal',
+                                                'End this fault now; one with a length ends by itself',
+                                                () => send('heal', { fault: row.fault }, 'Healed')
                                             ),
                                             why_not
                                         )

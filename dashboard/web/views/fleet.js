@@ -186,9 +186,9 @@ export function create(context) {
             draw_groups()
         }
         per_cell = answer.devices_per_cell
-        said.textContent =
+        said.title = said.textContent =
             (per_cell > 1
-                ? `a cell stands for ${whole(per_cell)} devices, and shows the gravest state of them`
+                ? `a cell stands for ${whole(per_cell)} devices, and shows their gravest state`
                 : 'a cell is a device') +
             (part
                 ? `; ${part.group || 'all'}, ${whole(part.from)} to ${whole(part.until - 1)}`
@@ -274,7 +274,9 @@ export function create(context) {
         }
         const value = group.cells[spot.cell]
         const about =
-            `${group.name || 'all'} ${whole(place_of(spot))}${per_cell > 1 ? ` to ${whole(place_of(spot) + per_cell - 1)}` : ''}: ` +
+            `${group.name || 'all'} ${whole(place_of(spot))}` +
+            (per_cell > 1 ? ` to ${whole(place_of(spot) + per_cell - 1)}` : '') +
+            ': ' +
             `${DEVICE_STATES[value & 7]?.glyph ?? ''} ${DEVICE_STATES[value & 7]?.name ?? value}` +
             (state.show === 'none' ? '' : `, ${state.show} ${measure_text(value >> 3)}`)
         tip.textContent = about

@@ -156,7 +156,7 @@ export function create(context) {
                 return
             }
             const key = JSON.stringify([totals.qos, totals.dropped, totals.losses])
-            // Not under the finger: a button that is replaced between press and release is no button.
+            // Not under the finger: a button that is replaced before it is let go is no button.
             if (key === drawn || element.querySelector('button:active')) {
                 return
             }

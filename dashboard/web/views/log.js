@@ -57,7 +57,7 @@ export function create(context) {
             rows.element.scrollTop + rows.element.clientHeight >= rows.element.scrollHeight - 40
         answer = heard
         rows.count = heard.rows.length
-        said.textContent =
+        said.title = said.textContent =
             `${whole(heard.rows.length)} lines` +
             (heard.rows.length >= 1000 ? ', the newest that match' : '') +
             (heard.forgotten ? `; ${whole(heard.forgotten)} older ones are forgotten` : '')

@@ -94,7 +94,7 @@ function list(context) {
     let answer = null
     function say() {
         rows.count = newest.length + older.length
-        said.textContent = !answer
+        said.title = said.textContent = !answer
             ? ''
             : `${whole(rows.count)} shown` +
               (rows.count >= ROWS_MAX ? ', more are not kept here: narrow the filter' : '') +
@@ -340,7 +340,8 @@ function page(context) {
                     ['at the broker', clock(message.at, 6)],
                     [
                         'deliveries',
-                        `${whole(message.delivered)} of ${whole(message.deliveries)}, ${whole(message.resent)} resent`,
+                        `${whole(message.delivered)} of ${whole(message.deliveries)}, ` +
+                            `${whole(message.resent)} resent`,
                     ],
                     ['size', bytes(message.size)],
                     ...answer.properties.map((each) => [each.name, h('span.mono', {}, each.value)]),
@@ -419,7 +420,7 @@ function page(context) {
             h(
                 'div.head',
                 {},
-                button('‹ Back', 'Back (Esc)', () => history.back()),
+                button('‹ Back', 'Back (Esc)', () => state.back()),
                 h('h2', {}, `Message ${number}`),
                 look,
                 copy_button(() => JSON.stringify(seen, null, 2)),

@@ -117,10 +117,15 @@ export function create(context) {
                       is_open ? '▾' : '▸'
                   )
                 : h('span.glyph', {}, '')
+        if (state.search) {
+            // Of a long name the end tells more.
+            const mark = row.retained ? '★ ' : ''
+            return h('span.tail', { title: row.name }, h('bdi', {}, mark + row.name))
+        }
         return [
             indent,
             twist,
-            h('span', { title: row.name }, state.search ? row.name : row.level || '(empty)'),
+            h('span', { title: row.name }, row.level || '(empty)'),
             row.retained ? h('span.purple', { title: 'has a retained message' }, ' ★') : null,
             row.children > 0 ? h('span.dim', {}, `  ${whole(row.children)}`) : null,
         ]
@@ -202,10 +207,10 @@ export function create(context) {
                 describe()
             }
         }
-        said.textContent =
+        said.title = said.textContent =
             `${context.present_note('topics')}${whole(heard.topics)} topics` +
             (heard.messages_beyond
-                ? `; ${whole(heard.messages_beyond)} messages in topics beyond these, too many to be told apart`
+                ? `; ${whole(heard.messages_beyond)} messages to more topics than can be told apart`
                 : '')
         error.textContent = ''
     }
