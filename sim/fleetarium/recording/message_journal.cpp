@@ -17,6 +17,13 @@ constexpr std::uint32_t deliveries_max = (std::uint32_t{1} << deliveries_per_mes
 
 std::int64_t nanoseconds(duration value) { return value.count(); }
 
+std::vector<row_batch::column> message_columns() {
+    std::vector out(15, row_batch::column::integer);
+    out[12] = row_batch::column::blob;
+    out[13] = row_batch::column::text;
+    return out;
+}
+
 }  // namespace
 
 std::size_t message_journal::delivery_hash::operator()(const delivery_key& key) const {
@@ -41,16 +48,7 @@ message_journal::message_journal(database& to, viewpoint from)
                       "UPDATE connections SET ended = ?2, code = ?3, lost = ?4, violation = ?5 "
                       "WHERE id = ?1"),
       add_subscription_(to, "INSERT INTO subscriptions VALUES(NULL, ?1, ?2, ?3, ?4, ?5, ?6)"),
-      add_message_(to,
-                   "INSERT INTO messages VALUES"
-                   "(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)"),
-      add_delivery_(
-          to,
-          "INSERT OR IGNORE INTO deliveries(id, receiver, qos, state, reason, made, sent, "
-          "received, ended, resent, copies, code) "
-          "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"),
       add_resend_(to, "INSERT INTO resends VALUES(?1, ?2, ?3, ?4)"),
-      add_acknowledgement_(to, "INSERT OR IGNORE INTO acknowledgements VALUES(?1, ?2)"),
       add_fault_(to, "INSERT INTO faults VALUES(NULL, ?1, ?2, ?3)"),
       add_metrics_(to, "INSERT OR REPLACE INTO metrics VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)"),
       add_gauges_(to, "INSERT OR REPLACE INTO gauges VALUES(?1, ?2, ?3)"),
@@ -58,7 +56,18 @@ message_journal::message_journal(database& to, viewpoint from)
       add_annotation_(to, "INSERT INTO annotations VALUES(NULL, ?1, ?2)"),
       add_gap_(to, "INSERT INTO gaps VALUES(NULL, ?1, NULL, NULL, ?2)"),
       end_gap_(to, "UPDATE gaps SET ended = ?1, session_present = ?2 WHERE ended IS NULL"),
-      add_checkpoint_(to, "INSERT OR REPLACE INTO checkpoints VALUES(?1, ?2, ?3)") {}
+      add_checkpoint_(to, "INSERT OR REPLACE INTO checkpoints VALUES(?1, ?2, ?3)"),
+      new_messages_(to, "messages",
+                    "INSERT INTO messages(id, at, published, broker, publisher, topic, qos, "
+                    "retain, copy, number, deliveries, reason, payload, properties, will)",
+                    message_columns()),
+      new_deliveries_(to, "deliveries",
+                      "INSERT OR IGNORE INTO deliveries(id, receiver, qos, state, reason, made, "
+                      "sent, received, ended, resent, copies, code)",
+                      std::vector(12, row_batch::column::integer)),
+      new_acknowledgements_(to, "acknowledgements",
+                            "INSERT OR IGNORE INTO acknowledgements(message, at)",
+                            std::vector(2, row_batch::column::integer)) {}
 
 void message_journal::take(const traffic_note& note, std::string_view text) {
     if (note.what != kind::violation) {  // they are told at the end, of instants long before
@@ -152,17 +161,19 @@ message_journal::broker_state& message_journal::broker(std::uint16_t which) {
 }
 
 message_journal::client_state& message_journal::client(std::uint32_t which) {
-    const auto [place, added] =
-        client_places_.try_emplace(which, static_cast<std::uint32_t>(clients_.size()));
-    if (added) {
-        clients_.emplace_back();
+    if (which >= clients_.size()) {
+        clients_.resize(which + std::size_t{1});
     }
-    return clients_[place->second];
+    return clients_[which];
 }
 
-/// NULL for one that is not known.
+/// 0 for one that is not known.
+message_journal::row message_journal::client_row(std::uint32_t which) {
+    return which == none ? 0 : client(which).id;
+}
+
 void message_journal::bind_client(statement& to, int parameter, std::uint32_t which) {
-    const row id = which == none ? 0 : client(which).id;
+    const row id = client_row(which);
     id == 0 ? to.bind_null(parameter) : to.bind(parameter, id);
 }
 
@@ -170,7 +181,7 @@ void message_journal::note_client(const traffic_note& note, std::string_view tex
     client_state& made = client(note.client);
     made.tells = note.tells;
     if (made.id == 0) {
-        made.id = static_cast<row>(clients_.size());
+        made.id = ++last_client_;
         add_client_.bind(1, made.id)
             .bind(2, text.substr(note.topic_size))
             .bind(3, text.substr(0, note.topic_size))
@@ -322,21 +333,22 @@ void message_journal::write_message(row id, const traffic_note& what, row topic_
                                     std::optional<std::string_view> payload,
                                     std::string_view properties) {
     const bool will = what.what == kind::message && what.known;
-    add_message_.bind(1, id).bind(2, what.at).bind(4, std::int64_t{what.broker});
-    what.extra == traffic_note::not_known ? add_message_.bind_null(3)
-                                          : add_message_.bind(3, what.extra);
-    bind_client(add_message_, 5, what.client);
-    add_message_.bind(6, topic_row)
-        .bind(7, std::int64_t{what.qos})
-        .bind(8, std::int64_t{what.flag})
-        .bind(9, std::int64_t{what.copy})
-        .bind(10, static_cast<std::int64_t>(what.number))
-        .bind(12, std::int64_t{why});
-    deliveries ? add_message_.bind(11, *deliveries) : add_message_.bind_null(11);
-    payload ? add_message_.bind(13, as_bytes_view(*payload)) : add_message_.bind_null(13);
-    properties.empty() ? add_message_.bind_null(14) : add_message_.bind(14, properties);
-    add_message_.bind(15, std::int64_t{will});
-    add_message_.run();
+    const row publisher = client_row(what.client);
+    new_messages_.add(id)
+        .add(what.at)
+        .add(what.extra == traffic_note::not_known ? row_batch::null : what.extra)
+        .add(what.broker)
+        .add(publisher == 0 ? row_batch::null : publisher)
+        .add(topic_row)
+        .add(what.qos)
+        .add(what.flag)
+        .add(what.copy)
+        .add(static_cast<std::int64_t>(what.number))
+        .add(deliveries.value_or(row_batch::null))
+        .add(why);
+    payload ? new_messages_.add_text(*payload) : new_messages_.add_null();
+    properties.empty() ? new_messages_.add_null() : new_messages_.add_text(properties);
+    new_messages_.add(will).end_row();
     ++counted_.messages;
     sums_.dropped[what.qos] += why != 0;
 }
@@ -381,7 +393,7 @@ void message_journal::complete(const traffic_note& note) {
     if (known == messages_.end()) {
         return;
     }
-    add_acknowledgement_.bind(1, known->second.id).bind(2, note.at).run();
+    new_acknowledgements_.add(known->second.id).add(note.at).end_row();
     known->second.awaits_acknowledgement = false;
     release(note.number);
 }
@@ -574,20 +586,21 @@ void message_journal::end_delivery(const traffic_note& note, recorded_state stat
 
 void message_journal::write_delivery(const delivery& what, recorded_state state, std::uint8_t why,
                                      std::int64_t ended, std::uint8_t code) {
-    const auto bind_instant = [this](int which, std::int64_t at) {
-        at < 0 ? add_delivery_.bind_null(which) : add_delivery_.bind(which, at);
-    };
-    add_delivery_.bind(1, what.id);
-    bind_client(add_delivery_, 2, what.receiver);
-    add_delivery_.bind(3, std::int64_t{what.qos})
-        .bind(4, static_cast<std::int64_t>(state))
-        .bind(5, std::int64_t{why})
-        .bind(6, what.made);
-    bind_instant(7, what.sent);
-    bind_instant(8, what.received);
-    bind_instant(9, ended);
-    add_delivery_.bind(10, std::int64_t{what.resent}).bind(11, std::int64_t{what.copies});
-    add_delivery_.bind(12, std::int64_t{code}).run();
+    const auto instant = [](std::int64_t at) { return at < 0 ? row_batch::null : at; };
+    const row receiver = client_row(what.receiver);
+    new_deliveries_.add(what.id)
+        .add(receiver == 0 ? row_batch::null : receiver)
+        .add(what.qos)
+        .add(static_cast<std::int64_t>(state))
+        .add(why)
+        .add(what.made)
+        .add(instant(what.sent))
+        .add(instant(what.received))
+        .add(instant(ended))
+        .add(what.resent)
+        .add(what.copies)
+        .add(code)
+        .end_row();
     ++counted_.deliveries;
 }
 
@@ -682,6 +695,13 @@ void message_journal::finish(std::int64_t now) {
                        0, -1);
     }
     write_second();
+    write_rows();
+}
+
+void message_journal::write_rows() {
+    new_messages_.write();
+    new_deliveries_.write();
+    new_acknowledgements_.write();
 }
 
 }  // namespace fleetarium::recording

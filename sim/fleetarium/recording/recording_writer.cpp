@@ -191,6 +191,9 @@ private:
                         newest_ = std::max(newest_, note.at);
                         journal_->take(note, text);
                     });
+                    if (commits || options_.last || options_.file_size_max) {
+                        journal_->write_rows();
+                    }
                     forget_old(newest_);
                     if (commits) {
                         database_->execute("COMMIT; BEGIN");
@@ -204,7 +207,7 @@ private:
             }
             busy_ = false;
             written_.notify_all();
-            if (free_.size() < 2) {
+            if (free_.size() < 2 && block->capacity() == block_size) {  // large ones go
                 block->clear();
                 free_.push_back(std::move(block));
             }

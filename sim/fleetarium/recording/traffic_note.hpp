@@ -82,6 +82,7 @@ public:
     }
     bool empty() const { return size_ == 0; }
     std::size_t size() const { return size_; }
+    std::size_t capacity() const { return capacity_; }
     void clear() { size_ = 0; }
 
     /// Makes room for the note's text behind it; returns where the text goes.
