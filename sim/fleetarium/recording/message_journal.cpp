@@ -12,10 +12,7 @@ namespace {
 
 using kind = traffic_note::kind;
 
-constexpr std::int64_t nanoseconds_a_second = 1'000'000'000;
 constexpr std::uint32_t deliveries_max = (std::uint32_t{1} << deliveries_per_message_bits) - 1;
-
-std::int64_t nanoseconds(duration value) { return value.count(); }
 
 std::vector<row_batch::column> message_columns() {
     std::vector out(15, row_batch::column::integer);
@@ -37,7 +34,6 @@ std::size_t message_journal::text_hash::operator()(std::string_view text) const 
 
 message_journal::message_journal(database& to, viewpoint from)
     : database_(to),
-      viewpoint_(from),
       add_broker_(to, "INSERT INTO brokers VALUES(?1, ?2)"),
       add_client_(to, "INSERT INTO clients VALUES(?1, ?2, ?3, ?4)"),
       add_topic_(to, "INSERT INTO topics VALUES(?1, ?2)"),
@@ -50,8 +46,6 @@ message_journal::message_journal(database& to, viewpoint from)
       add_subscription_(to, "INSERT INTO subscriptions VALUES(NULL, ?1, ?2, ?3, ?4, ?5, ?6)"),
       add_resend_(to, "INSERT INTO resends VALUES(?1, ?2, ?3, ?4)"),
       add_fault_(to, "INSERT INTO faults VALUES(NULL, ?1, ?2, ?3)"),
-      add_metrics_(to, "INSERT OR REPLACE INTO metrics VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)"),
-      add_gauges_(to, "INSERT OR REPLACE INTO gauges VALUES(?1, ?2, ?3)"),
       add_violation_(to, "INSERT INTO violations VALUES(NULL, ?1, ?2, ?3)"),
       add_annotation_(to, "INSERT INTO annotations VALUES(NULL, ?1, ?2)"),
       add_gap_(to, "INSERT INTO gaps VALUES(NULL, ?1, NULL, NULL, ?2)"),
@@ -67,11 +61,12 @@ message_journal::message_journal(database& to, viewpoint from)
                       std::vector(12, row_batch::column::integer)),
       new_acknowledgements_(to, "acknowledgements",
                             "INSERT OR IGNORE INTO acknowledgements(message, at)",
-                            std::vector(2, row_batch::column::integer)) {}
+                            std::vector(2, row_batch::column::integer)),
+      metrics_(to, from) {}
 
 void message_journal::take(const traffic_note& note, std::string_view text) {
     if (note.what != kind::violation) {  // they are told at the end, of instants long before
-        turn_second(note.at);
+        metrics_.turn(note.at, standing());
     }
     switch (note.what) {
         case kind::broker:
@@ -290,7 +285,7 @@ void message_journal::end_message(const traffic_note& note) {
     write_message(ended.id, what, ended.topic, note.extra, ended.why,
                   text.substr(what.topic_size + what.properties_size), properties);
     if (!what.copy) {
-        ++sums_.published[what.qos];
+        metrics_.published(what.qos);
     }
 
     // What may be heard of later; QoS 0 that is not retained goes out at once or not at all.
@@ -318,7 +313,7 @@ void message_journal::hear_message(const traffic_note& note, std::string_view te
     const std::string_view properties = text.substr(note.topic_size, note.properties_size);
     write_message(id, heard, topic(text.substr(0, note.topic_size)), std::nullopt, 0,
                   text.substr(note.topic_size + note.properties_size), properties);
-    ++sums_.published[note.qos];
+    metrics_.published(note.qos);
 }
 
 void message_journal::refuse_message(const traffic_note& note, std::string_view topic_name) {
@@ -350,7 +345,9 @@ void message_journal::write_message(row id, const traffic_note& what, row topic_
     properties.empty() ? new_messages_.add_null() : new_messages_.add_text(properties);
     new_messages_.add(will).end_row();
     ++counted_.messages;
-    sums_.dropped[what.qos] += why != 0;
+    if (why != 0) {
+        metrics_.dropped(what.qos);
+    }
 }
 
 void message_journal::keep_retained(const traffic_note& note, std::string_view removed_topic) {
@@ -466,7 +463,7 @@ std::uint32_t message_journal::make_delivery(const traffic_note& note) {
     if (ends_at_once) {
         made.sent = note.at;
         write_delivery(made, recorded_state::sent, 0, note.at);
-        ++sums_.delivered[0];
+        metrics_.delivered(0);
         if (!is_routed) {
             release(note.number);
         }
@@ -524,7 +521,7 @@ void message_journal::note_sent(const traffic_note& note) {
     }
     if (sent.qos == 0 && !receiver_tells(note.client)) {
         write_delivery(sent, recorded_state::sent, 0, note.at);
-        ++sums_.delivered[0];
+        metrics_.delivered(0);
         remove(key, which);
     }
 }
@@ -546,9 +543,9 @@ void message_journal::note_received(const traffic_note& note) {
     delivery& had = deliveries_[which];
     had.received = note.at;
     had.receiver = note.client;
-    ++sums_.delivered[had.qos];
+    metrics_.delivered(had.qos);
     if (!had.routed_before) {
-        sums_.latency[had.qos].record(duration(std::max<std::int64_t>(note.at - had.published, 0)));
+        metrics_.took(had.qos, duration(std::max<std::int64_t>(note.at - had.published, 0)));
     }
     if (had.qos == 0) {
         write_delivery(had, recorded_state::delivered, 0, note.at);
@@ -560,7 +557,7 @@ void message_journal::end_delivery(const traffic_note& note, recorded_state stat
     const delivery_key key{note.number, note.session, note.broker};
     std::uint32_t which = find(key);
     if (state == recorded_state::dropped) {
-        ++sums_.dropped[note.qos];
+        metrics_.dropped(note.qos);
         if (!note.known) {
             which = none;  // nobody has told of it yet
         }
@@ -577,7 +574,7 @@ void message_journal::end_delivery(const traffic_note& note, recorded_state stat
     }
     if (state != recorded_state::dropped && deliveries_[which].received < 0 &&
         !receiver_tells(note.client)) {
-        ++sums_.delivered[note.qos];
+        metrics_.delivered(note.qos);
     }
     write_delivery(deliveries_[which], state, note.why, note.at,
                    state == recorded_state::dropped ? std::uint8_t{0} : note.code);
@@ -631,55 +628,10 @@ void message_journal::remove(const delivery_key& key, std::uint32_t which) {
     --counted_.under_way;
 }
 
-// Seconds, and the end
-
-void message_journal::turn_second(std::int64_t at) {
-    const std::int64_t second = at / nanoseconds_a_second;
-    if (second != second_) {
-        write_second();
-        second_ = second;
-    }
-}
-
-void message_journal::write_second() {
-    if (second_ < 0) {
-        return;
-    }
-    for (std::size_t qos = 0; qos < 3; ++qos) {
-        latency_histogram& latency = sums_.latency[qos];
-        if (sums_.published[qos] == 0 && sums_.delivered[qos] == 0 && sums_.dropped[qos] == 0) {
-            continue;
-        }
-        add_metrics_.bind(1, second_)
-            .bind(2, static_cast<std::int64_t>(qos))
-            .bind(3, static_cast<std::int64_t>(sums_.published[qos]));
-        if (viewpoint_ == viewpoint::subscriber) {
-            add_metrics_.bind_null(4).bind_null(5);
-        } else {
-            add_metrics_.bind(4, static_cast<std::int64_t>(sums_.delivered[qos]))
-                .bind(5, static_cast<std::int64_t>(sums_.dropped[qos]));
-        }
-        if (latency.empty()) {
-            add_metrics_.bind_null(6).bind_null(7);
-        } else {
-            add_metrics_.bind(6, nanoseconds(latency.percentile(50)))
-                .bind(7, nanoseconds(latency.percentile(99)));
-            latency.clear();
-        }
-        add_metrics_.run();
-    }
-    sums_.published = sums_.delivered = sums_.dropped = {};
-    if (viewpoint_ == viewpoint::subscriber) {
-        return;
-    }
-    add_gauges_.bind(1, second_)
-        .bind(2, static_cast<std::int64_t>(connected_))
-        .bind(3, static_cast<std::int64_t>(counted_.under_way))
-        .run();
-}
+// The end
 
 void message_journal::finish(std::int64_t now) {
-    turn_second(now);
+    metrics_.turn(now, standing());
     // In the order of their rows, which does not depend on how a hash table lies.
     std::vector<const delivery*> left;
     left.reserve(open_.size());
@@ -694,7 +646,7 @@ void message_journal::finish(std::int64_t now) {
         write_delivery(*each, each->sent < 0 ? recorded_state::queued : recorded_state::in_flight,
                        0, -1);
     }
-    write_second();
+    metrics_.write(standing());
     write_rows();
 }
 

@@ -1,14 +1,13 @@
 #pragma once
 
-#include <fleetarium/core/latency_histogram.hpp>
 #include <fleetarium/recording/database.hpp>
+#include <fleetarium/recording/metrics_by_second.hpp>
 #include <fleetarium/recording/row_batch.hpp>
 #include <fleetarium/recording/schema.hpp>
 #include <fleetarium/recording/traffic_note.hpp>
 
 #include <boost/unordered/unordered_flat_map.hpp>
 
-#include <array>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -109,20 +108,11 @@ private:
         boost::unordered_flat_map<std::uint32_t, row> connections;  // by client
         boost::unordered_flat_map<row, std::uint64_t> retained;     // numbers by topic
     };
-    struct second_sums {
-        std::array<std::uint64_t, 3> published{};
-        std::array<std::uint64_t, 3> delivered{};
-        std::array<std::uint64_t, 3> dropped{};
-        std::array<latency_histogram, 3> latency{};
-    };
-
     broker_state& broker(std::uint16_t which);
     client_state& client(std::uint32_t which);
     row client_row(std::uint32_t which);
     void bind_client(statement& to, int parameter, std::uint32_t which);
     row topic(std::string_view name);
-    void turn_second(std::int64_t at);
-    void write_second();
 
     void note_client(const traffic_note& note, std::string_view text);
     void note_connection(const traffic_note& note);
@@ -147,13 +137,14 @@ private:
     void release(std::uint64_t number);
     void complete(const traffic_note& note);
     bool receiver_tells(std::uint32_t which);
+    metrics_by_second::gauges standing() const { return {connected_, counted_.under_way}; }
 
     database& database_;
-    viewpoint viewpoint_;
     statement add_broker_, add_client_, add_topic_, add_connection_, end_connection_,
-        add_subscription_, add_resend_, add_fault_, add_metrics_, add_gauges_, add_violation_,
-        add_annotation_, add_gap_, end_gap_, add_checkpoint_;
+        add_subscription_, add_resend_, add_fault_, add_violation_, add_annotation_, add_gap_,
+        end_gap_, add_checkpoint_;
     row_batch new_messages_, new_deliveries_, new_acknowledgements_;
+    metrics_by_second metrics_;
     std::vector<broker_state> brokers_;
     std::vector<client_state> clients_;  // by number: recorders count them from 0
     row last_client_ = 0;
@@ -167,8 +158,6 @@ private:
     known_message last_released_;
     row last_message_ = 0;
     row last_resend_ = 0;  // rows that are given up do not free their numbers
-    std::int64_t second_ = -1;
-    second_sums sums_;
     std::uint64_t connected_ = 0;
     sums counted_;
 };
