@@ -77,20 +77,18 @@ void message_journal::take(const traffic_note& note, std::string_view text) {
         case kind::connected:
         case kind::refused:
         case kind::disconnected: note_connection(note); break;
-        case kind::session_ended: break;
+        case kind::session_ended: exchanges_.erase(note.client); break;
         case kind::subscribed:
         case kind::unsubscribed: note_subscription(note, text); break;
-        case kind::repeated: {
-            const auto known = messages_.find(note.number);
-            if (known != messages_.end()) {
+        case kind::repeated:
+            if (const row message = find_repeated(note); message != 0) {
                 add_resend_.bind(1, ++last_resend_)
                     .bind(2, note.at)
-                    .bind(3, known->second.id)
+                    .bind(3, message)
                     .bind_null(4)
                     .run();
             }
             break;
-        }
         case kind::message: begin_message(note, text); break;
         case kind::routed: end_message(note); break;
         case kind::retained:
@@ -287,6 +285,9 @@ void message_journal::end_message(const traffic_note& note) {
     if (!what.copy) {
         metrics_.published(what.qos);
     }
+    if (what.session != none && what.client != none) {
+        exchanges_[what.client][static_cast<std::uint16_t>(what.session)] = ended.id;
+    }
 
     // What may be heard of later; QoS 0 that is not retained goes out at once or not at all.
     const bool acknowledged = what.qos != 0 && what.client != none && client(what.client).tells;
@@ -393,6 +394,20 @@ void message_journal::complete(const traffic_note& note) {
     new_acknowledgements_.add(known->second.id).add(note.at).end_row();
     known->second.awaits_acknowledgement = false;
     release(note.number);
+}
+
+/// The row of a message that came once more; 0: it is not known.
+message_journal::row message_journal::find_repeated(const traffic_note& note) {
+    if (note.number != 0) {
+        const auto known = messages_.find(note.number);
+        return known == messages_.end() ? 0 : known->second.id;
+    }
+    const auto whose = exchanges_.find(note.client);
+    if (whose == exchanges_.end()) {
+        return 0;
+    }
+    const auto found = whose->second.find(static_cast<std::uint16_t>(note.extra));
+    return found == whose->second.end() ? 0 : found->second;
 }
 
 // Deliveries

@@ -136,6 +136,7 @@ private:
     void remove(const delivery_key& key, std::uint32_t which);
     void release(std::uint64_t number);
     void complete(const traffic_note& note);
+    row find_repeated(const traffic_note& note);
     bool receiver_tells(std::uint32_t which);
     metrics_by_second::gauges standing() const { return {connected_, counted_.under_way}; }
 
@@ -156,6 +157,9 @@ private:
     // A shared delivery ends with its session, and then another member gets the message.
     std::uint64_t last_released_number_ = 0;
     known_message last_released_;
+    // QoS 2 by client and packet id, where a repeated one has no number.
+    boost::unordered_flat_map<std::uint32_t, boost::unordered_flat_map<std::uint16_t, row>>
+        exchanges_;
     row last_message_ = 0;
     row last_resend_ = 0;  // rows that are given up do not free their numbers
     std::uint64_t connected_ = 0;

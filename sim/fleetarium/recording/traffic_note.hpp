@@ -21,8 +21,9 @@ struct traffic_note {
         session_ended,
         subscribed,    ///< text: filter; code
         unsubscribed,  ///< text: filter; code
-        repeated,      ///< a QoS 2 message came once more
-        message,       ///< text: topic (topic_size), properties (properties_size), payload
+        repeated,      ///< a QoS 2 message came once more; without a number: extra: packet id
+        message,       ///< text: topic (topic_size), properties (properties_size), payload;
+                       ///< session: packet id, if `repeated` has only that
         routed,        ///< extra: deliveries
         retained,
         retained_removed,  ///< text: topic
