@@ -197,6 +197,7 @@ void broker_core::note_refused(connection_id from, std::string_view client_id, r
           .at = now,
           .connection = from,
           .client_id = client_id,
+          .count = static_cast<std::uint32_t>(info_of(from).version),
           .code = code,
           .broken = broken});
 }
@@ -330,6 +331,7 @@ void broker_core::accept_connect(connection_id from, const connect& request,
           .connection = from,
           .session = index,
           .client_id = owner.client_id(),
+          .count = static_cast<std::uint32_t>(source.protocol.version()),
           .flag = present});
     if (is_on(mutant::queue_order_lost_on_resume) && owner.state.outbound.pending() != 0) {
         owner.state.outbound.push(owner.state.outbound.remove_oldest_pending());

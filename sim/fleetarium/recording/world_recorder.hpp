@@ -61,7 +61,6 @@ private:
 
     sim::world& world_;
     recording_writer writer_;
-    std::vector<const sim::virtual_broker*> brokers_;
     std::vector<bool> told_;  // clients, by host
     std::string properties_;
 };
