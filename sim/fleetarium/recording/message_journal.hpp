@@ -148,8 +148,8 @@ private:
     viewpoint viewpoint_;
     statement add_broker_, add_client_, add_topic_, add_connection_, end_connection_,
         add_subscription_, add_message_, add_delivery_, add_resend_, add_acknowledgement_,
-        add_fault_, add_metrics_, add_gauges_, add_violation_, add_annotation_, add_intervention_, add_gap_, end_gap_,
-        add_checkpoint_;
+        add_fault_, add_metrics_, add_gauges_, add_violation_, add_annotation_, add_intervention_,
+        add_gap_, end_gap_, add_checkpoint_;
     std::vector<broker_state> brokers_;
     std::vector<client_state> clients_;
     boost::unordered_flat_map<std::uint32_t, std::uint32_t> client_places_;
