@@ -80,8 +80,12 @@ public:
         broker::http_options options;
         options.address = flags.http;
         options.token = read_token(flags.token_file);
-        http_ = std::make_unique<broker::http_server>(of.context(), options, feed_.routes(),
-                                                      feed_.websockets());
+        try {
+            http_ = std::make_unique<broker::http_server>(of.context(), options, feed_.routes(),
+                                                          feed_.websockets());
+        } catch (const broker::bad_http_address& error) {
+            throw usage_error(error.what());
+        }
         std::cout << "listening on http://" << http_->listening() << std::endl;
         if (flags.paused) {
             run_.paced().set_paused(true);
@@ -116,6 +120,8 @@ private:
         feed::run_controls out;
         out.end = about_.end;
         out.report_json = about_.report_json;
+        // A checkpoint that is due here is of what was before.
+        out.before_hand = [this, &recorded] { recorded.reach(run_.running().now()); };
         out.by_hand = [&recorded](std::string_view what, const std::string& json) {
             recorded.add_intervention(what, json);
         };
@@ -148,11 +154,12 @@ private:
         }
         feed_.poll(wall());
         timer_.expires_after(poll_period);
-        timer_.async_wait([this](boost::system::error_code cancelled) {
-            if (!cancelled) {
-                poll();
-            }
-        });
+        timer_.async_wait(
+            [this, alive = std::weak_ptr<const bool>(alive_)](boost::system::error_code cancelled) {
+                if (!cancelled && !alive.expired()) {
+                    poll();
+                }
+            });
     }
 
     live_run& run_;
@@ -164,6 +171,7 @@ private:
     boost::asio::steady_timer timer_;
     instant began_;
     instant ticked_{};
+    const std::shared_ptr<const bool> alive_ = std::make_shared<const bool>(true);
 };
 
 run_viewers::run_viewers(const viewer_flags& flags, const sim::scenario& described, live_run& of,

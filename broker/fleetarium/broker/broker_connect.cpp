@@ -2,6 +2,7 @@
 
 #include <fleetarium/broker/broker_core.hpp>
 
+#include <fleetarium/broker/shared_delivery.hpp>
 #include <fleetarium/codec/reason_code_table.hpp>
 #include <fleetarium/core/assert.hpp>
 #include <fleetarium/core/mutant.hpp>
@@ -523,8 +524,10 @@ void broker_core::end_session(session_index index, instant now) {
     }
     hand_over_shared(index, now);
     ending.state.outbound.for_each([&](const delivery& lost) {
-        report_drop(lost.message->identity(), lost.message->topic(), lost.qos, index,
-                    drop_reason::session_ended, now, true, lost.packet_id != 0);
+        if (!is_handed_over(lost)) {
+            report_drop(lost.message->identity(), lost.message->topic(), lost.qos, index,
+                        drop_reason::session_ended, now, true, lost.packet_id != 0);
+        }
     });
     for (const filter_id filter : ending.filters.view()) {
         tree_.erase(filter, index);

@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-/// What viewers see of a run, a broker or a recording, as plain values: questions and their answers.
+/// What viewers see of a run, a broker or a recording, as plain values: questions and answers.
 /// Both viewers, the window and the web page, know nothing else. The JSON of each, its schema and
 /// the documents that describe the feed come from the member lists at the end of the structs.
 ///
@@ -345,9 +345,9 @@ BOOST_DESCRIBE_STRUCT(devices_answer, (), (at, all, rows))
 struct event_row {
     seconds at = 0;
     /// "connected", "refused", "disconnected", "subscribed", "unsubscribed", "session_ended",
-    /// "published", "copy", "routed", "retained", "queued", "sent", "resent", "received", "acknowledged",
-    /// "completed", "dropped", "lost", "will", "fault", "healed", "violation", "annotation",
-    /// "command", "gap"
+    /// "published", "copy", "routed", "retained", "queued", "sent", "resent", "received",
+    /// "acknowledged", "completed", "dropped", "lost", "will", "fault", "healed", "violation",
+    /// "annotation", "command", "gap"
     std::string what{};
     std::string who{};  ///< name of the device or broker that it is about
     std::optional<std::uint64_t> message{};
@@ -579,13 +579,13 @@ struct heal_command {
 };
 BOOST_DESCRIBE_STRUCT(heal_command, (), (fault))
 
-/// A fault that begins now; JSON as in a scenario's `faults`, without times but `lasts`.
+/// A fault that begins now; JSON as in a scenario's `faults`, without times but `for`.
 struct fault_command {
     using answer = command_answer;
     static constexpr std::string_view name_of_question = "fault";
 
     std::string
-        fault{};  ///< {"kind": "partition", "fleet": "meters", "share": 0.5, "lasts": "10s"}
+        fault{};  ///< {"kind": "partition", "fleet": "meters", "share": 0.5, "for": "10s"}
 };
 BOOST_DESCRIBE_STRUCT(fault_command, (), (fault))
 struct publish_command {
