@@ -64,7 +64,7 @@ public:
                 ask(feed::fleet_question{});
             }
         }
-        link_.serve(source_);
+        link_.serve(source_, 64, 0.02);
         link_.receive();
     }
 
