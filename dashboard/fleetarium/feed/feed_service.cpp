@@ -6,7 +6,7 @@
 #include <fleetarium/feed/question_table.hpp>
 
 #include <algorithm>
-#include <charconv>
+#include <chrono>
 #include <map>
 #include <utility>
 
@@ -22,6 +22,8 @@ using broker::websocket_peer;
 
 constexpr std::size_t questions_max = 64;
 constexpr double every_min = 0.05;
+/// What answers that are given again and again may take of the source's time.
+constexpr double share_max = 0.04;
 constexpr double every_max = 60;
 /// A viewer who has not taken so much yet gets nothing new.
 constexpr std::size_t unconfirmed_max = std::size_t{2} << 20;
@@ -114,13 +116,20 @@ public:
     }
 
     void poll(double now) {
+        if (now < rest_until_) {
+            return;
+        }
         now_ = now;
         // Who asks the same at the same time gets the same answer, which is made once.
         made_.clear();
         const std::vector<std::shared_ptr<viewer>> all = viewers_;
+        using wall_clock = std::chrono::steady_clock;
+        const auto began = wall_clock::now();
         for (const auto& each : all) {
             serve(*each);
         }
+        const std::chrono::duration<double> spent = wall_clock::now() - began;
+        rest_until_ = now + spent.count() * (1 / share_max - 1);
     }
 
     std::size_t viewers() const { return viewers_.size(); }
@@ -297,6 +306,7 @@ private:
     std::vector<std::shared_ptr<viewer>> viewers_;
     std::map<std::string, made_answer> made_;  // of this moment
     double now_ = 0;
+    double rest_until_ = 0;
 };
 
 feed_service::feed_service(with_source access)
