@@ -4,6 +4,7 @@
 #include <fleetarium/feed/described_json.hpp>
 #include <fleetarium/feed/feed_documents.hpp>
 #include <fleetarium/feed/question_table.hpp>
+#include <fleetarium/net/real_clock.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -123,12 +124,11 @@ public:
         // Who asks the same at the same time gets the same answer, which is made once.
         made_.clear();
         const std::vector<std::shared_ptr<viewer>> all = viewers_;
-        using wall_clock = std::chrono::steady_clock;
-        const auto began = wall_clock::now();
+        const instant began = net::real_now();
         for (const auto& each : all) {
             serve(*each);
         }
-        const std::chrono::duration<double> spent = wall_clock::now() - began;
+        const std::chrono::duration<double> spent = net::real_now() - began;
         rest_until_ = now + spent.count() * (1 / share_max - 1);
     }
 

@@ -16,7 +16,7 @@ using event_kind = kept_event::kind;
 constexpr std::size_t watched_max = 4;
 constexpr std::size_t watched_events_max = 20'000;
 constexpr std::uint64_t losses_kept_per_tick = 1'000;
-constexpr double look_back_seconds = 30;
+constexpr double look_back_seconds = 10;
 
 std::int64_t nanoseconds(instant at) { return at.time_since_epoch().count(); }
 

@@ -1,9 +1,9 @@
 #pragma once
 
+#include <fleetarium/core/clock.hpp>
 #include <fleetarium/feed/question_table.hpp>
 
 #include <any>
-#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -79,7 +79,7 @@ private:
 
     struct shared;
     std::shared_ptr<shared> shared_;
-    std::chrono::steady_clock::time_point rest_until_{};
+    instant rest_until_{};
 };
 
 }  // namespace fleetarium::feed
