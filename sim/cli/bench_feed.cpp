@@ -64,7 +64,7 @@ public:
                 ask(feed::fleet_question{});
             }
         }
-        link_.serve(source_);
+        link_.serve(source_, 64, 0.02);
         link_.receive();
     }
 
@@ -111,7 +111,7 @@ std::vector<figure> measure_feed(const scale& size) {
 
     const std::uint64_t before = resident_bytes();
     viewer by(seen);
-    constexpr int rounds = 5;
+    constexpr int rounds = 12;
     constexpr duration stretch = 2s;
     // Both grow to what they need, and the feed to what it keeps.
     time_of_stretch(alone, stretch, nullptr);

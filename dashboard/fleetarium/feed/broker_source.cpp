@@ -108,6 +108,7 @@ message_answer broker_source::message(const message_question& asked) {
 
 fleet_answer broker_source::fleet(const fleet_question& asked) {
     return at_rest([&] {
+        count_touches();
         std::vector<device_state> then;
         const bool is_past = asked.at && *asked.at < in_seconds(present());
         if (is_past) {
@@ -124,6 +125,7 @@ fleet_answer broker_source::fleet(const fleet_question& asked) {
 
 device_row broker_source::cell(const cell_question& asked) {
     return at_rest([&] {
+        count_touches();
         const std::uint32_t which = device_at(asked, groups(asked.by));
         return row_of_client(which, clients_[which].cell);
     });
@@ -254,6 +256,7 @@ std::uint32_t broker_source::know_client(const broker_event& event) {
                 clients_[ended_.front()].is_listed = false;
                 if (!clients_[ended_.front()].has_session) {
                     which = ended_.front();
+                    count_touches();
                     count_topic_of(clients_[which].cell);
                     by_id_.erase(clients_[which].id);
                     clients_[which] = {};

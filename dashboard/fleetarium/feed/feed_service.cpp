@@ -5,9 +5,10 @@
 #include <fleetarium/feed/feed_documents.hpp>
 #include <fleetarium/feed/page_assets.hpp>
 #include <fleetarium/feed/question_table.hpp>
+#include <fleetarium/net/real_clock.hpp>
 
 #include <algorithm>
-#include <charconv>
+#include <chrono>
 #include <iterator>
 #include <map>
 #include <utility>
@@ -24,6 +25,8 @@ using broker::websocket_peer;
 
 constexpr std::size_t questions_max = 64;
 constexpr double every_min = 0.05;
+/// What answers that are given again and again may take of the source's time.
+constexpr double share_max = 0.04;
 constexpr double every_max = 60;
 /// A viewer who has not taken so much yet gets nothing new.
 constexpr std::size_t unconfirmed_max = std::size_t{2} << 20;
@@ -116,13 +119,19 @@ public:
     }
 
     void poll(double now) {
+        if (now < rest_until_) {
+            return;
+        }
         now_ = now;
         // Who asks the same at the same time gets the same answer, which is made once.
         made_.clear();
         const std::vector<std::shared_ptr<viewer>> all = viewers_;
+        const instant began = net::real_now();
         for (const auto& each : all) {
             serve(*each);
         }
+        const std::chrono::duration<double> spent = net::real_now() - began;
+        rest_until_ = now + spent.count() * (1 / share_max - 1);
     }
 
     std::size_t viewers() const { return viewers_.size(); }
@@ -299,6 +308,7 @@ private:
     std::vector<std::shared_ptr<viewer>> viewers_;
     std::map<std::string, made_answer> made_;  // of this moment
     double now_ = 0;
+    double rest_until_ = 0;
 };
 
 feed_service::feed_service(with_source access)

@@ -16,7 +16,7 @@ using event_kind = kept_event::kind;
 constexpr std::size_t watched_max = 4;
 constexpr std::size_t watched_events_max = 20'000;
 constexpr std::uint64_t losses_kept_per_tick = 1'000;
-constexpr double look_back_seconds = 30;
+constexpr double look_back_seconds = 10;
 
 std::int64_t nanoseconds(instant at) { return at.time_since_epoch().count(); }
 
@@ -49,30 +49,26 @@ void live_source::note_message(std::uint32_t broker, std::uint32_t publisher,
     routing_size_ = size;
     sums_.payload_bytes_in += size;
 
-    topic_table::id topic = topic_table::none;
+    const bool watched = !watched_.empty() && is_watched(publisher);
+    const bool is_kept = is_followed(number) || watched;
     const std::uint64_t hash = topic_table::hash_of(message.topic);
-    if (publisher != kept_message::nobody) {
-        // Most clients publish to one topic: its counts are brought over when somebody asks.
-        client_cell& cell = cell_of(publisher);
-        ++cell.published;
-        if (!cell.has_topic || cell.topic_hash != hash) {
-            count_topic_of(cell);
-            cell.topic_hash = hash;
-            cell.topic = topics_.find_or_add(message.topic, hash);
-            cell.has_topic = true;
-        }
-        topic = cell.topic;
-        ++cell.uncounted;
-        cell.uncounted_bytes += static_cast<std::uint32_t>(size);
-        if (cell.uncounted_bytes > (1U << 31)) {
-            count_topic_of(cell);
-        }
-    } else {
+    topic_table::id topic = topic_table::none;
+    if (publisher == kept_message::nobody) {
         topic = topics_.find_or_add(message.topic, hash);
         topics_.count(topic, 1, size);
+    } else if (is_kept || message.topic.size() > touch::topic_max) {
+        topic = count_published(publisher, message.topic, hash, size);
+    } else {
+        touch& later = put_off();
+        later.client = publisher;
+        later.hash = hash;
+        later.size = static_cast<std::uint32_t>(size);
+        later.is_message = true;
+        later.topic_size = static_cast<std::uint8_t>(message.topic.size());
+        std::copy(message.topic.begin(), message.topic.end(), later.topic.begin());
+        prefetch_cell(publisher);
     }
-    const bool watched = !watched_.empty() && is_watched(publisher);
-    if (!is_followed(number) && !watched) {
+    if (!is_kept) {
         return;
     }
     std::string properties;
@@ -93,6 +89,48 @@ void live_source::note_message(std::uint32_t broker, std::uint32_t publisher,
                     .qos = made.qos,
                     .message = sequence_,
                     .text = std::string(message.topic)});
+    }
+}
+
+topic_table::id live_source::count_published(std::uint32_t publisher, std::string_view topic,
+                                             std::uint64_t hash, std::size_t size) {
+    // Most clients publish to one topic: its counts are brought over when somebody asks.
+    client_cell& cell = cell_of(publisher);
+    ++cell.published;
+    if (!cell.has_topic || cell.topic_hash != hash) {
+        count_topic_of(cell);
+        cell.topic_hash = hash;
+        cell.topic = topics_.find_or_add(topic, hash);
+        cell.has_topic = true;
+    }
+    ++cell.uncounted;
+    cell.uncounted_bytes += static_cast<std::uint32_t>(size);
+    if (cell.uncounted_bytes > (1U << 31)) {
+        count_topic_of(cell);
+    }
+    return cell.topic;
+}
+
+/// A place for what is to be counted a little later. The oldest that was put off is counted now:
+/// its cell has come from memory meanwhile.
+live_source::touch& live_source::put_off() {
+    if (touches_put_off_ - touches_done_ == touches_.size()) {
+        count_touch(touches_[touches_done_++ % touches_.size()]);
+    }
+    return touches_[touches_put_off_++ % touches_.size()];
+}
+
+void live_source::count_touch(const touch& of) {
+    if (of.is_message) {
+        count_published(of.client, {of.topic.data(), of.topic_size}, of.hash, of.size);
+    } else {
+        ++cell_of(of.client).received;
+    }
+}
+
+void live_source::count_touches() {
+    while (touches_done_ != touches_put_off_) {
+        count_touch(touches_[touches_done_++ % touches_.size()]);
     }
 }
 
@@ -176,12 +214,14 @@ void live_source::note_decision(std::uint32_t client, const broker_event& decisi
             const bool ends = decision.qos == qos::at_most_once;
             bool tells = false;
             if (client != kept_message::nobody) {
-                client_cell& cell = cell_of(client);
-                cell.backlog -= !again && decision.known && cell.backlog != 0;
-                tells = cell.tells;
+                if (!again && decision.known) {
+                    client_cell& cell = cell_of(client);
+                    cell.backlog -= cell.backlog != 0;
+                }
+                tells = tells_what_it_receives(client);
                 if (ends && !tells) {
                     ++of.delivered;
-                    ++cell.received;
+                    ++cell_of(client).received;
                 }
             }
             if (kept_message* const known = kept(number)) {
@@ -211,7 +251,7 @@ void live_source::note_decision(std::uint32_t client, const broker_event& decisi
             ++of.acknowledged;
             --in_flight_;
             const bool rejected = is_failure(decision.code);
-            if (client != kept_message::nobody && !cell_of(client).tells) {
+            if (client != kept_message::nobody && !tells_what_it_receives(client)) {
                 ++of.delivered;
                 ++cell_of(client).received;
                 const duration latency = decision.at - decision.identity.published_at;
@@ -372,7 +412,10 @@ void live_source::note_received(std::uint32_t client, std::uint64_t number, enum
                                 bool repeated, instant published, instant now) {
     if (!repeated) {
         ++sums_.qos[index_of(qos)].delivered;
-        ++cell_of(client).received;
+        touch& later = put_off();
+        later.client = client;
+        later.is_message = false;
+        prefetch_cell(client);
         if (published != instant::min()) {
             ++latency_[latency_buckets::of(now - published)];
         }

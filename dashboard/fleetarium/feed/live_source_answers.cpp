@@ -182,6 +182,7 @@ void live_source::count_topic_of(client_cell& cell) {
 
 topics_answer live_source::topics(const topics_question& asked) {
     require_present(asked.at);
+    count_touches();
     count_topics();
     topics_answer out = topics_.answer(asked, names().client);
     out.at = in_seconds(present());
@@ -207,6 +208,7 @@ devices_answer live_source::devices(const devices_question& asked) {
     if (asked.limit == 0 || asked.limit > 1'000) {
         throw feed_error(feed_error::kind::bad_question, "limit: expected 1 to 1,000");
     }
+    count_touches();
     struct candidate {
         std::uint32_t client;
         std::uint64_t rank;
@@ -264,6 +266,7 @@ device_answer live_source::device(const device_question& asked) {
                          "name: there is no device \"" + asked.name + "\"");
     }
     watch(*client);
+    count_touches();
     const seconds until = asked.at.value_or(1e300);
     device_answer out;
     out.at = std::min(until, in_seconds(present()));

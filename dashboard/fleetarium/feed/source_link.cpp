@@ -1,5 +1,7 @@
 #include <fleetarium/feed/source_link.hpp>
 
+#include <fleetarium/net/real_clock.hpp>
+
 #include <deque>
 #include <mutex>
 
@@ -78,9 +80,12 @@ void thread_link::send(const question_entry& which, std::any question, answer_ha
     }
 }
 
-std::size_t thread_link::serve(source& by, std::size_t budget_questions) {
+std::size_t thread_link::serve(source& by, std::size_t budget_questions, double share) {
     std::size_t done = 0;
     for (; done < budget_questions; ++done) {
+        if (share < 1 && net::real_now() < rest_until_) {
+            break;
+        }
         shared::asked next;
         {
             const std::lock_guard lock(shared_->mutex);
@@ -90,12 +95,16 @@ std::size_t thread_link::serve(source& by, std::size_t budget_questions) {
             next = std::move(shared_->questions.front());
             shared_->questions.pop_front();
         }
+        const instant began = net::real_now();
         shared::answered made{std::move(next.answered), {}, {}};
         try {
             made.answer = next.which->ask_value(by, next.question);
         } catch (const std::exception& error) {
             made.error = error.what();
         }
+        const instant ended = net::real_now();
+        rest_until_ =
+            ended + std::chrono::duration_cast<duration>((ended - began) * (1 / share - 1));
         std::function<void()> wake;
         {
             const std::lock_guard lock(shared_->mutex);

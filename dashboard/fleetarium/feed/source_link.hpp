@@ -1,5 +1,6 @@
 #pragma once
 
+#include <fleetarium/core/clock.hpp>
 #include <fleetarium/feed/question_table.hpp>
 
 #include <any>
@@ -65,7 +66,9 @@ public:
     std::string trouble() const override;
 
     /// Answers what was asked, for `budget_questions` at most. Returns how many it answered.
-    std::size_t serve(source& by, std::size_t budget_questions = 64);
+    /// `share` is that of the thread's real time which answers may take, above 0 to 1: behind one
+    /// that took long the next ones wait.
+    std::size_t serve(source& by, std::size_t budget_questions = 64, double share = 1);
     /// Called on the viewer's thread when it has asked something: to wake the source's.
     void on_question(std::function<void()> call);
     /// The source is gone; a sentence why.
@@ -76,6 +79,7 @@ private:
 
     struct shared;
     std::shared_ptr<shared> shared_;
+    instant rest_until_{};
 };
 
 }  // namespace fleetarium::feed

@@ -160,6 +160,7 @@ const std::vector<device_group>& world_source::groups(grouping by) {
 }
 
 fleet_answer world_source::fleet(const fleet_question& asked) {
+    count_touches();
     const bool is_past = asked.at && *asked.at < in_seconds(present());
     std::vector<device_state> then;
     if (is_past) {
@@ -178,6 +179,7 @@ fleet_answer world_source::fleet(const fleet_question& asked) {
 }
 
 device_row world_source::cell(const cell_question& asked) {
+    count_touches();
     const std::uint32_t device = device_at(asked, groups(asked.by));
     return row_of_client(device, devices_[device]);
 }
@@ -245,6 +247,16 @@ client_cell& world_source::cell_of(std::uint32_t client) {
         }
     }
     return in[place];
+}
+
+void world_source::prefetch_cell(std::uint32_t client) const {
+    if (client < devices_.size()) {
+        __builtin_prefetch(&devices_[client], 1);
+    }
+}
+
+bool world_source::tells_what_it_receives(std::uint32_t client) {
+    return client < first_other || cell_of(client).tells;  // devices do
 }
 
 const sim::fleet* world_source::fleet_at(std::uint32_t client) const {

@@ -71,6 +71,8 @@ private:
     void for_each_client(
         const std::function<bool(std::uint32_t, const client_cell&)>& visit) const override;
     client_cell& cell_of(std::uint32_t client) override;
+    void prefetch_cell(std::uint32_t client) const override;
+    bool tells_what_it_receives(std::uint32_t client) override;
     void complete(feed::totals& to) override;
     void complete(device_row& to, std::uint32_t client) const override;
     void complete(device_answer& to, std::uint32_t client) override;
