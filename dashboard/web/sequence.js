@@ -7,7 +7,7 @@ import { clock, lasting } from './format.js'
 const LANE_LEAST = 128
 const LEFT = 76
 const HEAD = 46
-const ROW = 22
+const ROW = 28
 const LANES_MAX = 12
 
 // `room` is how wide it may become, in pixels; with many lanes it is wider, and scrolls.
