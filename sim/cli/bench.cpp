@@ -24,7 +24,7 @@ struct part {
     std::vector<bench::figure> (*measure)(const bench::scale&);
 };
 
-constexpr std::array<part, 9> parts{{
+constexpr std::array<part, 10> parts{{
     {"messages", "one message end to end, by QoS: in memory, and in a world",
      bench::measure_messages},
     {"day", "10,000 devices for 24 hours", bench::measure_fleet_day},
@@ -37,6 +37,7 @@ constexpr std::array<part, 9> parts{{
     {"recording", "recording, exporting and opening recordings, beside SQLite itself",
      bench::measure_recording},
     {"replay", "messages of a recording into a broker core", bench::measure_replay},
+    {"feed", "a run of 100,000 devices while somebody looks at it", bench::measure_feed},
 }};
 
 struct bench_options {
@@ -126,8 +127,8 @@ void add_bench(CLI::App& app, int& exit_status) {
     command
         ->add_option("--scale", options->scale,
                      "Share of devices and messages, or of seconds and idle connections, for a "
-                     "quick look")
-        ->check(CLI::Range(0.0001, 1.0))
+                     "quick look; 10 for ten times as many")
+        ->check(CLI::Range(0.0001, 10.0))
         ->capture_default_str();
     add_against(*command, options->against);
     parts_option->excludes("--against");

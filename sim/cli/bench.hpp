@@ -64,5 +64,6 @@ std::vector<figure> measure_embedding(const scale& size);  // bench_embedding.cp
 std::vector<figure> measure_exploring(const scale& size);  // bench_explore.cpp
 std::vector<figure> measure_recording(const scale& size);  // bench_recording.cpp
 std::vector<figure> measure_replay(const scale& size);     // bench_replay.cpp
+std::vector<figure> measure_feed(const scale& size);       // bench_feed.cpp
 
 }  // namespace fleetarium::cli::bench

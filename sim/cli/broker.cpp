@@ -13,10 +13,9 @@
 #include <fleetarium/server/server.hpp>
 #include <fleetarium/server/server_config.hpp>
 
-#include <fmt/format.h>
 #include <CLI/CLI.hpp>
+#include <fmt/format.h>
 
-#include <sys/resource.h>
 #include <algorithm>
 #include <chrono>
 #include <csignal>
@@ -27,6 +26,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <sys/resource.h>
 #include <thread>
 #include <variant>
 #include <vector>

@@ -130,6 +130,9 @@ int export_recording(const export_options& options) {
         write(options.csv, from, selection, recording::export_csv);
         write(options.json_lines, from, selection, recording::export_json_lines);
         return exit_success;
+    } catch (const recording::no_room_error& error) {
+        std::cerr << "fleetarium: " << error.what() << '\n';
+        return exit_not_carried_out;
     } catch (const recording::recording_error& error) {
         std::cerr << "fleetarium: " << error.what() << '\n';
         return exit_bad_input;

@@ -13,20 +13,21 @@
 #include <fleetarium/sim/scenario_loader.hpp>
 #include <fleetarium/sim/world.hpp>
 
-#include <fmt/format.h>
 #include <CLI/CLI.hpp>
+#include <fmt/format.h>
 
-#include <unistd.h>
 #include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
+#include <unistd.h>
 #include <vector>
 
 namespace fleetarium::cli {
@@ -343,20 +344,27 @@ int run(const run_options& options) {
             std::make_unique<run_recording>(options.recording, recorded_facts, live->running());
         const auto journey = follow(live->running(), options, scenario);
         if (options.viewers.any()) {
-            viewers = std::make_unique<run_viewers>(
-                options.viewers, scenario, *live, *recorded,
-                run_viewers::facts{.command = replay,
-                                   .seed = scenario.seed,
-                                   .can_pace = !options.live.any(),
-                                   .is_virtual = !pace,
-                                   .report_json =
-                                       [&] {
-                                           const sim::run_report so_far = live->running().report();
-                                           return sim::report_json(
-                                               so_far, sim::evaluate(scenario.expectations, so_far),
-                                               timing);
-                                       },
-                                   .end = [&ended] { ended = true; }});
+            const auto report_json = [&] {
+                const sim::run_report so_far = live->running().report();
+                return sim::report_json(so_far, sim::evaluate(scenario.expectations, so_far),
+                                        timing);
+            };
+            try {
+                viewers = std::make_unique<run_viewers>(
+                    options.viewers, scenario, *live, *recorded,
+                    run_viewers::facts{.command = replay,
+                                       .seed = scenario.seed,
+                                       .can_pace = !options.live.any(),
+                                       .is_virtual = !pace,
+                                       .report_json = report_json,
+                                       .end = [&ended] { ended = true; }});
+            } catch (...) {
+                recorded.reset();  // nothing has happened: its file would stand in the way
+                if (!options.recording.file.empty()) {
+                    std::filesystem::remove(options.recording.file);
+                }
+                throw;
+            }
         }
         timing.stopped_at_failure =
             !run_to_end(*live, *recorded, end, show_progress, options.fail_fast, ended);

@@ -8,10 +8,10 @@
 
 #include <fmt/format.h>
 
-#include <unistd.h>
 #include <algorithm>
 #include <chrono>
 #include <iostream>
+#include <unistd.h>
 #include <utility>
 
 namespace fleetarium::cli {

@@ -53,6 +53,9 @@ class run_recording {
 public:
     run_recording(const recording_flags& flags, const recorded_run& run, sim::world& of);
 
+    /// Empty: nothing is recorded.
+    const std::string& file() const { return flags_.file; }
+
     /// Lets what there is be committed; throws what went wrong, if something did.
     void keep_up() const;
 

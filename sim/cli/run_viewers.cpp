@@ -1,6 +1,8 @@
 #include "run_viewers.hpp"
 
 #include <fleetarium/feed/feed_service.hpp>
+#include <fleetarium/feed/recording_source.hpp>
+#include <fleetarium/feed/rewindable_source.hpp>
 #include <fleetarium/feed/world_source.hpp>
 #include <fleetarium/net/real_clock.hpp>
 #include <fleetarium/server/http_server.hpp>
@@ -65,14 +67,25 @@ public:
         : run_(of),
           about_(std::move(about)),
           source_(of.running(), facts_of(described), controls(recorded)),
-          feed_([this](const auto& use) { use(source_); }),
+          rewindable_(source_,
+                      [file = recorded.file(), &recorded]() -> std::unique_ptr<feed::source> {
+                          recorded.keep_up();
+                          return std::make_unique<feed::recording_source>(file);
+                      }),
+          feed_([this, records = !recorded.file().empty()](const auto& use) {
+              use(records ? static_cast<feed::source&>(rewindable_) : source_);
+          }),
           timer_(of.context()),
           began_(net::real_now()) {
         broker::http_options options;
         options.address = flags.http;
         options.token = read_token(flags.token_file);
-        http_ = std::make_unique<broker::http_server>(of.context(), options, feed_.routes(),
-                                                      feed_.websockets());
+        try {
+            http_ = std::make_unique<broker::http_server>(of.context(), options, feed_.routes(),
+                                                          feed_.websockets());
+        } catch (const broker::bad_http_address& error) {
+            throw usage_error(error.what());
+        }
         std::cout << "listening on http://" << http_->listening() << std::endl;
         if (flags.paused) {
             run_.paced().set_paused(true);
@@ -107,6 +120,8 @@ private:
         feed::run_controls out;
         out.end = about_.end;
         out.report_json = about_.report_json;
+        // A checkpoint that is due here is of what was before.
+        out.before_hand = [this, &recorded] { recorded.reach(run_.running().now()); };
         out.by_hand = [&recorded](std::string_view what, const std::string& json) {
             recorded.add_intervention(what, json);
         };
@@ -139,21 +154,24 @@ private:
         }
         feed_.poll(wall());
         timer_.expires_after(poll_period);
-        timer_.async_wait([this](boost::system::error_code cancelled) {
-            if (!cancelled) {
-                poll();
-            }
-        });
+        timer_.async_wait(
+            [this, alive = std::weak_ptr<const bool>(alive_)](boost::system::error_code cancelled) {
+                if (!cancelled && !alive.expired()) {
+                    poll();
+                }
+            });
     }
 
     live_run& run_;
     const facts about_;
     feed::world_source source_;
+    feed::rewindable_source rewindable_;
     feed::feed_service feed_;
     std::unique_ptr<broker::http_server> http_;
     boost::asio::steady_timer timer_;
     instant began_;
     instant ticked_{};
+    const std::shared_ptr<const bool> alive_ = std::make_shared<const bool>(true);
 };
 
 run_viewers::run_viewers(const viewer_flags& flags, const sim::scenario& described, live_run& of,

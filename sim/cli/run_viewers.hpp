@@ -43,7 +43,8 @@ public:
         std::function<void()> end{};  ///< somebody wants it to end
     };
 
-    /// Prints where it listens. All must outlive it. Throws std::runtime_error if it cannot listen.
+    /// Prints where it listens. All must outlive it. Throws usage_error, or std::runtime_error if
+    /// it cannot listen.
     run_viewers(const viewer_flags& flags, const sim::scenario& described, live_run& of,
                 run_recording& recorded, facts about);
     ~run_viewers();

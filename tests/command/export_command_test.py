@@ -252,6 +252,28 @@ class Exports(unittest.TestCase):
         self.assertIn("cannot be written: File too large", done.stderr)
         self.assertFalse(os.path.exists(file))
 
+    def test_no_room_for_temporary_files_is_told(self):
+        # More deliveries to be sent later than are kept in memory.
+        busy = self.path(".flr")
+        shutil.copy(self.recording, busy)
+        with sqlite3.connect(busy) as tables:
+            for at in (10, 11):
+                tables.execute(
+                    "WITH RECURSIVE c(x) AS (SELECT 5000 UNION ALL SELECT x + 1 FROM c "
+                    "LIMIT 1000000) INSERT INTO deliveries "
+                    "SELECT m.id << 20 | x, r.id, 0, 3, 0, m.at, 110000000000 + x, NULL, "
+                    "110000000000 + x, 0, 0, 0 FROM c, (SELECT id, at FROM messages WHERE qos = 1 "
+                    "AND at > ? LIMIT 1) m, (SELECT id FROM clients WHERE name LIKE 'head_end%') r",
+                    (at * 10**9,))
+        tables.close()
+        done = subprocess.run(["bash", "-c", "ulimit -f 8; trap '' XFSZ; exec \"$@\"", "-",
+                               FLEETARIUM, "export", busy, "--pcapng", "/dev/null"],
+                              capture_output=True, text=True, timeout=DEADLINE, check=False,
+                              env={**os.environ, "TMPDIR": self.folder.name})
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertIn(f"{self.folder.name}: a temporary file cannot be written: File too large",
+                      done.stderr)
+
     def test_a_damaged_recording_is_refused(self):
         for change, told in (("UPDATE messages SET qos = 7 WHERE id = 9", "qos in messages"),
                              ("UPDATE messages SET topic = 999999 WHERE id = 9", "no topic"),

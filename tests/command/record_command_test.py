@@ -410,6 +410,41 @@ class RecordingBroker(unittest.TestCase):
         self.assertRegex(run("info", self.file, "--message", str(first))[1],
                          "at the broker +broker\n(.*\n)*.*delivered +reader 3.1.1\n")
 
+    def test_versions_and_qos_2_messages_that_come_twice_are_recorded(self):
+        broker = Broker("--record", self.file)
+
+        def connect(level, more):
+            link = socket.create_connection(("127.0.0.1", broker.port), timeout=DEADLINE)
+            name = f"twice {level}".encode()
+            body = b"\0\4MQTT" + bytes([level, 2, 0, 0]) + more + b"\0\7" + name
+            link.sendall(bytes([0x10, len(body)]) + body)
+            self.assertEqual(link.recv(4)[:1], b"\x20")
+            return link
+
+        def publish(link, packet_id, dup, more):
+            body = b"\0\1t" + bytes([0, packet_id]) + more + b"x"
+            link.sendall(bytes([0x3C if dup else 0x34, len(body)]) + body)
+
+        links = [connect(4, b""), connect(5, b"\0")]
+        for link, more in zip(links, (b"", b"\0")):
+            publish(link, 7, False, more)
+            publish(link, 8, False, more)
+            publish(link, 7, True, more)
+            publish(link, 7, True, more)
+        wait_for("messages", lambda: query(self.file, "SELECT count(*) FROM resends") == [(4,)])
+        for link in links:
+            link.close()
+        broker.stop()
+        self.assertEqual(query(self.file, "SELECT client_id, version FROM connections n JOIN "
+                                          "clients c ON c.id = n.client ORDER BY 1"),
+                         [("twice 4", 4), ("twice 5", 5)])
+        self.assertEqual(query(self.file, "SELECT c.client_id, m.qos, count(r.id), "
+                                          "count(r.delivery) FROM messages m JOIN clients c "
+                                          "ON c.id = m.publisher LEFT JOIN resends r "
+                                          "ON r.message = m.id GROUP BY m.id ORDER BY 1, m.id"),
+                         [("twice 4", 2, 2, 0), ("twice 4", 2, 0, 0),
+                          ("twice 5", 2, 2, 0), ("twice 5", 2, 0, 0)])
+
     def test_a_full_disk_does_not_stop_the_broker(self):
         with tempfile.TemporaryFile("w+") as log:
             process = subprocess.Popen(

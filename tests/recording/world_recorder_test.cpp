@@ -220,10 +220,57 @@ TEST_CASE("a recording with a limit gives up its oldest messages", "[recording]"
     SECTION("of size") {
         record(what, {.path = file.path, .file_size_max = recording_options::file_size_min});
         CHECK(fs::file_size(file.path) <= recording_options::file_size_min);
+        CHECK(fs::file_size(file.path) > recording_options::file_size_min * 4 / 5);
         recording_reader made(file.path);
         CHECK(number(made, "SELECT max(at) FROM messages") > 598'000'000'000);
         CHECK(number(made, "SELECT count(*) FROM messages") > 10'000);
     }
+}
+
+TEST_CASE("a recording keeps its limit at each moment, whatever the size of payloads",
+          "[recording]") {
+    const scratch_file file;
+    constexpr std::uint64_t limit = std::uint64_t{6} << 20;
+    const std::size_t payload_size = GENERATE(0, 30, 9'000, 500'000, 2'000'000);
+    const int messages = payload_size < 100 ? 200'000 : 60'000'000 / static_cast<int>(payload_size);
+    recording_writer writer({.path = file.path, .file_size_max = limit});
+    const std::string text = "a/b" + std::string(payload_size, 'x');
+    std::uint64_t largest = 0;
+    for (int i = 1; i <= messages; ++i) {
+        traffic_note message;
+        message.what = traffic_note::kind::message;
+        message.at = i;
+        message.number = static_cast<std::uint64_t>(i);
+        message.qos = 1;
+        message.topic_size = 3;
+        writer.add(message, text);
+        traffic_note delivery = message;
+        delivery.what = traffic_note::kind::sent;
+        delivery.client = 1;
+        delivery.session = 1;
+        writer.add(delivery, {});
+        traffic_note routed = message;
+        routed.what = traffic_note::kind::routed;
+        routed.extra = 1;
+        writer.add(routed, {});
+        delivery.what = traffic_note::kind::acknowledged;
+        writer.add(delivery, {});
+        if (i % (messages / 20 + 1) == 0) {
+            writer.sync();
+            largest = std::max<std::uint64_t>(largest, fs::file_size(file.path));
+        }
+    }
+    REQUIRE(writer.error().empty());
+    writer.finish({.ended_at = instant{1s}, .report = std::string(3'000'000, ' ')});
+    CHECK(largest <= limit);
+    CHECK(fs::file_size(file.path) <= limit);
+    recording_reader made(file.path);
+    CHECK(number(made, "SELECT max(id) FROM messages") == messages);
+    CHECK(number(made, "SELECT sum(length(payload) + 20) FROM messages") >
+          static_cast<std::int64_t>(limit) / 8);
+    CHECK(number(made,
+                 "SELECT count(*) FROM deliveries d LEFT JOIN messages m ON m.id = d.message "
+                 "WHERE m.id IS NULL") == 0);
 }
 
 TEST_CASE("what was committed is there, though the writer has not finished", "[recording]") {

@@ -2,6 +2,7 @@
 
 #include <fleetarium/broker/broker_core.hpp>
 
+#include <fleetarium/broker/shared_delivery.hpp>
 #include <fleetarium/codec/reason_code_table.hpp>
 #include <fleetarium/core/assert.hpp>
 #include <fleetarium/core/mutant.hpp>
@@ -197,6 +198,7 @@ void broker_core::note_refused(connection_id from, std::string_view client_id, r
           .at = now,
           .connection = from,
           .client_id = client_id,
+          .count = static_cast<std::uint32_t>(info_of(from).version),
           .code = code,
           .broken = broken});
 }
@@ -330,6 +332,7 @@ void broker_core::accept_connect(connection_id from, const connect& request,
           .connection = from,
           .session = index,
           .client_id = owner.client_id(),
+          .count = static_cast<std::uint32_t>(source.protocol.version()),
           .flag = present});
     if (is_on(mutant::queue_order_lost_on_resume) && owner.state.outbound.pending() != 0) {
         owner.state.outbound.push(owner.state.outbound.remove_oldest_pending());
@@ -521,8 +524,10 @@ void broker_core::end_session(session_index index, instant now) {
     }
     hand_over_shared(index, now);
     ending.state.outbound.for_each([&](const delivery& lost) {
-        report_drop(lost.message->identity(), lost.message->topic(), lost.qos, index,
-                    drop_reason::session_ended, now, true, lost.packet_id != 0);
+        if (!is_handed_over(lost)) {
+            report_drop(lost.message->identity(), lost.message->topic(), lost.qos, index,
+                        drop_reason::session_ended, now, true, lost.packet_id != 0);
+        }
     });
     for (const filter_id filter : ending.filters.view()) {
         tree_.erase(filter, index);

@@ -117,7 +117,8 @@ void broker_core::handle_event(connection_id from, server_event& event, instant 
                 emit({.what = broker_event::kind::repeated,
                       .at = now,
                       .connection = from,
-                      .session = connections_[from].session});
+                      .session = connections_[from].session,
+                      .count = what.packet_id});
             } else if constexpr (std::is_same_v<event_type, connect>) {
                 handle_connect(from, what, now);
             } else if constexpr (std::is_same_v<event_type, subscribe>) {

@@ -40,9 +40,9 @@ inline constexpr std::size_t drop_reason_count = 10;
 /// One decision of the broker. Views are valid during the call.
 struct broker_event {
     enum class kind : std::uint8_t {
-        connected,     ///< `flag`: session present
+        connected,     ///< `flag`: session present; `count`: protocol version
         refused,       ///< closed before it was accepted; `broken` if a rule was, else the
-                       ///< CONNECT was answered with `code`
+                       ///< CONNECT was answered with `code`; `count` as of connected
         disconnected,  ///< `code`: of DISCONNECT, whoever sent it, or what it would be in
                        ///< 5.0; `broken` if a rule was; `flag`: the network closed it
         session_ended,
@@ -50,7 +50,7 @@ struct broker_event {
                            ///< Subscription Identifier, 0: none
         unsubscribed,      ///< `topic` is the filter; `code` is that of UNSUBACK
         received,          ///< a PUBLISH was taken on under `identity`; `qos` is its own
-        repeated,          ///< a PUBLISH repeated a QoS 2 message that is under way
+        repeated,          ///< a PUBLISH repeated a QoS 2 message under way; `count`: packet id
         routed,            ///< `count` deliveries were made of it
         retained,          ///< stored as the retained message of its topic
         retained_removed,  ///< the retained message of `topic` is gone: `identity` is that of the

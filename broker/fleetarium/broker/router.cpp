@@ -2,6 +2,7 @@
 
 #include <fleetarium/broker/broker_core.hpp>
 #include <fleetarium/broker/outgoing.hpp>
+#include <fleetarium/broker/shared_delivery.hpp>
 #include <fleetarium/codec/topic.hpp>
 #include <fleetarium/core/mutant.hpp>
 
@@ -467,31 +468,18 @@ void broker_core::report_drop(const message_identity& identity, std::string_view
 /// them, but for QoS 2 deliveries begun [v5/MQTT-4.8.2-5].
 void broker_core::hand_over_shared(session_index from, instant now) {
     std::vector<delivery> orphans;
-    session& ending = sessions_[from];
-    outbound_flow kept;
-    bool any = false;
-    ending.state.outbound.for_each([&](const delivery& one) { any = any || one.shared; });
-    if (!any) {
-        return;
-    }
-    ending.state.outbound.for_each([&](const delivery& one) {
-        const bool begun_qos_2 = one.qos == qos::exactly_once && one.packet_id != 0;
-        if (one.shared && !begun_qos_2) {
+    sessions_[from].state.outbound.for_each([&](const delivery& one) {
+        if (is_handed_over(one)) {
             orphans.push_back(one);
-        } else {
-            delivery lost = one;
-            lost.state = delivery_state::pending;
-            kept.push(std::move(lost));
         }
     });
-    ending.state.outbound = std::move(kept);
     std::size_t same_before = 0;  // orphans of the same message, each from another group
     for (std::size_t i = 0; i < orphans.size(); ++i) {
         const message_ptr orphan = orphans[i].message;
         same_before = i > 0 && orphans[i - 1].message == orphan ? same_before + 1 : 0;
         // This delivery ends here; what the other member gets is another one.
         report_drop(orphan->identity(), orphan->topic(), orphans[i].qos, from,
-                    drop_reason::session_ended, now, true);
+                    drop_reason::session_ended, now, true, orphans[i].packet_id != 0);
         tree_.match(orphan->topic(), match_);
         std::size_t of_its_groups = 0;
         for (shared_group* const group : match_.shared) {

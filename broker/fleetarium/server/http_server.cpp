@@ -31,7 +31,7 @@ struct endpoint {
 };
 
 [[noreturn]] void fail(const std::string& address, const std::string& why) {
-    throw std::runtime_error("HTTP address \"" + address + "\": " + why);
+    throw bad_http_address("HTTP address \"" + address + "\": " + why);
 }
 
 /// The first address that the name has on this machine.
@@ -112,7 +112,7 @@ public:
             if (at_url != std::string::npos) {
                 why.erase(at_url, of_broker.size());
             }
-            fail(options.address, why);
+            throw std::runtime_error("HTTP address \"" + options.address + "\": " + why);
         }
         const bool is_v6 = at.host.find(':') != std::string::npos;
         listening_ =

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 
@@ -14,6 +15,11 @@ class io_context;
 }
 
 namespace fleetarium::broker {
+
+/// An address that is none, or one that needs a token and has none.
+struct bad_http_address : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
 
 struct http_options {
     /// HOST:PORT; port 0 takes a free one. Without HOST (":9090", "9090"): 127.0.0.1.
@@ -41,9 +47,9 @@ struct http_options {
 /// not run. Handlers are called on that thread. The io_context must outlive the server.
 class http_server {
 public:
-    /// Binds and accepts at once. Throws std::runtime_error with a sentence that says what to do:
-    /// an address that is none, is in use, or can be reached by others and has no token. Throws
-    /// std::invalid_argument if a path is none that a route can have.
+    /// Binds and accepts at once. Throws bad_http_address, or std::runtime_error if it is in use,
+    /// with a sentence that says what to do. Throws std::invalid_argument if a path is none that a
+    /// route can have.
     http_server(boost::asio::io_context& context, const http_options& options,
                 std::vector<http_route> routes, std::vector<websocket_route> websockets = {});
     /// As `stop`.

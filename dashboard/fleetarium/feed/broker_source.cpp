@@ -195,7 +195,9 @@ command_answer broker_source::disconnect(const disconnect_command& wanted) {
 
 // ------------------------------------------------------------------------------- what happens
 
-instant broker_source::since_begin(instant at) { return instant{at - begin_}; }
+instant broker_source::since_begin(instant at) {
+    return at == instant::min() ? at : instant{at - begin_};  // min: it is not known
+}
 
 message_identity broker_source::identify(broker::connection_id publisher, std::uint64_t next_number,
                                          const fleetarium::publish& message, instant now) {
@@ -224,7 +226,9 @@ void broker_source::on_event(const broker_event& event) {
     if (event.what == broker_event::kind::session_ended) {
         if (about != kept_message::nobody) {
             clients_[about].has_session = false;
-            ended_.push_back(about);
+            if (!std::exchange(clients_[about].is_listed, true)) {
+                ended_.push_back(about);  // once, however often it comes and goes
+            }
         }
         put(by_session_, event.session, kept_message::nobody);
     }
@@ -247,8 +251,10 @@ std::uint32_t broker_source::know_client(const broker_event& event) {
     } else {
         if (clients_.size() >= clients_max) {
             while (!ended_.empty() && which == kept_message::nobody) {
+                clients_[ended_.front()].is_listed = false;
                 if (!clients_[ended_.front()].has_session) {
                     which = ended_.front();
+                    count_topic_of(clients_[which].cell);
                     by_id_.erase(clients_[which].id);
                     clients_[which] = {};
                     grouped_ = 0;

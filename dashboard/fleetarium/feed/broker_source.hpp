@@ -74,6 +74,7 @@ private:
         std::string id{};
         client_cell cell{};
         bool has_session = false;
+        bool is_listed = false;  ///< in ended_
     };
 
     instant present() const override { return newest_; }

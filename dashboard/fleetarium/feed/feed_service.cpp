@@ -3,10 +3,12 @@
 #include <fleetarium/core/hash.hpp>
 #include <fleetarium/feed/described_json.hpp>
 #include <fleetarium/feed/feed_documents.hpp>
+#include <fleetarium/feed/page_assets.hpp>
 #include <fleetarium/feed/question_table.hpp>
 
 #include <algorithm>
 #include <charconv>
+#include <iterator>
 #include <map>
 #include <utility>
 
@@ -80,6 +82,7 @@ public:
             }
             json answer;
             access_([&](source& of) { answer = which.ask(of, parameters, answer_form::json); });
+            forget_after(which);
             return answer_with(200, answer);
         } catch (const feed_error& error) {
             return refuse_with(error);
@@ -154,7 +157,12 @@ private:
         }
     }
 
-    static void refuse(json& answer, const std::string& why) { answer["error"] = why; }
+    /// What was answered before a command may not be so any more.
+    void forget_after(const question_entry& which) {
+        if (which.is_command) {
+            made_.clear();
+        }
+    }
 
     void take(viewer& from, const broker::websocket_message& message) {
         json read = message.kind == websocket_kind::binary
@@ -172,7 +180,7 @@ private:
             take(from, id, read);
             serve(from);
         } catch (const feed_error& error) {
-            refuse(wrong, error.what());
+            wrong["error"] = error.what();
             send(from, wrong);
         }
     }
@@ -222,37 +230,40 @@ private:
         from.questions[id] = std::move(made);
     }
 
+    /// Answers what is due, the longest due first, as far as the viewer keeps up.
     void serve(viewer& to) {
-        for (auto each = to.questions.begin(); each != to.questions.end();) {
-            if (to.peer->bytes_unconfirmed() > unconfirmed_max || !to.peer->is_open()) {
+        while (to.peer->is_open() && to.peer->bytes_unconfirmed() <= unconfirmed_max) {
+            const auto next = std::min_element(
+                to.questions.begin(), to.questions.end(),
+                [](const auto& a, const auto& b) { return a.second.due < b.second.due; });
+            if (next == to.questions.end() || next->second.due > now_) {
                 return;
             }
-            asked& question = each->second;
-            if (question.due > now_) {
-                ++each;
-                continue;
-            }
+            const std::uint64_t id = next->first;
+            asked& question = next->second;
             const made_answer& made = answer_to(question, to.form);
             if (!question.answered || made.hash != question.last) {
                 question.answered = true;
                 question.last = made.hash;
-                if (to.form == answer_form::cbor) {
-                    // A map of two: the id, and what was made.
-                    std::string bytes(1, static_cast<char>(0xA2));
-                    json::to_cbor("id", bytes);
-                    json::to_cbor(each->first, bytes);
-                    to.peer->send_binary(bytes + made.bytes);
-                } else {
-                    to.peer->send_text("{\"id\":" + std::to_string(each->first) + ',' + made.bytes +
-                                       '}');
-                }
+                send(to, id, made);
             }
             if (question.every == 0) {
-                each = to.questions.erase(each);
+                to.questions.erase(next);
             } else {
                 question.due = now_ + question.every;
-                ++each;
             }
+        }
+    }
+
+    static void send(viewer& to, std::uint64_t id, const made_answer& made) {
+        if (to.form == answer_form::cbor) {
+            // A map of two: the id, and what was made.
+            std::string bytes(1, static_cast<char>(0xA2));
+            json::to_cbor("id", bytes);
+            json::to_cbor(id, bytes);
+            to.peer->send_binary(bytes + made.bytes);
+        } else {
+            to.peer->send_text("{\"id\":" + std::to_string(id) + ',' + made.bytes + '}');
         }
     }
 
@@ -268,10 +279,11 @@ private:
         try {
             access_(
                 [&](source& of) { answer = question.which->ask(of, question.parameters, form); });
-        } catch (const feed_error& error) {
+        } catch (const std::exception& error) {
             member = "error";
             answer = error.what();
         }
+        forget_after(*question.which);
         made_answer made;
         if (form == answer_form::cbor) {
             json::to_cbor(member, made.bytes);
@@ -320,6 +332,9 @@ std::vector<broker::http_route> feed_service::routes() {
     };
     document("/api/openapi.json", "the REST API, for machines", openapi_document);
     document("/api/asyncapi.json", "the WebSocket feed, for machines", asyncapi_document);
+    std::vector<broker::http_route> page = asset_routes(page_assets());
+    out.insert(out.end(), std::make_move_iterator(page.begin()),
+               std::make_move_iterator(page.end()));
     return out;
 }
 

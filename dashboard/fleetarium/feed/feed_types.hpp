@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-/// What viewers see of a run, a broker or a recording, as plain values: questions and their answers.
+/// What viewers see of a run, a broker or a recording, as plain values: questions and answers.
 /// Both viewers, the window and the web page, know nothing else. The JSON of each, its schema and
 /// the documents that describe the feed come from the member lists at the end of the structs.
 ///
@@ -123,6 +123,9 @@ struct totals {
     double speed = 0;  ///< seconds in a real one, lately
     bool paused = false;
     bool ended = false;
+    bool complete =
+        true;  ///< false: a recording is being read, and counts, also those of topics and
+               ///< devices, are of what has been read so far
     std::array<qos_totals, 3> qos{};
     std::uint64_t published_by_devices = 0;  ///< fell due at devices; 0: not known
     publisher_losses losses{};
@@ -146,10 +149,10 @@ struct totals {
     std::vector<std::uint64_t> latency{};
 };
 BOOST_DESCRIBE_STRUCT(totals, (),
-                      (at, wall, speed, paused, ended, qos, published_by_devices, losses, dropped,
-                       payload_bytes_in, payload_bytes_out, connected, connects, disconnects,
-                       connects_refused, queued, in_flight, queued_max, in_flight_max, retained,
-                       violations, faults_active, events, latency))
+                      (at, wall, speed, paused, ended, complete, qos, published_by_devices, losses,
+                       dropped, payload_bytes_in, payload_bytes_out, connected, connects,
+                       disconnects, connects_refused, queued, in_flight, queued_max, in_flight_max,
+                       retained, violations, faults_active, events, latency))
 struct totals_question {
     using answer = totals;
     static constexpr std::string_view name_of_question = "totals";
@@ -342,9 +345,9 @@ BOOST_DESCRIBE_STRUCT(devices_answer, (), (at, all, rows))
 struct event_row {
     seconds at = 0;
     /// "connected", "refused", "disconnected", "subscribed", "unsubscribed", "session_ended",
-    /// "published", "copy", "routed", "retained", "queued", "sent", "resent", "received", "acknowledged",
-    /// "completed", "dropped", "lost", "will", "fault", "healed", "violation", "annotation",
-    /// "command", "gap"
+    /// "published", "copy", "routed", "retained", "queued", "sent", "resent", "received",
+    /// "acknowledged", "completed", "dropped", "lost", "will", "fault", "healed", "violation",
+    /// "annotation", "command", "gap"
     std::string what{};
     std::string who{};  ///< name of the device or broker that it is about
     std::optional<std::uint64_t> message{};
@@ -576,13 +579,13 @@ struct heal_command {
 };
 BOOST_DESCRIBE_STRUCT(heal_command, (), (fault))
 
-/// A fault that begins now; JSON as in a scenario's `faults`, without times but `lasts`.
+/// A fault that begins now; JSON as in a scenario's `faults`, without times but `for`.
 struct fault_command {
     using answer = command_answer;
     static constexpr std::string_view name_of_question = "fault";
 
     std::string
-        fault{};  ///< {"kind": "partition", "fleet": "meters", "share": 0.5, "lasts": "10s"}
+        fault{};  ///< {"kind": "partition", "fleet": "meters", "share": 0.5, "for": "10s"}
 };
 BOOST_DESCRIBE_STRUCT(fault_command, (), (fault))
 struct publish_command {

@@ -17,10 +17,10 @@ constexpr std::array<std::string_view, 7> state_names{"queued",   "in_flight", "
 
 std::optional<seconds> maybe_seconds(std::int64_t at) {
     return at == kept_delivery::not_yet ? std::nullopt
-                                        : std::optional(static_cast<double>(at) * 1e-9);
+                                        : std::optional(static_cast<double>(at) / 1e9);
 }
 
-seconds in_seconds(std::int64_t at) { return static_cast<double>(at) * 1e-9; }
+seconds in_seconds(std::int64_t at) { return static_cast<double>(at) / 1e9; }
 
 std::size_t size_of(const kept_message& of) {
     return of.topic.size() + of.payload.size() + of.properties.size();
@@ -88,6 +88,7 @@ kept_message& kept_messages::add(std::uint64_t sequence, std::uint64_t number,
 void kept_messages::forget_oldest() {
     const kept_message& gone = ring_.front();
     bytes_ -= size_of(gone);
+    deliveries_ -= gone.deliveries.size();
     if (const auto known = places_.find(gone.number);
         known != places_.end() && known->second == first_) {
         places_.erase(known);
@@ -108,7 +109,8 @@ const kept_message* kept_messages::find_sequence(std::uint64_t sequence) const {
     return found == ring_.end() || found->sequence != sequence ? nullptr : &*found;
 }
 
-kept_delivery* delivery_to(kept_message& of, std::uint32_t client, bool make, std::int64_t at) {
+kept_delivery* kept_messages::delivery_to(kept_message& of, std::uint32_t client, bool make,
+                                          std::int64_t at) {
     kept_delivery* found = nullptr;
     for (kept_delivery& each : of.deliveries) {
         if (each.client == client) {
@@ -125,6 +127,13 @@ kept_delivery* delivery_to(kept_message& of, std::uint32_t client, bool make, st
     if (of.deliveries.size() >= kept_message::deliveries_max) {
         return nullptr;
     }
+    while (deliveries_ >= deliveries_max && &ring_.front() != &of) {
+        forget_oldest();
+    }
+    if (deliveries_ >= deliveries_max) {
+        return nullptr;
+    }
+    ++deliveries_;
     kept_delivery& made = of.deliveries.emplace_back();
     made.client = client;
     made.made = at;

@@ -75,11 +75,13 @@ struct kept_message {
 
 /// The newest messages of a live run, in a ring: those that are followed from their publisher to
 /// their last acknowledgement, and those that were lost.
-/// Memory: messages_max messages, bytes_max bytes of topics and payloads, and their deliveries.
+/// Memory: messages_max messages, bytes_max bytes of topics and payloads, and deliveries_max
+/// deliveries of 72 bytes.
 class kept_messages {
 public:
     static constexpr std::size_t messages_max = 50'000;
     static constexpr std::size_t bytes_max = std::size_t{64} << 20;
+    static constexpr std::size_t deliveries_max = 500'000;
 
     /// A new message, the newest of all. Forgets the oldest where there is no room.
     kept_message& add(std::uint64_t sequence, std::uint64_t number, std::string_view topic,
@@ -88,6 +90,11 @@ public:
     /// The message of a number; null: it is not kept.
     kept_message* find(std::uint64_t number);
     const kept_message* find_sequence(std::uint64_t sequence) const;
+
+    /// The delivery of a kept message to a client that a decision is about; a new one if `make`.
+    /// Null if there is none, beyond kept_message::deliveries_max of the message, and where all
+    /// that are kept have too many.
+    kept_delivery* delivery_to(kept_message& of, std::uint32_t client, bool make, std::int64_t at);
 
     /// Calls `visit(const kept_message&)`, the newest first, until it returns false.
     template <class Visitor>
@@ -103,6 +110,7 @@ public:
     const kept_message& oldest() const { return ring_.front(); }
     bool has_forgotten() const { return first_ != 0; }
     std::size_t bytes() const { return bytes_; }
+    std::size_t deliveries() const { return deliveries_; }
 
 private:
     void forget_oldest();
@@ -111,11 +119,9 @@ private:
     std::uint64_t first_ = 0;  // place of the front, counted from the beginning
     boost::unordered_flat_map<std::uint64_t, std::uint64_t> places_;  // by number
     std::size_t bytes_ = 0;
+    std::size_t deliveries_ = 0;
 };
-
-/// The delivery to a client that a decision is about; made if there is none and `make`. Null beyond
-/// deliveries_max.
-kept_delivery* delivery_to(kept_message& of, std::uint32_t client, bool make, std::int64_t at);
+static_assert(sizeof(kept_delivery) <= 72);
 
 /// Names of clients and brokers, for answers.
 struct party_names {

@@ -6,7 +6,7 @@ std::vector<double> bounds() {
     std::vector<double> out;
     out.reserve(count);
     for (std::size_t i = 0; i < count; ++i) {
-        out.push_back(static_cast<double>(bound(i)) * 1e-9);
+        out.push_back(static_cast<double>(bound(i)) / 1e9);
     }
     return out;
 }
@@ -32,10 +32,10 @@ double percentile(std::span<const std::uint64_t> counts, double percent) {
     for (std::size_t i = 0; i < counts.size(); ++i) {
         sum += static_cast<double>(counts[i]);
         if (counts[i] != 0 && sum >= wanted) {
-            return static_cast<double>(bound(i)) * 1e-9;
+            return static_cast<double>(bound(i)) / 1e9;
         }
     }
-    return static_cast<double>(bound(counts.size() - 1)) * 1e-9;
+    return static_cast<double>(bound(counts.size() - 1)) / 1e9;
 }
 
 }  // namespace fleetarium::feed::latency_buckets

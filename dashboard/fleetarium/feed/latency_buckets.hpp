@@ -48,8 +48,8 @@ std::vector<double> bounds();
 /// The counts without the zeros behind the last other.
 std::vector<std::uint64_t> trimmed(std::span<const std::uint64_t> counts);
 
-/// The latency in seconds that `percent` (0 to 100) of the counted do not exceed: the upper bound of
-/// its bucket; 0 where nothing was counted.
+/// The latency in seconds that `percent` (0 to 100) of the counted do not exceed: the upper bound
+/// of its bucket; 0 where nothing was counted.
 double percentile(std::span<const std::uint64_t> counts, double percent);
 
 }  // namespace latency_buckets

@@ -1,9 +1,9 @@
 #include <fleetarium/feed/live_source.hpp>
 
-#include <fleetarium/codec/topic.hpp>
 #include <fleetarium/recording/world_recorder.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 namespace fleetarium::feed {
@@ -20,9 +20,13 @@ constexpr double look_back_seconds = 30;
 
 std::int64_t nanoseconds(instant at) { return at.time_since_epoch().count(); }
 
+std::int64_t nanoseconds_of(seconds at) { return std::llround(std::clamp(at, -9e9, 9e9) * 1e9); }
+
 std::size_t index_of(enum qos qos) { return static_cast<std::size_t>(qos); }
 
 }  // namespace
+
+live_source::live_source() { sums_.dropped.resize(broker::drop_reason_count); }
 
 // ---------------------------------------------------------------------------- what happened
 
@@ -52,22 +56,16 @@ void live_source::note_message(std::uint32_t broker, std::uint32_t publisher,
         client_cell& cell = cell_of(publisher);
         ++cell.published;
         if (!cell.has_topic || cell.topic_hash != hash) {
-            if (cell.uncounted != 0) {
-                topics_.count(cell.topic, cell.uncounted, cell.uncounted_bytes);
-            }
+            count_topic_of(cell);
             cell.topic_hash = hash;
             cell.topic = topics_.find_or_add(message.topic, hash);
             cell.has_topic = true;
-            cell.uncounted = 0;
-            cell.uncounted_bytes = 0;
         }
         topic = cell.topic;
         ++cell.uncounted;
         cell.uncounted_bytes += static_cast<std::uint32_t>(size);
         if (cell.uncounted_bytes > (1U << 31)) {
-            topics_.count(cell.topic, cell.uncounted, cell.uncounted_bytes);
-            cell.uncounted = 0;
-            cell.uncounted_bytes = 0;
+            count_topic_of(cell);
         }
     } else {
         topic = topics_.find_or_add(message.topic, hash);
@@ -104,7 +102,8 @@ kept_message* live_source::kept(std::uint64_t number) {
 
 kept_message* live_source::keep_loss(std::uint64_t number, std::string_view topic, enum qos qos,
                                      instant published, instant now) {
-    if (kept_message* const known = kept(number)) {
+    // Looked up whatever the masks say: one that was kept when it was first lost is kept once.
+    if (kept_message* const known = messages_.find(number)) {
         return known;
     }
     if (losses_kept_ >= losses_kept_per_tick) {
@@ -150,13 +149,13 @@ void live_source::note_decision(std::uint32_t client, const broker_event& decisi
         }
         case kind::queued: {
             ++sums_.qos[index_of(decision.qos)].deliveries;
-            ++queued_;
+            sums_.queued_max = std::max(sums_.queued_max, static_cast<std::uint64_t>(++queued_));
             if (client != kept_message::nobody) {
                 ++cell_of(client).backlog;
             }
             if (kept_message* const known = kept(number)) {
                 if (kept_delivery* const made =
-                        delivery_to(*known, client, true, nanoseconds(decision.at))) {
+                        messages_.delivery_to(*known, client, true, nanoseconds(decision.at))) {
                     made->qos = static_cast<std::uint8_t>(decision.qos);
                 }
             }
@@ -169,7 +168,10 @@ void live_source::note_decision(std::uint32_t client, const broker_event& decisi
             ++(again ? of.resent : of.sent);
             if (!again) {
                 queued_ -= decision.known;
-                in_flight_ += decision.qos != qos::at_most_once;
+                if (decision.qos != qos::at_most_once) {
+                    sums_.in_flight_max =
+                        std::max(sums_.in_flight_max, static_cast<std::uint64_t>(++in_flight_));
+                }
             }
             const bool ends = decision.qos == qos::at_most_once;
             bool tells = false;
@@ -183,8 +185,8 @@ void live_source::note_decision(std::uint32_t client, const broker_event& decisi
                 }
             }
             if (kept_message* const known = kept(number)) {
-                kept_delivery* const to =
-                    delivery_to(*known, client, !decision.known, nanoseconds(decision.at));
+                kept_delivery* const to = messages_.delivery_to(*known, client, !decision.known,
+                                                                nanoseconds(decision.at));
                 known->resent += again;
                 if (to != nullptr) {
                     to->qos = static_cast<std::uint8_t>(decision.qos);
@@ -218,7 +220,7 @@ void live_source::note_decision(std::uint32_t client, const broker_event& decisi
                 }
             }
             if (kept_message* const known = kept(number)) {
-                if (kept_delivery* const to = delivery_to(*known, client, false, 0)) {
+                if (kept_delivery* const to = messages_.delivery_to(*known, client, false, 0)) {
                     known->delivered += to->received == kept_delivery::not_yet && !rejected;
                     to->ended = nanoseconds(decision.at);
                     to->state =
@@ -289,8 +291,8 @@ void live_source::note_drop(const broker_event& decision, std::uint32_t client,
         known->was_routed = true;
         return;
     }
-    kept_delivery* const to =
-        delivery_to(*known, client, !decision.known || known->is_part, nanoseconds(decision.at));
+    kept_delivery* const to = messages_.delivery_to(
+        *known, client, !decision.known || known->is_part, nanoseconds(decision.at));
     ++known->ended;
     if (to != nullptr) {
         to->qos = static_cast<std::uint8_t>(decision.qos);
@@ -376,7 +378,7 @@ void live_source::note_received(std::uint32_t client, std::uint64_t number, enum
         }
     }
     if (kept_message* const known = kept(number)) {
-        if (kept_delivery* const to = delivery_to(*known, client, false, 0)) {
+        if (kept_delivery* const to = messages_.delivery_to(*known, client, false, 0)) {
             if (repeated) {
                 ++to->copies;
             } else if (to->received == kept_delivery::not_yet) {
@@ -426,7 +428,8 @@ void live_source::note_lost(std::uint32_t client, std::uint64_t number, instant 
     }
     known->was_lost = true;
     ++known->ended;
-    if (kept_delivery* const to = delivery_to(*known, client, known->is_part, nanoseconds(now))) {
+    if (kept_delivery* const to =
+            messages_.delivery_to(*known, client, known->is_part, nanoseconds(now))) {
         to->state = kept_delivery::state::lost;
         to->ended = nanoseconds(now);
     }
@@ -451,7 +454,7 @@ void live_source::note_fault(const fault_row& what, bool ends) {
             }
         }
     }
-    note_event({.at = static_cast<std::int64_t>((ends ? *what.until : what.from) * 1e9),
+    note_event({.at = nanoseconds_of(ends ? *what.until : what.from),
                 .what = ends && what.from != *what.until ? event_kind::healed : event_kind::fault,
                 .text = what.name + (what.where.empty() ? "" : " (" + what.where + ")")});
 }
@@ -476,7 +479,14 @@ void live_source::note_event(kept_event happened) {
 }
 
 bool live_source::is_watched(std::uint32_t client) const {
-    return std::find(watched_.begin(), watched_.end(), client) != watched_.end();
+    return since_watched(client) != nullptr;
+}
+
+const instant* live_source::since_watched(std::uint32_t client) const {
+    const auto found =
+        std::find_if(watched_.begin(), watched_.end(),
+                     [client](const watched_client& each) { return each.client == client; });
+    return found == watched_.end() ? nullptr : &found->since;
 }
 
 void live_source::watch(std::uint32_t client) {
@@ -484,10 +494,12 @@ void live_source::watch(std::uint32_t client) {
         return;
     }
     if (watched_.size() >= watched_max) {
+        const std::uint32_t gone = watched_.front().client;
         watched_.erase(watched_.begin());
+        std::erase_if(watched_events_,
+                      [gone](const kept_event& each) { return each.client == gone; });
     }
-    watched_.push_back(client);
-    watched_since_ = present();
+    watched_.push_back({client, present()});
 }
 
 // ------------------------------------------------------------------------------- in time
@@ -505,6 +517,8 @@ void live_source::tick(double wall, bool paused) {
                    follow_mask_ < 0xFF'FFFF) {
                 follow_mask_ = follow_mask_ << 1 | 1;
             }
+            // Those that are followed already are followed to their end.
+            look_mask_until_ = wall + look_back_seconds;
         } else if (follow_mask_ != 0 && rate / one_in < followed_per_second / 4) {
             follow_mask_ >>= 1;
             look_mask_ = std::min(look_mask_, follow_mask_);
@@ -521,11 +535,10 @@ void live_source::tick(double wall, bool paused) {
     losses_kept_ = 0;
     paused_ = paused;
 
-    if (sums_.dropped.empty()) {
-        sums_.dropped.resize(broker::drop_reason_count);
-    }
     feed::totals point = now_totals();
-    if (points_.empty() || point.at > points_.back().at) {
+    if (!points_.empty() && point.at == points_.back().at) {
+        points_.back() = std::move(point);  // time stands, but somebody may have acted
+    } else if (points_.empty() || point.at > points_.back().at) {
         // The newest point moves until it is far enough from the one before it.
         if (points_.size() >= 2 && point.at - points_[points_.size() - 2].at < point_spacing_) {
             points_.back() = std::move(point);
@@ -548,9 +561,6 @@ void live_source::note_end() { ended_ = true; }
 
 feed::totals live_source::now_totals() {
     feed::totals out = sums_;
-    if (out.dropped.empty()) {
-        out.dropped.resize(broker::drop_reason_count);
-    }
     out.at = in_seconds(present());
     out.wall = wall_;
     out.speed = paused_ || ended_ ? 0 : speed_;
@@ -558,8 +568,6 @@ feed::totals live_source::now_totals() {
     out.ended = ended_;
     out.queued = static_cast<std::uint64_t>(std::max<std::int64_t>(queued_, 0));
     out.in_flight = static_cast<std::uint64_t>(std::max<std::int64_t>(in_flight_, 0));
-    sums_.queued_max = out.queued_max = std::max(sums_.queued_max, out.queued);
-    sums_.in_flight_max = out.in_flight_max = std::max(sums_.in_flight_max, out.in_flight);
     out.faults_active = faults_active_;
     out.latency = latency_buckets::trimmed(latency_);
     complete(out);
@@ -601,387 +609,6 @@ history_answer live_source::history(const history_question& asked) {
         const std::size_t which = wanted < 2 ? 0 : i * (all - 1) / (wanted - 1);
         out.points.push_back(begin[static_cast<std::ptrdiff_t>(which)]);
     }
-    return out;
-}
-
-// ------------------------------------------------------------------------------- answers
-
-void live_source::require_present(const std::optional<seconds>& at) const {
-    if (at && *at < in_seconds(present())) {
-        throw feed_error(feed_error::kind::not_possible,
-                         "a live run keeps no more than its present of this: --record keeps "
-                         "all, and fleetarium dashboard --open shows it");
-    }
-}
-
-std::vector<device_state> live_source::states_at(seconds at, std::size_t clients) {
-    std::vector<device_state> out(clients);
-    for (std::uint32_t i = 0; i < clients; ++i) {
-        out[i] = cell_of(i).state;
-    }
-    const auto then = static_cast<std::int64_t>(at * 1e9);
-    for (auto each = changes_.rbegin(); each != changes_.rend() && each->at > then; ++each) {
-        if (each->client < out.size()) {
-            out[each->client] = each->before;
-        }
-    }
-    return out;
-}
-
-seconds live_source::shown_at(seconds asked) const {
-    return forgot_changes_ && !changes_.empty()
-               ? std::max(asked, static_cast<double>(changes_.front().at) * 1e-9)
-               : asked;
-}
-
-device_look live_source::look_of(const client_cell& cell, device_state state, measure show) {
-    device_look out{state, 0};
-    switch (show) {
-        case measure::none: break;
-        case measure::messages: out.measure = std::uint64_t{cell.published} + cell.received; break;
-        case measure::backlog: out.measure = cell.backlog; break;
-        case measure::losses: out.measure = cell.losses; break;
-    }
-    return out;
-}
-
-void live_source::add_session(const broker::broker_core& core, const std::string& client_id,
-                              device_answer& to) {
-    const auto session = core.find_session(client_id);
-    if (!session) {
-        return;
-    }
-    if (session->connection != broker::no_connection) {
-        to.protocol = static_cast<std::uint8_t>(core.describe_client(session->connection).version);
-    }
-    constexpr std::size_t subscriptions_max = 500;
-    for (const auto filter : core.sessions()[session->index].filters.view()) {
-        const broker::subscription* const held = core.subscriptions().find(filter, session->index);
-        if (held != nullptr && to.subscriptions.size() < subscriptions_max) {
-            to.subscriptions.push_back({std::string(core.subscriptions().text(filter)),
-                                        static_cast<std::uint8_t>(held->options.qos)});
-        }
-    }
-}
-
-party_names live_source::names() const {
-    return {[this](std::uint32_t client) {
-                return client == kept_message::nobody ? std::string() : name_of(client);
-            },
-            [this](std::uint32_t broker) { return broker_name(broker); }};
-}
-
-timeline_answer live_source::timeline(const timeline_question& asked) {
-    timeline_answer out;
-    for (const fault_row& each : faults_) {
-        if (!asked.at || each.from <= *asked.at) {
-            out.faults.push_back(each);
-        }
-    }
-    for (violation_row& each : violations()) {
-        if (!asked.at || each.at <= *asked.at) {
-            out.violations.push_back(std::move(each));
-        }
-    }
-    constexpr std::size_t marks_max = 500;
-    for (auto each = events_.rbegin(); each != events_.rend() && out.marks.size() < marks_max;
-         ++each) {
-        if (each->what >= event_kind::annotation &&
-            (!asked.at || static_cast<double>(each->at) * 1e-9 <= *asked.at)) {
-            out.marks.push_back(row_of_event(*each));
-        }
-    }
-    std::reverse(out.marks.begin(), out.marks.end());
-    return out;
-}
-
-event_row live_source::row_of_event(const kept_event& happened) const {
-    return row_of_event(happened, happened.client == kept_message::nobody
-                                      ? std::string()
-                                      : name_of(happened.client));
-}
-
-event_row live_source::row_of_event(const kept_event& happened, const std::string& name) const {
-    static constexpr std::array<std::string_view, 22> kinds{
-        "connected", "refused",      "disconnected", "subscribed", "unsubscribed", "session_ended",
-        "will",      "published",    "copy",         "queued",     "sent",         "resent",
-        "received",  "acknowledged", "completed",    "dropped",    "lost",         "fault",
-        "healed",    "violation",    "annotation",   "command"};
-    event_row out;
-    out.at = static_cast<double>(happened.at) * 1e-9;
-    out.what = kinds[static_cast<std::size_t>(happened.what)];
-    out.who = name;
-    if (happened.message != 0) {
-        out.message = happened.message;
-    }
-    if (happened.qos != 0xFF) {
-        out.qos = happened.qos;
-    }
-    const bool has_topic =
-        happened.what == event_kind::subscribed || happened.what == event_kind::unsubscribed ||
-        (happened.what >= event_kind::published && happened.what <= event_kind::completed);
-    (has_topic ? out.topic : out.text) = happened.text;
-    return out;
-}
-
-log_answer live_source::log(const log_question& asked) {
-    if (asked.limit == 0 || asked.limit > 2'000) {
-        throw feed_error(feed_error::kind::bad_question, "limit: expected 1 to 2,000");
-    }
-    log_answer out;
-    out.forgotten = events_forgotten_;
-    for (auto each = events_.rbegin(); each != events_.rend() && out.rows.size() < asked.limit;
-         ++each) {
-        if (asked.at && static_cast<double>(each->at) * 1e-9 > *asked.at) {
-            continue;
-        }
-        if (!asked.connections && each->what <= event_kind::session_ended) {
-            continue;
-        }
-        event_row row = row_of_event(*each);
-        if (!asked.search.empty() && row.what.find(asked.search) == std::string::npos &&
-            row.who.find(asked.search) == std::string::npos &&
-            row.topic.find(asked.search) == std::string::npos &&
-            row.text.find(asked.search) == std::string::npos) {
-            continue;
-        }
-        out.rows.push_back(std::move(row));
-    }
-    std::reverse(out.rows.begin(), out.rows.end());
-    return out;
-}
-
-void live_source::count_topics() {
-    for_each_client([this](std::uint32_t, const client_cell& cell) {
-        auto& open = const_cast<client_cell&>(cell);
-        if (open.uncounted != 0) {
-            topics_.count(open.topic, open.uncounted, open.uncounted_bytes);
-            open.uncounted = 0;
-            open.uncounted_bytes = 0;
-        }
-        return true;
-    });
-}
-
-topics_answer live_source::topics(const topics_question& asked) {
-    require_present(asked.at);
-    count_topics();
-    topics_answer out = topics_.answer(asked, names().client);
-    out.at = in_seconds(present());
-    return out;
-}
-
-device_row live_source::row_of_client(std::uint32_t client, const client_cell& cell) const {
-    device_row out;
-    out.device = client;
-    out.name = name_of(client);
-    out.state = cell.state;
-    out.published = cell.published;
-    out.received = cell.received;
-    out.backlog = cell.backlog;
-    out.losses = cell.losses;
-    out.connects = cell.connects;
-    complete(out, client);
-    return out;
-}
-
-devices_answer live_source::devices(const devices_question& asked) {
-    require_present(asked.at);
-    if (asked.limit == 0 || asked.limit > 1'000) {
-        throw feed_error(feed_error::kind::bad_question, "limit: expected 1 to 1,000");
-    }
-    struct candidate {
-        std::uint32_t client;
-        std::uint64_t rank;
-    };
-    std::vector<candidate> found;
-    for_each_client([&](std::uint32_t client, const client_cell& cell) {
-        if (asked.state && cell.state != *asked.state) {
-            return true;
-        }
-        if (!asked.fleet.empty() && fleet_of(client) != asked.fleet) {
-            return true;
-        }
-        if (!asked.search.empty()) {
-            device_row row;
-            complete(row, client);
-            if (name_of(client).find(asked.search) == std::string::npos &&
-                row.client_id.find(asked.search) == std::string::npos) {
-                return true;
-            }
-        }
-        std::uint64_t rank = 0;
-        switch (asked.order) {
-            case device_order::name: break;
-            case device_order::published: rank = cell.published; break;
-            case device_order::received: rank = cell.received; break;
-            case device_order::backlog: rank = cell.backlog; break;
-            case device_order::losses: rank = cell.losses; break;
-            case device_order::connects: rank = cell.connects; break;
-        }
-        found.push_back({client, rank});
-        return true;
-    });
-    const std::size_t begin = std::min<std::size_t>(asked.offset, found.size());
-    const std::size_t end = std::min<std::size_t>(begin + asked.limit, found.size());
-    std::partial_sort(found.begin(), found.begin() + static_cast<std::ptrdiff_t>(end), found.end(),
-                      [](const candidate& a, const candidate& b) {
-                          return a.rank != b.rank ? a.rank > b.rank : a.client < b.client;
-                      });
-    devices_answer out;
-    out.at = in_seconds(present());
-    out.all = static_cast<std::uint32_t>(found.size());
-    for (std::size_t i = begin; i < end; ++i) {
-        out.rows.push_back(row_of_client(found[i].client, cell_of(found[i].client)));
-    }
-    return out;
-}
-
-device_answer live_source::device(const device_question& asked) {
-    if (asked.events > 2'000) {
-        throw feed_error(feed_error::kind::bad_question, "events: expected 0 to 2,000");
-    }
-    const auto client = find_client(asked.name);
-    if (!client) {
-        throw feed_error(feed_error::kind::bad_question,
-                         "name: there is no device \"" + asked.name + "\"");
-    }
-    watch(*client);
-    const seconds until = asked.at.value_or(1e300);
-    device_answer out;
-    out.at = std::min(until, in_seconds(present()));
-    out.device = row_of_client(*client, cell_of(*client));
-    out.fleet = fleet_of(*client);
-    const std::string name = out.device.name;
-    const auto add = [&](const kept_event& each) {
-        if (each.client == *client && static_cast<double>(each.at) * 1e-9 <= until) {
-            out.events.push_back(row_of_event(each, name));
-        }
-    };
-    // Before somebody looked there were connections only, and what was followed anyway.
-    for (const kept_event& each : events_) {
-        if (each.at < nanoseconds(watched_since_)) {
-            add(each);
-        }
-    }
-    for (const kept_event& each : watched_events_) {
-        add(each);
-    }
-    messages_.for_each_newest([&](const kept_message& each) {
-        if (each.at >= nanoseconds(watched_since_) || each.is_part) {
-            return true;
-        }
-        event_row row;
-        row.message = each.sequence;
-        row.topic = each.topic;
-        row.qos = each.qos;
-        row.who = name;
-        const auto put = [&](std::int64_t at, const char* what) {
-            if (at != kept_delivery::not_yet && at < nanoseconds(watched_since_) &&
-                static_cast<double>(at) * 1e-9 <= until) {
-                row.at = static_cast<double>(at) * 1e-9;
-                row.what = what;
-                out.events.push_back(row);
-            }
-        };
-        if (each.publisher == *client) {
-            put(each.at, "published");
-            put(each.completed, "completed");
-        }
-        for (const kept_delivery& to : each.deliveries) {
-            if (to.client == *client) {
-                put(to.sent, "sent");
-                put(to.received, "received");
-                put(to.ended, to.state == kept_delivery::state::dropped ? "dropped"
-                              : to.qos == 0                             ? "received"
-                                                                        : "acknowledged");
-            }
-        }
-        return true;
-    });
-    std::stable_sort(out.events.begin(), out.events.end(),
-                     [](const event_row& a, const event_row& b) { return a.at < b.at; });
-    const std::size_t all = out.events.size();
-    if (all > asked.events) {
-        out.events.erase(out.events.begin(),
-                         out.events.end() - static_cast<std::ptrdiff_t>(asked.events));
-    }
-    out.events_complete =
-        all > asked.events
-            ? !out.events.empty() && out.events.front().at >= in_seconds(watched_since_)
-            : look_mask_ == 0 && events_forgotten_ == 0 && !messages_.has_forgotten();
-    complete(out, *client);
-    return out;
-}
-
-messages_answer live_source::messages(const messages_question& asked) {
-    if (asked.limit == 0 || asked.limit > 1'000) {
-        throw feed_error(feed_error::kind::bad_question, "limit: expected 1 to 1,000");
-    }
-    if (!asked.filter.empty() && !is_valid_topic_filter(asked.filter)) {
-        throw feed_error(feed_error::kind::bad_question,
-                         "filter: \"" + asked.filter + "\" is no topic filter");
-    }
-    std::optional<std::uint32_t> client;
-    if (!asked.client.empty()) {
-        client = find_client(asked.client);
-        if (!client) {
-            throw feed_error(feed_error::kind::bad_question,
-                             "client: there is none called \"" + asked.client + "\"");
-        }
-    }
-    const party_names called = names();
-    messages_answer out;
-    out.at = asked.at.value_or(in_seconds(present()));
-    out.one_in = static_cast<std::uint32_t>(follow_mask_ + 1);
-    out.kept_from = messages_.empty() || !messages_.has_forgotten()
-                        ? 0
-                        : static_cast<double>(messages_.oldest().at) * 1e-9;
-    messages_.for_each_newest([&](const kept_message& each) {
-        const seconds at = static_cast<double>(each.at) * 1e-9;
-        if (asked.from && at < *asked.from) {
-            return false;
-        }
-        if ((asked.at && at > *asked.at) || (asked.before && each.sequence >= *asked.before) ||
-            (asked.qos && each.qos != *asked.qos) ||
-            (asked.state && each.state() != *asked.state) ||
-            (!asked.filter.empty() && !topic_matches(asked.filter, each.topic))) {
-            return true;
-        }
-        if (!asked.reason.empty() &&
-            !(asked.reason == "lost" ? each.was_lost
-                                     : each.reason != broker::drop_reason::none &&
-                                           broker::name_of(each.reason) == asked.reason)) {
-            return true;
-        }
-        if (client && each.publisher != *client &&
-            std::none_of(each.deliveries.begin(), each.deliveries.end(),
-                         [&](const kept_delivery& to) { return to.client == *client; })) {
-            return true;
-        }
-        out.rows.push_back(row_of(each, called));
-        return out.rows.size() < asked.limit;
-    });
-    return out;
-}
-
-message_answer live_source::message(const message_question& asked) {
-    const kept_message* const found = messages_.find_sequence(asked.message);
-    if (found == nullptr) {
-        throw feed_error(
-            feed_error::kind::bad_question,
-            "message: number " + std::to_string(asked.message) + " is not kept (any more)");
-    }
-    message_answer out = answer_of(*found, names());
-    bool passed = false;
-    messages_.for_each_newest([&](const kept_message& each) {
-        if (passed && each.topic == found->topic && !each.is_part) {
-            out.payload_before = answer_of(each, names()).payload;
-            return false;
-        }
-        passed = passed || &each == found;
-        return true;
-    });
     return out;
 }
 

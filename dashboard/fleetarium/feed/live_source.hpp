@@ -77,7 +77,8 @@ struct kept_event {
 /// Counts are exact. Messages are followed one by one as long as there are not too many: `tick`
 /// chooses one in so many for the next moment, and says so in answers. Messages that are lost, and
 /// those of clients that somebody looks at, are kept in any case.
-/// Memory: a client_cell a client, topic_table, kept_messages, `events_max` events, `points_max` totals.
+/// Memory: a client_cell a client, topic_table, kept_messages, `events_max` events, `changes_max`
+/// changes of state, `points_max` totals.
 /// Thread rule: that of what is shown.
 class live_source : public source {
 public:
@@ -86,6 +87,8 @@ public:
     static constexpr std::size_t points_max = 2'000;
     /// Messages followed a second of real time, at most and about.
     static constexpr double followed_per_second = 20'000;
+
+    live_source();
 
     /// About ten times a second: `wall` is the real time since the beginning, in seconds.
     void tick(double wall, bool paused);
@@ -117,6 +120,10 @@ protected:
     /// The same of a device.
     virtual void complete(device_row& to, std::uint32_t client) const = 0;
     virtual void complete(device_answer& to, std::uint32_t client) = 0;
+    /// The state that is shown, which a fault may decide.
+    virtual device_state state_of(std::uint32_t, const client_cell& cell) const {
+        return cell.state;
+    }
     virtual std::string_view fleet_of(std::uint32_t client) const = 0;
     virtual std::vector<violation_row> violations() { return {}; }
 
@@ -140,8 +147,12 @@ protected:
     void require_present(const std::optional<seconds>& at) const;
     device_row row_of_client(std::uint32_t client, const client_cell& cell) const;
     void count_topics();
+    /// Brings the counts of a client's topic over.
+    void count_topic_of(client_cell& cell);
+    /// Whether the run is over: nothing more can be done to it.
+    bool has_ended() const { return ended_; }
     static seconds in_seconds(instant at) {
-        return static_cast<double>(at.time_since_epoch().count()) * 1e-9;
+        return static_cast<double>(at.time_since_epoch().count()) / 1e9;
     }
 
     struct state_change {
@@ -167,6 +178,8 @@ private:
         return number * 0x9e37'79b9'7f4a'7c15 >> 20;
     }
     bool is_watched(std::uint32_t client) const;
+    /// Since when everything about a client is kept; null: it is not.
+    const instant* since_watched(std::uint32_t client) const;
     void watch(std::uint32_t client);
     kept_message* kept(std::uint64_t number);
     kept_message* keep_loss(std::uint64_t number, std::string_view topic, enum qos qos,
@@ -201,8 +214,11 @@ private:
     std::deque<kept_event> events_;
     std::uint64_t events_forgotten_ = 0;
     std::deque<kept_event> watched_events_;
-    std::vector<std::uint32_t> watched_;
-    instant watched_since_{};
+    struct watched_client {
+        std::uint32_t client;
+        instant since;
+    };
+    std::vector<watched_client> watched_;
     std::deque<state_change> changes_;
     bool forgot_changes_ = false;
     std::vector<feed::totals> points_;

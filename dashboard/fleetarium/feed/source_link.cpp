@@ -67,6 +67,7 @@ void thread_link::send(const question_entry& which, std::any question, answer_ha
         const std::lock_guard lock(shared_->mutex);
         if (shared_->closed) {
             shared_->answers.push_back({std::move(answered), {}, shared_->why});
+            wake = shared_->on_arrival;
         } else {
             shared_->questions.push_back({&which, std::move(question), std::move(answered)});
             wake = shared_->on_question;

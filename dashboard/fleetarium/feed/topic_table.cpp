@@ -99,6 +99,7 @@ topic_table::sums topic_table::below(id which) const {
     for (;;) {
         out.messages += levels_[at].messages;
         out.bytes += levels_[at].bytes;
+        out.newest = std::max(out.newest, levels_[at].at);
         if (levels_[at].first_child != none) {
             at = levels_[at].first_child;
             continue;
@@ -138,7 +139,7 @@ topic_row topic_table::row_of(id which,
     out.is_topic = of.is_topic;
     out.retained = of.retained;
     if (of.at != INT64_MIN) {
-        out.last_at = static_cast<double>(of.at) * 1e-9;
+        out.last_at = static_cast<double>(of.at) / 1e9;
         out.last_publisher = publisher(of.publisher);
         out.last_qos = of.qos;
         const payload_view shown = make_payload_view(
@@ -160,6 +161,10 @@ topics_answer topic_table::answer(
     std::vector<id> found;
     if (!asked.search.empty()) {
         const bool by_filter = is_filter(asked.search);
+        if (by_filter && !is_valid_topic_filter(asked.search)) {
+            throw feed_error(feed_error::kind::bad_question,
+                             "search: \"" + asked.search + "\" is no topic filter");
+        }
         for (id each = 1; each < levels_.size(); ++each) {
             if (!levels_[each].is_topic) {
                 continue;
@@ -203,10 +208,11 @@ topics_answer topic_table::answer(
             case topic_order::name: break;
             case topic_order::messages: rank = below(each).messages; break;
             case topic_order::bytes: rank = below(each).bytes; break;
-            case topic_order::recent:
-                rank = levels_[each].at == INT64_MIN ? 0
-                                                     : static_cast<std::uint64_t>(levels_[each].at);
+            case topic_order::recent: {
+                const std::int64_t at = below(each).newest;
+                rank = at == INT64_MIN ? 0 : static_cast<std::uint64_t>(at) + 1;
                 break;
+            }
         }
         ranked.push_back({each, rank});
     }

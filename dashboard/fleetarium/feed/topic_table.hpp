@@ -18,7 +18,7 @@ namespace fleetarium::feed {
 ///
 /// Topics are known by the hash of their name: two of one hash would count as one. Beyond
 /// `levels_max` levels of the tree new topics are only counted in sum.
-/// Memory: about 130 bytes a level, and up to 32 MiB of newest payloads.
+/// Memory: up to 200 bytes a level, and up to 32 MiB of newest payloads.
 class topic_table {
 public:
     using id = std::uint32_t;
@@ -71,6 +71,7 @@ private:
     struct sums {
         std::uint64_t messages = 0;
         std::uint64_t bytes = 0;
+        std::int64_t newest = INT64_MIN;
     };
 
     sums below(id which) const;

@@ -168,9 +168,9 @@ fleet_answer world_source::fleet(const fleet_question& asked) {
     const bool faults = !is_past && world_.faults_lasting() != 0;
     fleet_answer out = map_fleet(asked, groups(asked.by), [&](std::uint32_t device) {
         const client_cell& cell = devices_[device];
-        const device_state state = is_past                               ? then[device]
-                                   : faults && world_.is_faulted(device) ? device_state::faulted
-                                                                         : cell.state;
+        const device_state state = is_past  ? then[device]
+                                   : faults ? state_of(device, cell)
+                                            : cell.state;
         return look_of(cell, state, asked.show);
     });
     out.at = is_past ? shown_at(*asked.at) : in_seconds(present());
@@ -284,12 +284,14 @@ void world_source::complete(device_row& to, std::uint32_t client) const {
     if (place && place->fleet < fleets_.size()) {
         const sim::device_view seen = fleets_[place->fleet]->device(place->index);
         to.client_id = seen.client_id;
-        if (world_.faults_lasting() != 0 && world_.is_faulted(client)) {
-            to.state = device_state::faulted;
-        }
     } else {
         to.client_id = world_.host_name(client);
     }
+}
+
+device_state world_source::state_of(std::uint32_t client, const client_cell& cell) const {
+    return world_.faults_lasting() != 0 && world_.is_faulted(client) ? device_state::faulted
+                                                                     : cell.state;
 }
 
 const sim::virtual_broker* world_source::broker_with(std::string_view client_id) const {
@@ -377,6 +379,11 @@ void world_source::on_fault(std::uint32_t which, bool ends, instant now) {
 // -------------------------------------------------------------------------------- commands
 
 command_answer world_source::by_hand(std::string_view what, const std::string& json) {
+    require_running();
+    world_.run_until(world_.now());  // no instant is left half done
+    if (controls_.before_hand) {
+        controls_.before_hand();
+    }
     sim::interventions::outcome made;
     try {
         made = hand_.act(what, json);
@@ -394,6 +401,13 @@ command_answer world_source::by_hand(std::string_view what, const std::string& j
     return out;
 }
 
+/// What is over is looked at, but its report stands.
+void world_source::require_running() const {
+    if (has_ended()) {
+        impossible("the run is over");
+    }
+}
+
 command_answer world_source::done() const {
     command_answer out;
     out.at = in_seconds(present());
@@ -404,6 +418,7 @@ command_answer world_source::pause(const pause_command& wanted) {
     if (!controls_.pause) {
         impossible("a run that real clients or brokers take part in cannot be paused");
     }
+    require_running();
     controls_.pause(wanted.paused);
     return done();
 }
@@ -412,6 +427,7 @@ command_answer world_source::step(const step_command& wanted) {
     if (!controls_.step_events) {
         impossible("a run that real clients or brokers take part in has no steps");
     }
+    require_running();
     if (wanted.events.has_value() == wanted.by.has_value()) {
         bad("expected one of events and by");
     }
@@ -433,6 +449,7 @@ command_answer world_source::speed(const speed_command& wanted) {
     if (!controls_.set_speed) {
         impossible("a run that real clients or brokers take part in keeps its speed");
     }
+    require_running();
     if (wanted.speed && !(*wanted.speed > 0 && *wanted.speed <= 1e9)) {
         bad("speed: expected more than 0, and 1e9 at most; without it, as fast as possible");
     }
@@ -474,6 +491,7 @@ command_answer world_source::annotate(const annotate_command& wanted) {
     if (wanted.text.empty() || wanted.text.size() > 4'000) {
         bad("text: expected 1 to 4,000 bytes");
     }
+    require_running();
     if (controls_.annotate) {
         controls_.annotate(wanted.text);
     }

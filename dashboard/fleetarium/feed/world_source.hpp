@@ -22,6 +22,8 @@ struct run_controls {
     std::function<void(std::optional<double> speed)> set_speed{};
     std::function<void()> end{};
     std::function<std::string()> report_json{};
+    /// Before something is done by hand, with all events of the instant handled.
+    std::function<void()> before_hand{};
     /// What was done by hand, so that it is recorded; see sim::interventions.
     std::function<void(std::string_view what, const std::string& json)> by_hand{};
     std::function<void(std::string_view text)> annotate{};
@@ -72,6 +74,7 @@ private:
     void complete(feed::totals& to) override;
     void complete(device_row& to, std::uint32_t client) const override;
     void complete(device_answer& to, std::uint32_t client) override;
+    device_state state_of(std::uint32_t client, const client_cell& cell) const override;
     std::string_view fleet_of(std::uint32_t client) const override;
     std::vector<violation_row> violations() override;
 
@@ -91,6 +94,7 @@ private:
     const sim::fleet* fleet_at(std::uint32_t client) const;
     const sim::virtual_broker* broker_with(std::string_view client_id) const;
     command_answer by_hand(std::string_view what, const std::string& json);
+    void require_running() const;
     command_answer done() const;
 
     sim::world& world_;

@@ -113,7 +113,7 @@ void pcapng_writer::write_packet(instant at, bytes_view headers, bytes_view data
     constexpr std::size_t head = 28;
     const auto time = static_cast<std::uint64_t>(at.time_since_epoch().count());
     const std::size_t size = headers.size() + data.size();
-    block_.resize(head + padded(size));
+    block_.resize(head + padded(size) + (comment.empty() ? sizeof(std::uint32_t) : 0));
     std::uint8_t* const to = block_.data();
     set_32(to, enhanced_packet);
     set_32(to + 8, 0);  // of the one interface
@@ -126,14 +126,23 @@ void pcapng_writer::write_packet(instant at, bytes_view headers, bytes_view data
         std::memcpy(to + head + headers.size(), data.data(), data.size());
     }
     std::memset(to + head + size, 0, padded(size) - size);
-    put_comment(block_, comment);
-    write_block();
+    if (!comment.empty()) {
+        put_comment(block_, comment);
+        put_32(block_, 0);
+    }
+    write_whole_block();
 }
 
 void pcapng_writer::write_block() {
-    const auto length = static_cast<std::uint32_t>(block_.size() + 4);
-    put_32(block_, length);
+    put_32(block_, 0);
+    write_whole_block();
+}
+
+/// With its length at its head and at its end, where there is room for it.
+void pcapng_writer::write_whole_block() {
+    const auto length = static_cast<std::uint32_t>(block_.size());
     set_32(block_.data() + 4, length);
+    set_32(block_.data() + length - sizeof length, length);
     out_.write(reinterpret_cast<const char*>(block_.data()),
                static_cast<std::streamsize>(block_.size()));
 }

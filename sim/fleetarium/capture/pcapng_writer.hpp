@@ -29,6 +29,7 @@ public:
 
 private:
     void write_block();
+    void write_whole_block();
 
     std::ostream& out_;
     std::vector<std::uint8_t> block_;  // the one under way

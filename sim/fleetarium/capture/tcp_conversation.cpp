@@ -18,6 +18,7 @@ constexpr std::uint8_t ack = 0x10;
 constexpr std::size_t header_size = 20;    // of IP and of TCP each
 constexpr std::size_t segment_max = 1448;  // bytes, as on Ethernet
 constexpr std::uint8_t protocol_tcp = 6;
+constexpr std::uint32_t window = 0xFFFF;
 
 using header_bytes = std::array<std::uint8_t, 2 * header_size>;
 
@@ -30,6 +31,9 @@ void set_32(std::uint8_t* at, std::uint32_t value) {
     set_16(at, value >> 16);
     set_16(at + 2, value & 0xFFFF);
 }
+
+/// The sum of both words of 16 bits.
+std::uint64_t words(std::uint32_t value) { return (value >> 16) + (value & 0xFFFF); }
 
 std::uint32_t folded(std::uint64_t sum) {
     while (sum > 0xFFFF) {
@@ -105,20 +109,25 @@ void tcp_conversation::segment(pcapng_writer& to, instant at, bool from_client, 
     ip[9] = protocol_tcp;
     set_32(ip + 12, from.address);
     set_32(ip + 16, other.address);
-    const bytes_view whole = headers;
-    const std::uint32_t addresses = sum_of(whole.subspan(12, 8));
-    set_16(ip + 10, ~folded(std::uint64_t{addresses} + sum_of(whole.first(12))) & 0xFFFF);
+    // Sums are of the values, not of the bytes just written, which the processor would wait for.
+    const std::uint32_t number = next_[from_client ? 0 : 1];
+    const std::uint32_t expected = (flags & ack) != 0 ? next_[from_client ? 1 : 0] : 0;
+    const std::uint64_t addresses = words(from.address) + words(other.address);
+    set_16(ip + 10, ~folded(addresses + 0x4500 + header_size + tcp_size + 0x4000 +
+                            (64 << 8 | protocol_tcp)) &
+                        0xFFFF);
 
     std::uint8_t* const tcp = ip + header_size;
     set_16(tcp, from.port);
     set_16(tcp + 2, other.port);
-    set_32(tcp + 4, next_[from_client ? 0 : 1]);
-    set_32(tcp + 8, (flags & ack) != 0 ? next_[from_client ? 1 : 0] : 0);
+    set_32(tcp + 4, number);
+    set_32(tcp + 8, expected);
     tcp[12] = 0x50;  // five words of header
     tcp[13] = flags;
-    set_16(tcp + 14, 0xFFFF);  // window
-    const std::uint64_t sum = std::uint64_t{addresses} + protocol_tcp + tcp_size +
-                              sum_of(whole.subspan(header_size)) + sum_of(data);
+    set_16(tcp + 14, window);
+    const std::uint64_t sum = addresses + protocol_tcp + tcp_size + from.port + other.port +
+                              words(number) + words(expected) + (0x50U << 8 | flags) + window +
+                              sum_of(data);
     set_16(tcp + 16, ~folded(sum) & 0xFFFF);
     to.write_packet(at, headers, data, comment);
 }

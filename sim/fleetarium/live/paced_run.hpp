@@ -25,7 +25,7 @@ struct pace_report {
 };
 
 /// Runs a world in step with the wall clock, or as fast as the machine can, and an io_context with
-/// it: what happens at a socket enters the world at once, and between two events the process sleeps.
+/// it: what happens at a socket enters the world at once, and between events the process sleeps.
 ///
 /// A world that is too much for the machine falls behind, goes on as fast as it can, and catches
 /// up when it can; sockets are served all the same.

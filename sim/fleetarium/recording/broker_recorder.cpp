@@ -67,6 +67,9 @@ message_identity broker_recorder::identify(broker::connection_id publisher,
     note.number = next_number;
     note.extra = traffic_note::not_known;
     note.client = at_or_nobody(by_connection_, publisher);
+    if (message.qos == qos::exactly_once && publisher != broker::no_connection) {
+        note.session = message.packet_id;
+    }
     add_message(writer_, note, message, properties_);
     return {next_number, now};
 }

@@ -20,7 +20,8 @@ namespace fleetarium::recording {
 ///
 /// What only clients know is not in it: when they published, and when QoS 0 arrived. The broker
 /// waits where the disk cannot keep up (see recording_writer).
-/// Memory: that of message_journal, and the client ids of all that have connected.
+/// Memory: that of message_journal, which keeps 16 bytes for each packet id that a session has used
+/// with QoS 2, and the client ids of all that have connected.
 /// Thread rule: any thread; hooks come with the core's turn.
 class broker_recorder final : public broker::broker_hooks {
 public:

@@ -1,5 +1,7 @@
 #include <fleetarium/recording/database.hpp>
 
+#include <fleetarium/recording/row_blocks.hpp>
+
 #include <sqlite3.h>
 
 #include <system_error>
@@ -19,6 +21,7 @@ database::database(const std::string& path, mode how) : path_(path) {
         throw recording_error(path + ": " + why);
     }
     sqlite3_busy_timeout(handle_, 5'000);
+    row_blocks::prepare(handle_);
 }
 
 database::~database() { sqlite3_close_v2(handle_); }
@@ -102,6 +105,11 @@ statement& statement::bind(int which, bytes_view blob) {
 
 statement& statement::bind_null(int which) {
     sqlite3_bind_null(handle_, which);
+    return *this;
+}
+
+statement& statement::bind_pointer(int which, void* to, const char* type) {
+    sqlite3_bind_pointer(handle_, which, to, type, nullptr);
     return *this;
 }
 

@@ -59,6 +59,8 @@ public:
     statement& bind(int which, std::string_view text);
     statement& bind(int which, bytes_view blob);
     statement& bind_null(int which);
+    /// For functions that know the type, a text that lives for ever.
+    statement& bind_pointer(int which, void* to, const char* type);
 
     /// Runs it to its end, and makes it ready for the next time. Bound values stay.
     void run();

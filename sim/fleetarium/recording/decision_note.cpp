@@ -16,7 +16,10 @@ bool note_decision(const broker::broker_event& decision, traffic_note& note,
     note.known = decision.known;
     switch (decision.what) {
         case event::received: return false;  // the note of the message has told of it
-        case event::repeated: note.what = kind::repeated; break;
+        case event::repeated:
+            note.what = kind::repeated;
+            note.extra = decision.count;
+            break;
         case event::connected:
         case event::refused:
         case event::disconnected:
@@ -24,6 +27,8 @@ bool note_decision(const broker::broker_event& decision, traffic_note& note,
                         : decision.what == event::refused ? kind::refused
                                                           : kind::disconnected;
             note.why = static_cast<std::uint8_t>(decision.broken);
+            // What did not come as far as a client id has told no version that could be read.
+            note.extra = decision.client_id.empty() ? 0 : decision.count;
             break;
         case event::session_ended: note.what = kind::session_ended; break;
         case event::subscribed:

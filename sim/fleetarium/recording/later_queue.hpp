@@ -12,6 +12,12 @@
 
 namespace fleetarium::recording {
 
+/// A file without a name in the directory for temporary files ($TMPDIR); null: none can be made.
+std::FILE* open_temporary_file();
+
+/// Throws no_room_error, with the reason that errno has.
+[[noreturn]] void fail_temporary_file();
+
 /// What is to come later, the earliest first: a queue whose memory is bounded, however much waits.
 /// Beyond `entries_max` the later half goes to a temporary file, in the order of time, and comes
 /// back from there in blocks. `Entry` is a plain value with operator<, in which no two are equal.
@@ -25,7 +31,7 @@ public:
 
     bool empty() const { return heap_.empty() && runs_.empty(); }
 
-    /// Throws recording_error if there is no room for the temporary file.
+    /// Throws no_room_error if there is none for the temporary file.
     void push(const Entry& entry) {
         if (heap_.size() == entries_max_) {
             put_away();
@@ -83,7 +89,7 @@ private:
 
     void put_away() {
         if (file_ == nullptr) {
-            file_.reset(std::tmpfile());
+            file_.reset(open_temporary_file());
         }
         const auto middle = heap_.begin() + static_cast<std::ptrdiff_t>(heap_.size() / 2);
         std::nth_element(heap_.begin(), middle, heap_.end());
@@ -94,7 +100,7 @@ private:
             (made.at = std::ftell(file_.get())) < 0 ||
             std::fwrite(&*middle, sizeof(Entry), made.left, file_.get()) != made.left ||
             std::fflush(file_.get()) != 0) {
-            throw recording_error("there is no room for a temporary file of what comes later");
+            fail_temporary_file();
         }
         heap_.erase(middle, heap_.end());
         std::make_heap(heap_.begin(), heap_.end(), later);

@@ -12,10 +12,14 @@ namespace {
 
 using kind = traffic_note::kind;
 
-constexpr std::int64_t nanoseconds_a_second = 1'000'000'000;
 constexpr std::uint32_t deliveries_max = (std::uint32_t{1} << deliveries_per_message_bits) - 1;
 
-std::int64_t nanoseconds(duration value) { return value.count(); }
+std::vector<row_batch::column> message_columns() {
+    std::vector out(15, row_batch::column::integer);
+    out[12] = row_batch::column::blob;
+    out[13] = row_batch::column::text;
+    return out;
+}
 
 }  // namespace
 
@@ -30,7 +34,6 @@ std::size_t message_journal::text_hash::operator()(std::string_view text) const 
 
 message_journal::message_journal(database& to, viewpoint from)
     : database_(to),
-      viewpoint_(from),
       add_broker_(to, "INSERT INTO brokers VALUES(?1, ?2)"),
       add_client_(to, "INSERT INTO clients VALUES(?1, ?2, ?3, ?4)"),
       add_topic_(to, "INSERT INTO topics VALUES(?1, ?2)"),
@@ -41,29 +44,30 @@ message_journal::message_journal(database& to, viewpoint from)
                       "UPDATE connections SET ended = ?2, code = ?3, lost = ?4, violation = ?5 "
                       "WHERE id = ?1"),
       add_subscription_(to, "INSERT INTO subscriptions VALUES(NULL, ?1, ?2, ?3, ?4, ?5, ?6)"),
-      add_message_(to,
-                   "INSERT INTO messages VALUES"
-                   "(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)"),
-      add_delivery_(
-          to,
-          "INSERT OR IGNORE INTO deliveries(id, receiver, qos, state, reason, made, sent, "
-          "received, ended, resent, copies, code) "
-          "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"),
       add_resend_(to, "INSERT INTO resends VALUES(?1, ?2, ?3, ?4)"),
-      add_acknowledgement_(to, "INSERT OR IGNORE INTO acknowledgements VALUES(?1, ?2)"),
       add_fault_(to, "INSERT INTO faults VALUES(NULL, ?1, ?2, ?3)"),
-      add_metrics_(to, "INSERT OR REPLACE INTO metrics VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)"),
-      add_gauges_(to, "INSERT OR REPLACE INTO gauges VALUES(?1, ?2, ?3)"),
       add_violation_(to, "INSERT INTO violations VALUES(NULL, ?1, ?2, ?3)"),
       add_annotation_(to, "INSERT INTO annotations VALUES(NULL, ?1, ?2)"),
       add_intervention_(to, "INSERT INTO interventions VALUES(NULL, ?1, ?2, ?3)"),
       add_gap_(to, "INSERT INTO gaps VALUES(NULL, ?1, NULL, NULL, ?2)"),
       end_gap_(to, "UPDATE gaps SET ended = ?1, session_present = ?2 WHERE ended IS NULL"),
-      add_checkpoint_(to, "INSERT OR REPLACE INTO checkpoints VALUES(?1, ?2, ?3)") {}
+      add_checkpoint_(to, "INSERT OR REPLACE INTO checkpoints VALUES(?1, ?2, ?3)"),
+      new_messages_(to, "messages",
+                    "INSERT INTO messages(id, at, published, broker, publisher, topic, qos, "
+                    "retain, copy, number, deliveries, reason, payload, properties, will)",
+                    message_columns()),
+      new_deliveries_(to, "deliveries",
+                      "INSERT OR IGNORE INTO deliveries(id, receiver, qos, state, reason, made, "
+                      "sent, received, ended, resent, copies, code)",
+                      std::vector(12, row_batch::column::integer)),
+      new_acknowledgements_(to, "acknowledgements",
+                            "INSERT OR IGNORE INTO acknowledgements(message, at)",
+                            std::vector(2, row_batch::column::integer)),
+      metrics_(to, from) {}
 
 void message_journal::take(const traffic_note& note, std::string_view text) {
     if (note.what != kind::violation) {  // they are told at the end, of instants long before
-        turn_second(note.at);
+        metrics_.turn(note.at, standing());
     }
     switch (note.what) {
         case kind::broker:
@@ -74,20 +78,18 @@ void message_journal::take(const traffic_note& note, std::string_view text) {
         case kind::connected:
         case kind::refused:
         case kind::disconnected: note_connection(note); break;
-        case kind::session_ended: break;
+        case kind::session_ended: exchanges_.erase(note.client); break;
         case kind::subscribed:
         case kind::unsubscribed: note_subscription(note, text); break;
-        case kind::repeated: {
-            const auto known = messages_.find(note.number);
-            if (known != messages_.end()) {
+        case kind::repeated:
+            if (const row message = find_repeated(note); message != 0) {
                 add_resend_.bind(1, ++last_resend_)
                     .bind(2, note.at)
-                    .bind(3, known->second.id)
+                    .bind(3, message)
                     .bind_null(4)
                     .run();
             }
             break;
-        }
         case kind::message: begin_message(note, text); break;
         case kind::routed: end_message(note); break;
         case kind::retained:
@@ -159,17 +161,19 @@ message_journal::broker_state& message_journal::broker(std::uint16_t which) {
 }
 
 message_journal::client_state& message_journal::client(std::uint32_t which) {
-    const auto [place, added] =
-        client_places_.try_emplace(which, static_cast<std::uint32_t>(clients_.size()));
-    if (added) {
-        clients_.emplace_back();
+    if (which >= clients_.size()) {
+        clients_.resize(which + std::size_t{1});
     }
-    return clients_[place->second];
+    return clients_[which];
 }
 
-/// NULL for one that is not known.
+/// 0 for one that is not known.
+message_journal::row message_journal::client_row(std::uint32_t which) {
+    return which == none ? 0 : client(which).id;
+}
+
 void message_journal::bind_client(statement& to, int parameter, std::uint32_t which) {
-    const row id = which == none ? 0 : client(which).id;
+    const row id = client_row(which);
     id == 0 ? to.bind_null(parameter) : to.bind(parameter, id);
 }
 
@@ -177,7 +181,7 @@ void message_journal::note_client(const traffic_note& note, std::string_view tex
     client_state& made = client(note.client);
     made.tells = note.tells;
     if (made.id == 0) {
-        made.id = static_cast<row>(clients_.size());
+        made.id = ++last_client_;
         add_client_.bind(1, made.id)
             .bind(2, text.substr(note.topic_size))
             .bind(3, text.substr(0, note.topic_size))
@@ -286,7 +290,10 @@ void message_journal::end_message(const traffic_note& note) {
     write_message(ended.id, what, ended.topic, note.extra, ended.why,
                   text.substr(what.topic_size + what.properties_size), properties);
     if (!what.copy) {
-        ++sums_.published[what.qos];
+        metrics_.published(what.qos);
+    }
+    if (what.session != none && what.client != none) {
+        exchanges_[what.client][static_cast<std::uint16_t>(what.session)] = ended.id;
     }
 
     // What may be heard of later; QoS 0 that is not retained goes out at once or not at all.
@@ -314,7 +321,7 @@ void message_journal::hear_message(const traffic_note& note, std::string_view te
     const std::string_view properties = text.substr(note.topic_size, note.properties_size);
     write_message(id, heard, topic(text.substr(0, note.topic_size)), std::nullopt, 0,
                   text.substr(note.topic_size + note.properties_size), properties);
-    ++sums_.published[note.qos];
+    metrics_.published(note.qos);
 }
 
 void message_journal::refuse_message(const traffic_note& note, std::string_view topic_name) {
@@ -329,23 +336,26 @@ void message_journal::write_message(row id, const traffic_note& what, row topic_
                                     std::optional<std::string_view> payload,
                                     std::string_view properties) {
     const bool will = what.what == kind::message && what.known;
-    add_message_.bind(1, id).bind(2, what.at).bind(4, std::int64_t{what.broker});
-    what.extra == traffic_note::not_known ? add_message_.bind_null(3)
-                                          : add_message_.bind(3, what.extra);
-    bind_client(add_message_, 5, what.client);
-    add_message_.bind(6, topic_row)
-        .bind(7, std::int64_t{what.qos})
-        .bind(8, std::int64_t{what.flag})
-        .bind(9, std::int64_t{what.copy})
-        .bind(10, static_cast<std::int64_t>(what.number))
-        .bind(12, std::int64_t{why});
-    deliveries ? add_message_.bind(11, *deliveries) : add_message_.bind_null(11);
-    payload ? add_message_.bind(13, as_bytes_view(*payload)) : add_message_.bind_null(13);
-    properties.empty() ? add_message_.bind_null(14) : add_message_.bind(14, properties);
-    add_message_.bind(15, std::int64_t{will});
-    add_message_.run();
+    const row publisher = client_row(what.client);
+    new_messages_.add(id)
+        .add(what.at)
+        .add(what.extra == traffic_note::not_known ? row_batch::null : what.extra)
+        .add(what.broker)
+        .add(publisher == 0 ? row_batch::null : publisher)
+        .add(topic_row)
+        .add(what.qos)
+        .add(what.flag)
+        .add(what.copy)
+        .add(static_cast<std::int64_t>(what.number))
+        .add(deliveries.value_or(row_batch::null))
+        .add(why);
+    payload ? new_messages_.add_text(*payload) : new_messages_.add_null();
+    properties.empty() ? new_messages_.add_null() : new_messages_.add_text(properties);
+    new_messages_.add(will).end_row();
     ++counted_.messages;
-    sums_.dropped[what.qos] += why != 0;
+    if (why != 0) {
+        metrics_.dropped(what.qos);
+    }
 }
 
 void message_journal::keep_retained(const traffic_note& note, std::string_view removed_topic) {
@@ -388,9 +398,23 @@ void message_journal::complete(const traffic_note& note) {
     if (known == messages_.end()) {
         return;
     }
-    add_acknowledgement_.bind(1, known->second.id).bind(2, note.at).run();
+    new_acknowledgements_.add(known->second.id).add(note.at).end_row();
     known->second.awaits_acknowledgement = false;
     release(note.number);
+}
+
+/// The row of a message that came once more; 0: it is not known.
+message_journal::row message_journal::find_repeated(const traffic_note& note) {
+    if (note.number != 0) {
+        const auto known = messages_.find(note.number);
+        return known == messages_.end() ? 0 : known->second.id;
+    }
+    const auto whose = exchanges_.find(note.client);
+    if (whose == exchanges_.end()) {
+        return 0;
+    }
+    const auto found = whose->second.find(static_cast<std::uint16_t>(note.extra));
+    return found == whose->second.end() ? 0 : found->second;
 }
 
 // Deliveries
@@ -461,7 +485,7 @@ std::uint32_t message_journal::make_delivery(const traffic_note& note) {
     if (ends_at_once) {
         made.sent = note.at;
         write_delivery(made, recorded_state::sent, 0, note.at);
-        ++sums_.delivered[0];
+        metrics_.delivered(0);
         if (!is_routed) {
             release(note.number);
         }
@@ -519,7 +543,7 @@ void message_journal::note_sent(const traffic_note& note) {
     }
     if (sent.qos == 0 && !receiver_tells(note.client)) {
         write_delivery(sent, recorded_state::sent, 0, note.at);
-        ++sums_.delivered[0];
+        metrics_.delivered(0);
         remove(key, which);
     }
 }
@@ -541,9 +565,9 @@ void message_journal::note_received(const traffic_note& note) {
     delivery& had = deliveries_[which];
     had.received = note.at;
     had.receiver = note.client;
-    ++sums_.delivered[had.qos];
+    metrics_.delivered(had.qos);
     if (!had.routed_before) {
-        sums_.latency[had.qos].record(duration(std::max<std::int64_t>(note.at - had.published, 0)));
+        metrics_.took(had.qos, duration(std::max<std::int64_t>(note.at - had.published, 0)));
     }
     if (had.qos == 0) {
         write_delivery(had, recorded_state::delivered, 0, note.at);
@@ -555,7 +579,7 @@ void message_journal::end_delivery(const traffic_note& note, recorded_state stat
     const delivery_key key{note.number, note.session, note.broker};
     std::uint32_t which = find(key);
     if (state == recorded_state::dropped) {
-        ++sums_.dropped[note.qos];
+        metrics_.dropped(note.qos);
         if (!note.known) {
             which = none;  // nobody has told of it yet
         }
@@ -572,7 +596,7 @@ void message_journal::end_delivery(const traffic_note& note, recorded_state stat
     }
     if (state != recorded_state::dropped && deliveries_[which].received < 0 &&
         !receiver_tells(note.client)) {
-        ++sums_.delivered[note.qos];
+        metrics_.delivered(note.qos);
     }
     write_delivery(deliveries_[which], state, note.why, note.at,
                    state == recorded_state::dropped ? std::uint8_t{0} : note.code);
@@ -581,20 +605,21 @@ void message_journal::end_delivery(const traffic_note& note, recorded_state stat
 
 void message_journal::write_delivery(const delivery& what, recorded_state state, std::uint8_t why,
                                      std::int64_t ended, std::uint8_t code) {
-    const auto bind_instant = [this](int which, std::int64_t at) {
-        at < 0 ? add_delivery_.bind_null(which) : add_delivery_.bind(which, at);
-    };
-    add_delivery_.bind(1, what.id);
-    bind_client(add_delivery_, 2, what.receiver);
-    add_delivery_.bind(3, std::int64_t{what.qos})
-        .bind(4, static_cast<std::int64_t>(state))
-        .bind(5, std::int64_t{why})
-        .bind(6, what.made);
-    bind_instant(7, what.sent);
-    bind_instant(8, what.received);
-    bind_instant(9, ended);
-    add_delivery_.bind(10, std::int64_t{what.resent}).bind(11, std::int64_t{what.copies});
-    add_delivery_.bind(12, std::int64_t{code}).run();
+    const auto instant = [](std::int64_t at) { return at < 0 ? row_batch::null : at; };
+    const row receiver = client_row(what.receiver);
+    new_deliveries_.add(what.id)
+        .add(receiver == 0 ? row_batch::null : receiver)
+        .add(what.qos)
+        .add(static_cast<std::int64_t>(state))
+        .add(why)
+        .add(what.made)
+        .add(instant(what.sent))
+        .add(instant(what.received))
+        .add(instant(ended))
+        .add(what.resent)
+        .add(what.copies)
+        .add(code)
+        .end_row();
     ++counted_.deliveries;
 }
 
@@ -625,55 +650,10 @@ void message_journal::remove(const delivery_key& key, std::uint32_t which) {
     --counted_.under_way;
 }
 
-// Seconds, and the end
-
-void message_journal::turn_second(std::int64_t at) {
-    const std::int64_t second = at / nanoseconds_a_second;
-    if (second != second_) {
-        write_second();
-        second_ = second;
-    }
-}
-
-void message_journal::write_second() {
-    if (second_ < 0) {
-        return;
-    }
-    for (std::size_t qos = 0; qos < 3; ++qos) {
-        latency_histogram& latency = sums_.latency[qos];
-        if (sums_.published[qos] == 0 && sums_.delivered[qos] == 0 && sums_.dropped[qos] == 0) {
-            continue;
-        }
-        add_metrics_.bind(1, second_)
-            .bind(2, static_cast<std::int64_t>(qos))
-            .bind(3, static_cast<std::int64_t>(sums_.published[qos]));
-        if (viewpoint_ == viewpoint::subscriber) {
-            add_metrics_.bind_null(4).bind_null(5);
-        } else {
-            add_metrics_.bind(4, static_cast<std::int64_t>(sums_.delivered[qos]))
-                .bind(5, static_cast<std::int64_t>(sums_.dropped[qos]));
-        }
-        if (latency.empty()) {
-            add_metrics_.bind_null(6).bind_null(7);
-        } else {
-            add_metrics_.bind(6, nanoseconds(latency.percentile(50)))
-                .bind(7, nanoseconds(latency.percentile(99)));
-            latency.clear();
-        }
-        add_metrics_.run();
-    }
-    sums_.published = sums_.delivered = sums_.dropped = {};
-    if (viewpoint_ == viewpoint::subscriber) {
-        return;
-    }
-    add_gauges_.bind(1, second_)
-        .bind(2, static_cast<std::int64_t>(connected_))
-        .bind(3, static_cast<std::int64_t>(counted_.under_way))
-        .run();
-}
+// The end
 
 void message_journal::finish(std::int64_t now) {
-    turn_second(now);
+    metrics_.turn(now, standing());
     // In the order of their rows, which does not depend on how a hash table lies.
     std::vector<const delivery*> left;
     left.reserve(open_.size());
@@ -688,7 +668,14 @@ void message_journal::finish(std::int64_t now) {
         write_delivery(*each, each->sent < 0 ? recorded_state::queued : recorded_state::in_flight,
                        0, -1);
     }
-    write_second();
+    metrics_.write(standing());
+    write_rows();
+}
+
+void message_journal::write_rows() {
+    new_messages_.write();
+    new_deliveries_.write();
+    new_acknowledgements_.write();
 }
 
 }  // namespace fleetarium::recording

@@ -1,13 +1,13 @@
 #pragma once
 
-#include <fleetarium/core/latency_histogram.hpp>
 #include <fleetarium/recording/database.hpp>
+#include <fleetarium/recording/metrics_by_second.hpp>
+#include <fleetarium/recording/row_batch.hpp>
 #include <fleetarium/recording/schema.hpp>
 #include <fleetarium/recording/traffic_note.hpp>
 
 #include <boost/unordered/unordered_flat_map.hpp>
 
-#include <array>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -17,11 +17,11 @@
 
 namespace fleetarium::recording {
 
-/// Makes rows of notes: it keeps what is under way, and writes each message when it is routed and
-/// each delivery when it ends.
+/// Makes rows of notes: it keeps what is under way, and makes the row of each message when it is
+/// routed and of each delivery when it ends. Rows of messages wait until there are some thousands.
 ///
-/// Memory: 80 bytes a delivery under way, 40 a message that is retained or not complete, and the
-/// names of topics.
+/// Memory: 80 bytes a delivery under way, 40 a message that is retained or not complete, the names
+/// of topics, 1 MiB of rows, and what these hold, at most 2 MiB and a payload.
 class message_journal {
 public:
     struct sums {
@@ -34,7 +34,9 @@ public:
 
     /// Throws recording_error.
     void take(const traffic_note& note, std::string_view text);
-    /// Writes what is under way as it stands.
+    /// Writes the rows that wait: before a commit, and before anybody reads the tables.
+    void write_rows();
+    /// Writes what is under way as it stands, and all that waits.
     void finish(std::int64_t now);
 
     const sums& counted() const { return counted_; }
@@ -106,19 +108,11 @@ private:
         boost::unordered_flat_map<std::uint32_t, row> connections;  // by client
         boost::unordered_flat_map<row, std::uint64_t> retained;     // numbers by topic
     };
-    struct second_sums {
-        std::array<std::uint64_t, 3> published{};
-        std::array<std::uint64_t, 3> delivered{};
-        std::array<std::uint64_t, 3> dropped{};
-        std::array<latency_histogram, 3> latency{};
-    };
-
     broker_state& broker(std::uint16_t which);
     client_state& client(std::uint32_t which);
+    row client_row(std::uint32_t which);
     void bind_client(statement& to, int parameter, std::uint32_t which);
     row topic(std::string_view name);
-    void turn_second(std::int64_t at);
-    void write_second();
 
     void note_client(const traffic_note& note, std::string_view text);
     void note_connection(const traffic_note& note);
@@ -142,17 +136,19 @@ private:
     void remove(const delivery_key& key, std::uint32_t which);
     void release(std::uint64_t number);
     void complete(const traffic_note& note);
+    row find_repeated(const traffic_note& note);
     bool receiver_tells(std::uint32_t which);
+    metrics_by_second::gauges standing() const { return {connected_, counted_.under_way}; }
 
     database& database_;
-    viewpoint viewpoint_;
     statement add_broker_, add_client_, add_topic_, add_connection_, end_connection_,
-        add_subscription_, add_message_, add_delivery_, add_resend_, add_acknowledgement_,
-        add_fault_, add_metrics_, add_gauges_, add_violation_, add_annotation_, add_intervention_, add_gap_, end_gap_,
-        add_checkpoint_;
+        add_subscription_, add_resend_, add_fault_, add_violation_, add_annotation_,
+        add_intervention_, add_gap_, end_gap_, add_checkpoint_;
+    row_batch new_messages_, new_deliveries_, new_acknowledgements_;
+    metrics_by_second metrics_;
     std::vector<broker_state> brokers_;
-    std::vector<client_state> clients_;
-    boost::unordered_flat_map<std::uint32_t, std::uint32_t> client_places_;
+    std::vector<client_state> clients_;  // by number: recorders count them from 0
+    row last_client_ = 0;
     boost::unordered_flat_map<std::string, row, text_hash, std::equal_to<>> topics_;
     boost::unordered_flat_map<delivery_key, std::uint32_t, delivery_hash> open_;
     std::vector<delivery> deliveries_;
@@ -161,10 +157,11 @@ private:
     // A shared delivery ends with its session, and then another member gets the message.
     std::uint64_t last_released_number_ = 0;
     known_message last_released_;
+    // QoS 2 by client and packet id, where a repeated one has no number.
+    boost::unordered_flat_map<std::uint32_t, boost::unordered_flat_map<std::uint16_t, row>>
+        exchanges_;
     row last_message_ = 0;
     row last_resend_ = 0;  // rows that are given up do not free their numbers
-    std::int64_t second_ = -1;
-    second_sums sums_;
     std::uint64_t connected_ = 0;
     sums counted_;
 };

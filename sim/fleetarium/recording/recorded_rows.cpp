@@ -6,6 +6,8 @@ namespace fleetarium::recording {
 
 namespace {
 
+using kind = row_blocks::kind;
+
 std::uint8_t checked(const database& in, std::string_view what, std::int64_t of, std::int64_t value,
                      std::size_t count) {
     if (value < 0 || value >= static_cast<std::int64_t>(count)) {
@@ -29,26 +31,34 @@ steady_view::~steady_view() {
 
 message_rows::message_rows(database& in, std::int64_t first, std::int64_t last)
     : in_(in),
-      rows_(in,
-            "SELECT id, at, published, broker, publisher, topic, qos, retain, copy, deliveries, "
-            "reason, will, payload, properties FROM messages WHERE id BETWEEN ?1 AND ?2 "
-            "ORDER BY id"),
-      acknowledgements_(in,
-                        "SELECT message, at FROM acknowledgements "
-                        "WHERE message BETWEEN ?1 AND ?2 ORDER BY message") {
+      rows_(in, "messages", "id",
+            {{"id", kind::integer},
+             {"at", kind::integer},
+             {"published", kind::integer},
+             {"broker", kind::integer},
+             {"publisher", kind::integer},
+             {"topic", kind::integer},
+             {"qos", kind::integer},
+             {"retain", kind::integer},
+             {"copy", kind::integer},
+             {"deliveries", kind::integer},
+             {"reason", kind::integer},
+             {"will", kind::integer},
+             {"payload", kind::bytes},
+             {"properties", kind::bytes}}),
+      acknowledgements_(in, "acknowledgements", "message",
+                        {{"message", kind::integer}, {"at", kind::integer}}) {
     select(first, last);
 }
 
 void message_rows::select(std::int64_t first, std::int64_t last) {
-    rows_.reset();
-    rows_.bind(1, first).bind(2, last);
-    acknowledgements_.reset();
-    acknowledgements_.bind(1, first).bind(2, last);
+    rows_.select(first, last);
+    acknowledgements_.select(first, last);
     acknowledged_id_ = std::numeric_limits<std::int64_t>::min();
 }
 
 bool message_rows::next(message_row& row) {
-    if (!rows_.step()) {
+    if (!rows_.next()) {
         return false;
     }
     row.id = rows_.integer(0);
@@ -64,11 +74,11 @@ bool message_rows::next(message_row& row) {
     row.reason =
         checked(in_, "reason in messages", row.id, rows_.integer(10), broker::drop_reason_count);
     row.will = rows_.integer(11) != 0;
-    row.payload = rows_.blob(12);
-    row.refused = row.payload.empty() && rows_.is_null(12);
-    row.properties = rows_.text(13);
+    row.payload = rows_.bytes(12);
+    row.refused = rows_.is_null(12);
+    row.properties = as_text(rows_.bytes(13));
     while (acknowledged_id_ < row.id) {
-        if (acknowledgements_.step()) {
+        if (acknowledgements_.next()) {
             acknowledged_id_ = acknowledgements_.integer(0);
             acknowledged_at_ = acknowledgements_.integer(1);
         } else {
@@ -81,29 +91,34 @@ bool message_rows::next(message_row& row) {
 
 delivery_rows::delivery_rows(database& in, std::int64_t first, std::int64_t last)
     : in_(in),
-      rows_(in,
-            "SELECT id, receiver, qos, state, reason, made, sent, received, ended, resent, "
-            "copies, code FROM deliveries WHERE id BETWEEN ?1 AND ?2 ORDER BY id") {
+      rows_(in, "deliveries", "id",
+            {{"id", kind::integer},
+             {"receiver", kind::integer},
+             {"qos", kind::integer},
+             {"state", kind::integer},
+             {"reason", kind::integer},
+             {"made", kind::integer},
+             {"sent", kind::integer},
+             {"received", kind::integer},
+             {"ended", kind::integer},
+             {"resent", kind::integer},
+             {"copies", kind::integer},
+             {"code", kind::integer}}) {
     select(first, last);
 }
 
 void delivery_rows::select(std::int64_t first, std::int64_t last) {
-    rows_.reset();
-    rows_.bind(1, first << deliveries_per_message_bits).bind(2, last_delivery(last));
+    rows_.select(first << deliveries_per_message_bits, last_delivery(last));
 }
 
-void delivery_rows::select_one(std::int64_t delivery) {
-    rows_.reset();
-    rows_.bind(1, delivery).bind(2, delivery);
-}
+void delivery_rows::select_one(std::int64_t delivery) { rows_.select(delivery, delivery); }
 
 bool delivery_rows::next(delivery_row& row) {
-    if (!rows_.step()) {
+    if (!rows_.next()) {
         return false;
     }
-    const auto instant = [this](int column) {
-        const std::int64_t value = rows_.integer(column);
-        return value == 0 && rows_.is_null(column) ? no_instant : value;
+    const auto instant = [this](std::size_t column) {
+        return rows_.is_null(column) ? no_instant : rows_.integer(column);
     };
     row.id = rows_.integer(0);
     row.receiver = rows_.integer(1);

@@ -2,6 +2,7 @@
 
 #include <fleetarium/core/bytes.hpp>
 #include <fleetarium/recording/database.hpp>
+#include <fleetarium/recording/row_blocks.hpp>
 #include <fleetarium/recording/schema.hpp>
 
 #include <cstdint>
@@ -78,8 +79,8 @@ public:
 
 private:
     database& in_;
-    statement rows_;
-    statement acknowledgements_;
+    row_blocks rows_;
+    row_blocks acknowledgements_;
     std::int64_t acknowledged_id_ = 0;  // of the next acknowledgement
     std::int64_t acknowledged_at_ = 0;
 };
@@ -97,7 +98,7 @@ public:
 
 private:
     database& in_;
-    statement rows_;
+    row_blocks rows_;
 };
 
 /// The last of a message's deliveries that can be.

@@ -1,7 +1,7 @@
 #include <fleetarium/recording/recording_csv.hpp>
 
-#include <fleetarium/core/base64.hpp>
 #include <fleetarium/codec/topic.hpp>
+#include <fleetarium/core/base64.hpp>
 #include <fleetarium/recording/recorded_rows.hpp>
 
 #include <charconv>

@@ -10,4 +10,10 @@ public:
     using std::runtime_error::runtime_error;
 };
 
+/// There is no room for a temporary file: nothing is wrong with what is read.
+class no_room_error : public recording_error {
+public:
+    using recording_error::recording_error;
+};
+
 }  // namespace fleetarium::recording

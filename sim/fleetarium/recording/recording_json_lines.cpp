@@ -1,7 +1,7 @@
 #include <fleetarium/recording/recording_json_lines.hpp>
 
-#include <fleetarium/core/base64.hpp>
 #include <fleetarium/codec/topic.hpp>
+#include <fleetarium/core/base64.hpp>
 #include <fleetarium/recording/later_queue.hpp>
 #include <fleetarium/recording/recorded_rows.hpp>
 #include <fleetarium/recording/timed_stream.hpp>

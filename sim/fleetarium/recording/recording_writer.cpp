@@ -21,6 +21,10 @@ namespace {
 /// A commit is cheap, but not free: under load there is one for so many blocks.
 constexpr std::size_t blocks_a_commit = 16;
 
+constexpr std::uint64_t page_size = 16'384;
+/// Of a file with a limit: for the last page of each table, and for what is written at the end.
+constexpr std::uint64_t spare_pages = 12;
+
 }  // namespace
 
 class recording_writer::implementation {
@@ -89,7 +93,11 @@ public:
         journal_.reset();
         // One file, without a journal beside it, can be copied and mailed.
         database_->execute("PRAGMA wal_checkpoint(TRUNCATE)");
-        database_->execute("PRAGMA journal_mode = DELETE");
+        try {
+            database_->execute("PRAGMA journal_mode = DELETE");
+        } catch (const recording_error&) {
+            // Somebody reads it: all is written, and the journal stays beside it.
+        }
         database_.reset();
         std::error_code ignored;
         out.file_bytes = std::filesystem::file_size(options_.path, ignored);
@@ -104,7 +112,10 @@ private:
                                   ": there is a file already: a recording needs a new one");
         }
         database_ = std::make_unique<database>(options_.path, database::mode::create);
-        database_->execute("PRAGMA page_size = 16384");
+        database_->execute("PRAGMA page_size = " + std::to_string(page_size));
+        if (options_.file_size_max) {
+            database_->execute("PRAGMA auto_vacuum = INCREMENTAL");  // pages can be given back
+        }
         // Readers see what was committed while it is written, and a crash costs no more than the
         // newest commits.
         database_->execute("PRAGMA journal_mode = WAL");
@@ -187,12 +198,9 @@ private:
             std::string failed;
             if (usable) {
                 failed = attempt([&] {
-                    block->for_each([this](const traffic_note& note, std::string_view text) {
-                        newest_ = std::max(newest_, note.at);
-                        journal_->take(note, text);
-                    });
-                    forget_old(newest_);
+                    write(*block);
                     if (commits) {
+                        journal_->write_rows();
                         database_->execute("COMMIT; BEGIN");
                         uncommitted = 0;
                     }
@@ -204,7 +212,7 @@ private:
             }
             busy_ = false;
             written_.notify_all();
-            if (free_.size() < 2) {
+            if (free_.size() < 2 && block->capacity() == block_size) {  // large ones go
                 block->clear();
                 free_.push_back(std::move(block));
             }
@@ -222,27 +230,63 @@ private:
         }
     }
 
-    /// Gives up what is too old, or too much.
+    void write(const note_block& block) {
+        std::size_t unchecked = 0;
+        block.for_each([&](const traffic_note& note, std::string_view text) {
+            if (options_.file_size_max) {
+                unchecked += sizeof note + text.size();
+                if (unchecked >= part_size()) {
+                    make_room(text.size() + part_size());
+                    unchecked = text.size();
+                }
+            }
+            newest_ = std::max(newest_, note.at);
+            journal_->take(note, text);
+        });
+        if (options_.last) {
+            journal_->write_rows();
+            forget_until(first_message_from(*database_, newest_ - options_.last->count()));
+        }
+    }
+
+    /// Gives up what is too old or too much at the end, when nothing more comes.
     void forget_old(std::int64_t now) {
         if (options_.last) {
             forget_until(first_message_from(*database_, now - options_.last->count()));
         }
         if (options_.file_size_max) {
-            const std::int64_t page = *database_->integer("PRAGMA page_size");
-            const auto used = [&] {
-                return static_cast<std::uint64_t>(page *
-                                                  (*database_->integer("PRAGMA page_count") -
-                                                   *database_->integer("PRAGMA freelist_count")));
-            };
-            // A tenth at a time, so that it is not done again at once.
-            while (used() > *options_.file_size_max * 9 / 10) {
-                const auto first = database_->integer("SELECT min(id) FROM messages");
-                if (!first || *first == journal_->last_message()) {
-                    return;
-                }
-                const std::int64_t count = journal_->last_message() - *first + 1;
-                forget_until(*first + std::max<std::int64_t>(count / 10, 1));
+            make_room(0);
+            // Pages that were given up are in the file, until the last ones have their places.
+            if (pages("page_count") * page_size > *options_.file_size_max) {
+                database_->execute("PRAGMA incremental_vacuum");
             }
+        }
+    }
+
+    /// Bytes of notes from one look at the file's size to the next.
+    std::size_t part_size() const {
+        return static_cast<std::size_t>(
+            std::min<std::uint64_t>(*options_.file_size_max / 64, block_size));
+    }
+
+    std::uint64_t pages(const std::string& of) {
+        return static_cast<std::uint64_t>(*database_->integer("PRAGMA " + of));
+    }
+
+    /// Gives up the oldest messages, until so many bytes of notes fit in the file. Rows may take
+    /// twice as much: pages are half empty where rows come out of order.
+    void make_room(std::size_t bytes) {
+        journal_->write_rows();
+        const std::uint64_t max = *options_.file_size_max / page_size;
+        const std::uint64_t needed = 2 * bytes / page_size + spare_pages;
+        while (pages("page_count") - pages("freelist_count") + needed > max) {
+            const auto first = database_->integer("SELECT min(id) FROM messages");
+            if (!first || *first == journal_->last_message()) {
+                return;
+            }
+            // Some at a time, so that it is not done again at once.
+            const std::int64_t count = journal_->last_message() - *first + 1;
+            forget_until(*first + std::max<std::int64_t>(count / 16, 1));
         }
     }
 

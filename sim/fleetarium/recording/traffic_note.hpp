@@ -21,8 +21,9 @@ struct traffic_note {
         session_ended,
         subscribed,    ///< text: filter; code
         unsubscribed,  ///< text: filter; code
-        repeated,      ///< a QoS 2 message came once more
-        message,       ///< text: topic (topic_size), properties (properties_size), payload
+        repeated,      ///< a QoS 2 message came once more; without a number: extra: packet id
+        message,       ///< text: topic (topic_size), properties (properties_size), payload;
+                       ///< session: packet id, if `repeated` has only that
         routed,        ///< extra: deliveries
         retained,
         retained_removed,  ///< text: topic
@@ -83,6 +84,7 @@ public:
     }
     bool empty() const { return size_ == 0; }
     std::size_t size() const { return size_; }
+    std::size_t capacity() const { return capacity_; }
     void clear() { size_ = 0; }
 
     /// Makes room for the note's text behind it; returns where the text goes.

@@ -28,7 +28,6 @@ world_recorder::world_recorder(sim::world& of, const recording_options& options)
         traffic_note note = note_of(kind::broker, world_.now());
         note.broker = count++;
         writer_.add(note, each.name());
-        brokers_.push_back(&each);
     });
     world_.observe(*this);
 }
@@ -111,12 +110,6 @@ void world_recorder::on_decision(std::uint32_t broker, std::uint32_t client,
     note.client = client;
     note.broker = static_cast<std::uint16_t>(broker);
     note.number = base_number(decision.identity.number);
-    if (decision.what == event::connected || decision.what == event::refused) {
-        if (broker < brokers_.size()) {
-            note.extra = static_cast<std::int64_t>(
-                brokers_[broker]->core().describe_client(decision.connection).version);
-        }
-    }
     writer_.add(note, text);
 }
 

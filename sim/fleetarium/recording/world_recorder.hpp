@@ -28,6 +28,8 @@ public:
     /// See recording_writer.
     std::string error() const { return writer_.error(); }
     void flush() { writer_.flush(); }
+    /// Waits until all of it is committed.
+    void sync() { writer_.sync(); }
     void annotate(std::string_view text);
     /// What somebody did by hand, as sim::interventions has it: a replay does it again.
     void add_intervention(std::string_view what, std::string_view json);
@@ -59,7 +61,6 @@ private:
 
     sim::world& world_;
     recording_writer writer_;
-    std::vector<const sim::virtual_broker*> brokers_;
     std::vector<bool> told_;  // clients, by host
     std::string properties_;
 };

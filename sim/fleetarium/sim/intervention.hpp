@@ -32,10 +32,11 @@ public:
 
     /// Acts now, behind all events of this instant, which are handled first.
     ///
-    ///     "fault"       a fault as a scenario has it, without times but `lasts`; one that lasts and
-    ///                   does not say how long goes on until it is healed
+    ///     "fault"       a fault as a scenario has it, without times but `for`; one that lasts
+    ///                   and does not say how long goes on until it is healed
     ///     "heal"        {"fault": 3}, by the number that its beginning gave
-    ///     "publish"     {"broker": "cloud", "topic": "a/b", "payload": "x", "qos": 1, "retain": false}
+    ///     "publish"     {"broker": "cloud", "topic": "a/b", "payload": "x", "qos": 1,
+    ///                    "retain": false}
     ///     "disconnect"  {"client_id": "meter-3"}, by the broker, with "administrative action"
     ///
     /// Throws std::invalid_argument with a sentence for what cannot be; then nothing is done.

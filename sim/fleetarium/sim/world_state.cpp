@@ -583,7 +583,7 @@ std::uint64_t world_state::trace_hash() const {
     for (const peer_host* const each : peer_hosts) {
         sum.add(each->id(), each->chain());
     }
-    if (faults != nullptr) {
+    if (faults != nullptr && faults->count() != 0) {  // none: one was asked for that cannot be
         sum.add(fault_host_id, faults->chain());
     }
     return sum.value();
