@@ -1,5 +1,5 @@
-#include <fleetarium/codec/utf8.hpp>
 #include <fleetarium/dashboard/payload_model.hpp>
+#include <fleetarium/feed/payload_text.hpp>
 
 #include <array>
 #include <bit>
@@ -120,7 +120,8 @@ std::string text_of(double value) {
 }
 
 bool is_text(std::string_view bytes) {
-    return fleetarium::detail::check_string(bytes) == violation::none;
+    const bytes_view view(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
+    return feed::make_payload_view(view, bytes.size()).encoding == "text";
 }
 
 /// Milliseconds since 1970 as a date: "2026-01-31 12:00:00.000".
