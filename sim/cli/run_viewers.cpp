@@ -35,12 +35,19 @@ void viewer_flags::add_to(CLI::App& command) {
         ->type_name("FILE");
     command.add_flag("--stay", stay,
                      "With --http: do not end with the run, but with Ctrl-C or POST /api/end");
-    command.add_flag("--paused", paused, "With --http: begin with a pause, for viewers to end");
+    command.add_flag("--paused", paused,
+                     "With --http or --dashboard: begin with a pause, for viewers to end");
+    command.add_flag("--dashboard", dashboard,
+                     "Show the run in a window, which stays when the run has ended; if the window "
+                     "is closed before, the run goes on without");
 }
 
 std::string viewer_flags::check() const {
-    if (!any() && (!token_file.empty() || stay || paused)) {
-        return "--http-token-file, --stay and --paused go with --http";
+    if (http.empty() && (!token_file.empty() || stay)) {
+        return "--http-token-file and --stay go with --http";
+    }
+    if (!any() && paused) {
+        return "--paused goes with --http or --dashboard";
     }
     return {};
 }
@@ -66,14 +73,17 @@ public:
           about_(std::move(about)),
           source_(of.running(), facts_of(described), controls(recorded)),
           feed_([this](const auto& use) { use(source_); }),
+          window_(flags.window),
           timer_(of.context()),
           began_(net::real_now()) {
-        broker::http_options options;
-        options.address = flags.http;
-        options.token = read_token(flags.token_file);
-        http_ = std::make_unique<broker::http_server>(of.context(), options, feed_.routes(),
-                                                      feed_.websockets());
-        std::cout << "listening on http://" << http_->listening() << std::endl;
+        if (!flags.http.empty()) {
+            broker::http_options options;
+            options.address = flags.http;
+            options.token = read_token(flags.token_file);
+            http_ = std::make_unique<broker::http_server>(of.context(), options, feed_.routes(),
+                                                          feed_.websockets());
+            std::cout << "listening on http://" << http_->listening() << std::endl;
+        }
         if (flags.paused) {
             run_.paced().set_paused(true);
         }
@@ -138,6 +148,9 @@ private:
             source_.tick(wall(), run_.paced().is_paused());
         }
         feed_.poll(wall());
+        if (window_ != nullptr) {
+            window_->serve(source_);
+        }
         timer_.expires_after(poll_period);
         timer_.async_wait([this](boost::system::error_code cancelled) {
             if (!cancelled) {
@@ -151,6 +164,7 @@ private:
     feed::world_source source_;
     feed::feed_service feed_;
     std::unique_ptr<broker::http_server> http_;
+    feed::thread_link* const window_;
     boost::asio::steady_timer timer_;
     instant began_;
     instant ticked_{};
