@@ -2,6 +2,7 @@
 
 #include <fleetarium/feed/feed_service.hpp>
 #include <fleetarium/feed/remote_link.hpp>
+#include <fleetarium/net/real_clock.hpp>
 #include <fleetarium/server/http_server.hpp>
 
 #include <boost/asio/io_context.hpp>
@@ -32,15 +33,13 @@ struct served {
 
     /// Serves until something is so, for ten seconds at most.
     bool until(source_link& link, const std::function<bool()>& is_so) {
-        const auto end = std::chrono::steady_clock::now() + std::chrono::seconds{10};
+        const instant end = net::real_now() + std::chrono::seconds{10};
         while (!is_so()) {
-            if (std::chrono::steady_clock::now() > end) {
+            if (net::real_now() > end) {
                 return false;
             }
             context.run_one_for(std::chrono::milliseconds{5});
-            feed.poll(
-                std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch())
-                    .count());
+            feed.poll(std::chrono::duration<double>(net::real_now().time_since_epoch()).count());
             link.receive();
         }
         return true;

@@ -35,7 +35,8 @@ inline constexpr const char* small_scenario = R"({
       ]
     },
     {"name": "archive", "subscriptions": [{"filter": "site/#", "qos": 2}]},
-    {"name": "desk", "keep_alive": "0s", "subscriptions": [{"filter": "site/+/meter/+/alarm", "qos": 1}]}
+    {"name": "desk", "keep_alive": "0s",
+     "subscriptions": [{"filter": "site/+/meter/+/alarm", "qos": 1}]}
   ],
   "faults": [
     {"name": "desk hangs", "kind": "slow_reader", "fleet": "desk", "at": "20s", "for": "20s"},

@@ -99,7 +99,6 @@ private:
             plot::series{"queued", of.ink(role::queued), series_.times, series_.queued}};
         const std::array latency{
             plot::series{"p50", of.ink(hue::blue), series_.times, series_.p50},
-            plot::series{"p90", of.ink(hue::green), series_.times, series_.p90},
             plot::series{"p99", of.ink(hue::orange), series_.times, series_.p99},
             plot::series{"p99.9", of.ink(hue::vermillion), series_.times, series_.p999}};
         std::vector<plot::series> drops;

@@ -2,6 +2,7 @@
 
 #include <fleetarium/dashboard/image_host.hpp>
 #include <fleetarium/dashboard/viewer.hpp>
+#include <fleetarium/net/real_clock.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -15,8 +16,6 @@ namespace fleetarium::dashboard {
 namespace {
 
 constexpr int settled_frames = 4;
-
-using real_clock = std::chrono::steady_clock;
 
 /// Waits for answers; woken by the link.
 class arrivals {
@@ -62,9 +61,8 @@ public:
 
     /// Frames until no answer is awaited and sizes have settled.
     void settle() {
-        const auto until =
-            real_clock::now() + std::chrono::duration_cast<real_clock::duration>(
-                                    std::chrono::duration<double>(options_.patience));
+        const instant until =
+            net::real_now() + duration{static_cast<duration::rep>(options_.patience * 1e9)};
         int quiet = 0;
         while (quiet < settled_frames) {
             host_.frame([this] { viewer_.draw(1); });  // its clock stands still
@@ -77,7 +75,7 @@ public:
                 }
             }
             const bool is_lost = link_.connection() == feed::source_link::state::lost;
-            if (real_clock::now() > until || (is_lost && viewer_.context().about() == nullptr)) {
+            if (net::real_now() > until || (is_lost && viewer_.context().about() == nullptr)) {
                 const std::string trouble = link_.trouble();
                 throw std::runtime_error(trouble.empty() ? "the source does not answer" : trouble);
             }

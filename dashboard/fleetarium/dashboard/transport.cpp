@@ -76,7 +76,7 @@ void viewer::draw_transport() {
     const float wall_width = ImGui::CalcTextSize("real 00:00:00").x;
     const float room = ImGui::GetContentRegionAvail().x;
     const float gap = ImGui::GetStyle().ItemSpacing.x;
-    const bool shows_wall = room > clock_width + wall_width + em(16);
+    const bool shows_wall = about->is_live && room > clock_width + wall_width + em(16);
     fixed_text(clock, clock_width, of.text);
     name_item("clock");
     if (ImGui::IsItemHovered()) {
@@ -154,7 +154,7 @@ void viewer::draw_buttons() {
     } else {
         ImGui::PushStyleColor(ImGuiCol_Text,
                               in.state.looping ? colours().ink(hue::blue) : colours().text);
-        if (button(in.state.looping ? "⟲ on##loop" : "⟲##loop", "loop", {},
+        if (button(in.state.looping ? "↻ on##loop" : "↻##loop", "loop", {},
                    hint("loop", "Play in a loop"))) {
             keys_.run("loop");
         }

@@ -3,15 +3,16 @@
 #include <fleetarium/feed/feed_types.hpp>
 #include <fleetarium/feed/source.hpp>
 
+#include <boost/asio/executor_work_guard.hpp>  // tidy: allow(include)
+#include <boost/asio/io_context.hpp>  // tidy: allow(include)
+#include <boost/asio/ip/tcp.hpp>  // tidy: allow(include)
+#include <boost/asio/post.hpp>  // tidy: allow(include)
+#include <boost/asio/steady_timer.hpp>  // tidy: allow(include)
+#include <boost/beast/core/flat_buffer.hpp>  // tidy: allow(include)
+#include <boost/beast/core/tcp_stream.hpp>  // tidy: allow(include)
+#include <boost/beast/websocket/stream.hpp>  // tidy: allow(include)
+
 #include <fmt/format.h>
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
-#include <boost/beast/websocket/stream.hpp>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
