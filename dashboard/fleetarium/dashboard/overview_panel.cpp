@@ -120,6 +120,9 @@ private:
             out.title = title;
             out.unit = unit;
             out.kind = kind;
+            if (kind == plot::value_kind::count) {
+                out.most = 5;  // whole numbers for its ticks
+            }
             out.height = height;
             return out;
         };
