@@ -29,5 +29,6 @@ void add_broker(CLI::App& app, int& exit_status);  // broker.cpp
 void add_passwd(CLI::App& app, int& exit_status);  // passwd.cpp
 void add_pub(CLI::App& app, int& exit_status);     // pub.cpp
 void add_sub(CLI::App& app, int& exit_status);     // sub.cpp
+void add_dashboard(CLI::App& app, int& exit_status);  // dashboard.cpp
 
 }  // namespace fleetarium::cli

@@ -73,6 +73,7 @@ int main(int argc, char** argv) {
     add_passwd(app, exit_status);
     add_pub(app, exit_status);
     add_sub(app, exit_status);
+    add_dashboard(app, exit_status);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

@@ -1,4 +1,5 @@
 #include "commands.hpp"
+#include "dashboard_window.hpp"
 #include "mutant_flag.hpp"
 #include "run_failure.hpp"
 #include "run_live.hpp"
@@ -13,21 +14,27 @@
 #include <fleetarium/sim/scenario_loader.hpp>
 #include <fleetarium/sim/world.hpp>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
+#include <unistd.h>
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <exception>
 #include <filesystem>
 #include <fstream>
+#include <functional>
+#include <future>
 #include <iostream>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
-#include <unistd.h>
+#include <thread>
+#include <utility>
 #include <vector>
 
 namespace fleetarium::cli {
@@ -54,6 +61,8 @@ struct run_options {
     std::vector<std::string> overrides;
     bool fail_fast = false;
     bool quiet = false;
+    std::function<void()> on_viewers{};      // from when on they are served
+    std::function<bool()> is_window_open{};  // of --dashboard
 };
 
 /// How many virtual seconds pass in a real one; none: as many as the machine can do.
@@ -365,6 +374,9 @@ int run(const run_options& options) {
                 }
                 throw;
             }
+            if (options.on_viewers) {
+                options.on_viewers();
+            }
         }
         timing.stopped_at_failure =
             !run_to_end(*live, *recorded, end, show_progress, options.fail_fast, ended);
@@ -397,9 +409,12 @@ int run(const run_options& options) {
     const bool all_is_well = report.ledger.violation_count() == 0 && sim::all_met(results);
     const std::string report_text = sim::report_json(report, results, timing);
     recorded->finish(report, report_text, all_is_well, timing.stopped_at_failure);
-    if (viewers != nullptr && options.viewers.stay && !timing.interrupted) {
+    const auto is_watched = [&options] {
+        return options.viewers.stay || (options.is_window_open && options.is_window_open());
+    };
+    if (viewers != nullptr && is_watched() && !timing.interrupted) {
         viewers->note_end();
-        viewers->serve([&] { return interrupted == 0 && !ended; });
+        viewers->serve([&] { return interrupted == 0 && !ended && is_watched(); });
     }
     viewers.reset();
     if (live != nullptr) {
@@ -418,11 +433,64 @@ int run(const run_options& options) {
     return exit_expectation_failed;
 }
 
+/// The same with the dashboard's window on this thread, and the run on another. The window stays
+/// when the run has ended; if it is closed before, the run goes on.
+int run_with_window(run_options options) {
+    std::unique_ptr<dashboard_window> window;
+    try {
+        window = std::make_unique<dashboard_window>(window_flags());
+    } catch (const std::runtime_error& error) {
+        std::cerr << "fleetarium: " << error.what() << '\n';
+        return exit_not_carried_out;
+    }
+    feed::thread_link link;
+    std::atomic<bool> is_open = true;
+    std::atomic<bool> is_over = false;
+    std::promise<void> began;
+    std::exception_ptr failed;
+    int status = exit_not_carried_out;
+    options.viewers.window = &link;
+    options.is_window_open = [&is_open] { return is_open.load(); };
+    bool has_begun = false;
+    options.on_viewers = [&] {
+        has_begun = true;
+        began.set_value();
+    };
+    std::thread running([&] {
+        try {
+            status = run(options);
+        } catch (...) {
+            failed = std::current_exception();
+        }
+        is_over = true;
+        link.close("the run is over");
+        if (!has_begun) {
+            began.set_value();
+        }
+    });
+    began.get_future().wait();
+    try {
+        if (!is_over) {
+            window->show(link, [&is_over] { return !is_over && interrupted == 0; });
+        }
+    } catch (...) {
+        failed = failed ? failed : std::current_exception();
+        interrupted = 1;
+    }
+    window.reset();
+    is_open = false;
+    running.join();
+    if (failed) {
+        std::rethrow_exception(failed);
+    }
+    return status;
+}
+
 int run_checked(const run_options& options) {
     try {
         const std::string wrong = check_together(options);
         if (wrong.empty()) {
-            return run(options);
+            return options.viewers.dashboard ? run_with_window(options) : run(options);
         }
         std::cerr << "fleetarium: " << wrong << '\n';
     } catch (const usage_error& error) {

@@ -20,6 +20,8 @@ namespace {
 
 constexpr duration poll_period = std::chrono::milliseconds{50};
 constexpr duration tick_period = std::chrono::milliseconds{100};
+/// How much of a run's time answers to the window may take.
+constexpr double window_share = 0.02;
 
 double in_seconds(duration span) { return std::chrono::duration<double>(span).count(); }
 
@@ -37,12 +39,19 @@ void viewer_flags::add_to(CLI::App& command) {
         ->type_name("FILE");
     command.add_flag("--stay", stay,
                      "With --http: do not end with the run, but with Ctrl-C or POST /api/end");
-    command.add_flag("--paused", paused, "With --http: begin with a pause, for viewers to end");
+    command.add_flag("--paused", paused,
+                     "With --http or --dashboard: begin with a pause, for viewers to end");
+    command.add_flag("--dashboard", dashboard,
+                     "Show the run in a window, which stays when the run has ended; if the window "
+                     "is closed before, the run goes on without");
 }
 
 std::string viewer_flags::check() const {
-    if (!any() && (!token_file.empty() || stay || paused)) {
-        return "--http-token-file, --stay and --paused go with --http";
+    if (http.empty() && (!token_file.empty() || stay)) {
+        return "--http-token-file and --stay go with --http";
+    }
+    if (!any() && paused) {
+        return "--paused goes with --http or --dashboard";
     }
     return {};
 }
@@ -72,21 +81,14 @@ public:
                           recorded.keep_up();
                           return std::make_unique<feed::recording_source>(file);
                       }),
-          feed_([this, records = !recorded.file().empty()](const auto& use) {
-              use(records ? static_cast<feed::source&>(rewindable_) : source_);
-          }),
+          shown_(recorded.file().empty() ? static_cast<feed::source&>(source_) : rewindable_),
+          feed_([this](const auto& use) { use(shown_); }),
+          window_(flags.window),
           timer_(of.context()),
           began_(net::real_now()) {
-        broker::http_options options;
-        options.address = flags.http;
-        options.token = read_token(flags.token_file);
-        try {
-            http_ = std::make_unique<broker::http_server>(of.context(), options, feed_.routes(),
-                                                          feed_.websockets());
-        } catch (const broker::bad_http_address& error) {
-            throw usage_error(error.what());
+        if (!flags.http.empty()) {
+            listen(flags);
         }
-        std::cout << "listening on http://" << http_->listening() << std::endl;
         if (flags.paused) {
             run_.paced().set_paused(true);
         }
@@ -105,6 +107,19 @@ public:
     }
 
 private:
+    void listen(const viewer_flags& flags) {
+        broker::http_options options;
+        options.address = flags.http;
+        options.token = read_token(flags.token_file);
+        try {
+            http_ = std::make_unique<broker::http_server>(run_.context(), options, feed_.routes(),
+                                                          feed_.websockets());
+        } catch (const broker::bad_http_address& error) {
+            throw usage_error(error.what());
+        }
+        std::cout << "listening on http://" << http_->listening() << std::endl;
+    }
+
     feed::world_source::facts facts_of(const sim::scenario& described) const {
         feed::world_source::facts out;
         out.title = described.name;
@@ -153,6 +168,9 @@ private:
             source_.tick(wall(), run_.paced().is_paused());
         }
         feed_.poll(wall());
+        if (window_ != nullptr) {
+            window_->serve(shown_, 64, run_.paced().is_paused() ? 1 : window_share);
+        }
         timer_.expires_after(poll_period);
         timer_.async_wait(
             [this, alive = std::weak_ptr<const bool>(alive_)](boost::system::error_code cancelled) {
@@ -166,8 +184,10 @@ private:
     const facts about_;
     feed::world_source source_;
     feed::rewindable_source rewindable_;
+    feed::source& shown_;
     feed::feed_service feed_;
     std::unique_ptr<broker::http_server> http_;
+    feed::thread_link* const window_;
     boost::asio::steady_timer timer_;
     instant began_;
     instant ticked_{};

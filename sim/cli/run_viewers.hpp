@@ -3,6 +3,7 @@
 #include "run_live.hpp"
 #include "run_recording.hpp"
 
+#include <fleetarium/feed/source_link.hpp>
 #include <fleetarium/sim/scenario.hpp>
 
 #include <functional>
@@ -21,8 +22,10 @@ struct viewer_flags {
     std::string token_file;
     bool stay = false;
     bool paused = false;
+    bool dashboard = false;
+    feed::thread_link* window = nullptr;  ///< of the dashboard's window, where one is open
 
-    bool any() const { return !http.empty(); }
+    bool any() const { return !http.empty() || dashboard; }
     void add_to(CLI::App& command);
     /// What is wrong with them, as a sentence; empty: nothing.
     std::string check() const;
@@ -43,8 +46,8 @@ public:
         std::function<void()> end{};  ///< somebody wants it to end
     };
 
-    /// Prints where it listens. All must outlive it. Throws usage_error, or std::runtime_error if
-    /// it cannot listen.
+    /// Prints where it listens, if it does. All must outlive it. Throws usage_error, or
+    /// std::runtime_error if it cannot listen.
     run_viewers(const viewer_flags& flags, const sim::scenario& described, live_run& of,
                 run_recording& recorded, facts about);
     ~run_viewers();

@@ -1,214 +1,237 @@
-#include <fleetarium/dashboard/device_model.hpp>
-#include <fleetarium/dashboard/fleet_model.hpp>
-#include <fleetarium/dashboard/sequence_model.hpp>
-#include <fleetarium/dashboard/topic_tree.hpp>
-#include <fleetarium/feed/fleet_map.hpp>
+#include "small_run.hpp"
+
+#include <fleetarium/dashboard/funnel_model.hpp>
+#include <fleetarium/dashboard/latency_model.hpp>
+#include <fleetarium/dashboard/overlay_model.hpp>
+#include <fleetarium/dashboard/overview_model.hpp>
+#include <fleetarium/dashboard/playback_model.hpp>
+#include <fleetarium/feed/latency_buckets.hpp>
+#include <fleetarium/sim/report.hpp>
 
 #include <catch2/catch.hpp>
 
-#include <algorithm>
+#include <cmath>
+#include <numeric>
 
 using namespace fleetarium;
 using namespace fleetarium::dashboard;
 
-TEST_CASE("the wheel halves the part of the fleet around the place it is on", "[fleet_model]") {
-    fleet_part part;
-    part = zoom_in(part, "meters", 500, 1'000);
-    CHECK(part == fleet_part{"meters", 0, std::nullopt});
-    part = zoom_in(part, "meters", 500, 1'000);
-    CHECK(part == fleet_part{"meters", 250, 750});
-    CHECK(zoom_in(part, "meters", 250, 1'000) == fleet_part{"meters", 250, 500});
-    part = zoom_out(part, 1'000);
-    CHECK(part == fleet_part{"meters", 0, std::nullopt});
-    CHECK(zoom_out(part, 1'000).is_all());
-    CHECK(around("meters", 990, 100, 1'000) == fleet_part{"meters", 900, 1'000});
-    CHECK(around("meters", 5, 5'000, 1'000) == fleet_part{"meters", 0, std::nullopt});
-    // It ends where few devices are left.
-    CHECK(zoom_in({"meters", 10, 26}, "meters", 12, 1'000) == fleet_part{"meters", 10, 26});
-}
-
-TEST_CASE("cells are as large as the room allows, and are found again", "[fleet_model]") {
-    const fleet_room room{.width = 400, .height = 300, .block_least = 30, .gap = 5};
-    const fleet_placing few = place_fleet({10, 20}, room);
-    CHECK(few.cell == 20);
-    CHECK(few.height <= room.height);
-    const fleet_placing many = place_fleet({10'000, 2'000}, room);
-    CHECK(many.cell == 3);
-    CHECK(many.height <= room.height);
-    CHECK(place_fleet({1'000'000}, room).cell == room.cell_least);
-    for (const std::size_t cell : {0UL, 132UL, 133UL, 9'999UL}) {
-        const float x = (static_cast<float>(cell % many.columns) + 0.5F) * many.cell;
-        const float y = (static_cast<float>(cell / many.columns) + 0.5F) * many.cell;
-        CHECK(cell_at(many, x, y) == fleet_cell{0, cell});
-    }
-    CHECK_FALSE(cell_at(many, 1, many.height + 1));
-    CHECK_FALSE(cell_at(few, 399, 1));
-}
-
-TEST_CASE("neighbours of one look are one rectangle, and none goes over a row", "[fleet_model]") {
-    feed::fleet_answer answer;
-    answer.groups.push_back({"all", 10, 9, 1, {1, 1, 1, 4, 1, 1, 1, 1, 1, 1}});
-    const fleet_placing placing =
-        place_fleet({10}, {.width = 20, .height = 10, .block_least = 1, .gap = 0, .cell_least = 4});
-    REQUIRE(placing.columns == 5);
-    const auto runs = runs_of(answer, placing, false);
-    REQUIRE(runs.size() == 4);
-    CHECK(runs[0].width == 12);
-    CHECK(runs[1].state == 4);
-    CHECK(runs[3].y == 4);
-    CHECK(runs[3].width == 20);
-    CHECK(runs_of(answer, placing, true).size() == 10);
-}
-
-TEST_CASE("a level of the measure is read back as the least value that has it", "[fleet_model]") {
-    for (unsigned level = 0; level < 32; ++level) {
-        CHECK(feed::level_of(value_of_level(level)) == level);
-    }
-    CHECK(step_of_level(31, 31) == fleet_steps - 1);
-    CHECK(step_of_level(0, 31) == 0);
-    CHECK(step_of_level(7, 0) == 0);
-}
-
-TEST_CASE("no more cells are asked for than the map has places", "[fleet_model]") {
-    CHECK(cells_to_ask(1'000, 600, 2) == 150'000);
-    CHECK(cells_to_ask(10, 10, 5) == 100);
-    CHECK(cells_to_ask(100'000, 100'000, 1) == 1'000'000);
-}
-
 namespace {
 
-feed::message_step step(double at, std::optional<double> arrived, const char* from, const char* to,
-                        const char* packet) {
-    return {at, arrived, from, to, packet, false, false, false, {}};
+sim::flow_counts flows_of(const sim::run_report& report, enum qos qos) {
+    sim::flow_query which;
+    which.qos = qos;
+    return sim::sum_flows(report, report.selections.front(), which);
+}
+
+const funnel_step_row& row(const std::vector<funnel_step_row>& rows, funnel_step step) {
+    const auto found = std::find_if(rows.begin(), rows.end(),
+                                    [&](const funnel_step_row& each) { return each.step == step; });
+    REQUIRE(found != rows.end());
+    return *found;
+}
+
+double sum_of_rates(const std::vector<double>& times, const std::vector<double>& rates) {
+    double out = 0;
+    for (std::size_t i = 1; i < times.size(); ++i) {
+        out += rates[i] * (times[i] - times[i - 1]);
+    }
+    return out;
 }
 
 }  // namespace
 
-TEST_CASE("a journey has its publisher, the broker and the receivers from left to right",
-          "[sequence]") {
-    feed::message_answer of;
-    of.message.publisher = "pub";
-    of.message.deliveries = 3;
-    of.deliveries.resize(3);
-    of.deliveries[0].receiver = "pub";  // it hears itself
-    of.deliveries[1].receiver = "sub";
-    of.deliveries[2].receiver = "not drawn";
-    of.steps.push_back(step(1.0, 1.02, "pub", "hub", "PUBLISH"));
-    of.steps.push_back(step(1.02, 1.04, "hub", "pub", "PUBACK"));
-    of.steps.push_back(step(1.02, 1.04, "hub", "pub", "PUBLISH"));
-    of.steps.push_back(step(1.02, std::nullopt, "hub", "sub", "PUBLISH"));
-    of.steps.back().lost = true;
-    of.steps.push_back(step(1.04, 1.06, "pub", "hub", "PUBACK"));
-    of.steps.push_back(step(9.0, 9.02, "hub", "sub", "PUBLISH"));
-    of.steps.back().dup = true;
-    const sequence laid = lay_out_sequence(of);
-    CHECK(laid.columns == std::vector<std::string>{"pub", "hub", "pub", "sub"});
-    CHECK(laid.deliveries_left_out == 1);
-    REQUIRE(laid.lines.size() == 7);
-    CHECK(laid.lines[1].to == 0);  // the broker's PUBACK goes to the publisher,
-    CHECK(laid.lines[2].to == 2);  // its PUBLISH to the receiver of the same name
-    CHECK(laid.lines[2].delivery == 0);
-    CHECK_FALSE(laid.lines[1].delivery);
-    CHECK(laid.lines[3].look == arrow_look::lost);
-    CHECK(laid.lines[4].from == 2);
-    CHECK(laid.lines[5].what == sequence_line::kind::gap);
-    CHECK(laid.lines[5].words == "7.96 s later");
-    CHECK(laid.lines[6].look == arrow_look::again);
-    CHECK(laid.lines[6].words == "PUBLISH DUP");
-    CHECK(laid.lines[6].delivery == 1);
-    for (std::size_t i = 1; i < laid.lines.size(); ++i) {
-        CHECK(laid.lines[i].y > laid.lines[i - 1].y);
-        CHECK(laid.lines[i].y_end >= laid.lines[i].y);
+TEST_CASE("the funnel of each QoS says what the report says", "[views]") {
+    test::small_run run;
+    run.run_until(60);
+    const feed::totals now = run.source().totals({});
+    const sim::run_report report = run.world().report();
+    for (std::uint8_t level = 0; level < 3; ++level) {
+        const sim::flow_counts flows = flows_of(report, static_cast<enum qos>(level));
+        const std::vector<funnel_step_row> rows = funnel_of(now, level);
+        INFO("QoS " << int{level});
+        CHECK(row(rows, funnel_step::deliveries).count == flows.due);
+        CHECK(row(rows, funnel_step::delivered).count == flows.delivered);
+        CHECK(row(rows, funnel_step::sent).losses.front().count == flows.dropped_total());
+        CHECK(flows.due > 0);
     }
-    // It arrives at the height of what the broker does then.
-    CHECK(laid.lines[0].y_end == laid.lines[1].y);
+    const std::vector<funnel_step_row> publishers = publisher_funnel(now);
+    const sim::publisher_counts sums = sim::sum_publishers(report, report.selections.front(), {});
+    CHECK(publishers[0].count == sums.published);
+    CHECK(publishers[1].losses[0].count == sums.lost_offline);
+    CHECK(sums.lost_offline > 0);
 }
 
-TEST_CASE("a broker's note belongs to the delivery that it names", "[sequence]") {
-    feed::message_answer of;
-    of.deliveries.resize(2);
-    of.deliveries[0].receiver = "lamp-1";
-    of.deliveries[1].receiver = "lamp-10";
-    of.steps.push_back(step(1, std::nullopt, "hub", "hub", ""));
-    of.steps.back().text = "dropped for lamp-10: queue_full";
-    of.steps.back().lost = true;
-    const sequence laid = lay_out_sequence(of);
-    REQUIRE(laid.lines.size() == 1);
-    CHECK(laid.lines[0].what == sequence_line::kind::note);
-    CHECK(laid.lines[0].delivery == 1);
-    CHECK(laid.lines[0].is_bad);
-}
-
-TEST_CASE("the tree shows open levels below their topics", "[topic_tree]") {
-    feed::topics_answer root;
-    root.all = 3;
-    root.rows.resize(2);
-    root.rows[0].name = root.rows[0].level = "a";
-    root.rows[0].children = 1;
-    root.rows[1].name = root.rows[1].level = "b";
-    feed::topics_answer below;
-    below.all = 1;
-    below.rows.resize(1);
-    below.rows[0].name = "a/x";
-    const auto level_of = [&](const topic_key& key) -> const feed::topics_answer* {
-        return key.is_root ? &root : key.name == "a" ? &below : nullptr;
-    };
-    CHECK(topic_lines({}, level_of).size() == 3);
-    const auto lines = topic_lines({"a"}, level_of);
-    REQUIRE(lines.size() == 4);
-    CHECK(lines[0].open);
-    CHECK(lines[1].row->name == "a/x");
-    CHECK(lines[1].depth == 1);
-    CHECK(lines[3].left_out == 1);
-    CHECK(filter_below(root.rows[0]) == "a/#");
-    CHECK(filter_below(root.rows[1]) == "b");
-}
-
-TEST_CASE("a topic's rate is the difference of its counts over time", "[topic_tree]") {
-    topic_rates rates;
-    rates.take("a", 10, 100);
-    CHECK_FALSE(rates.rate("a"));
-    rates.take("a", 12, 120);
-    CHECK(rates.rate("a") == 10);
-    rates.take("a", 12, 120);  // the same answer once more
-    CHECK(rates.line("a").size() == 1);
-    rates.take("a", 5, 50);  // the past is another story
-    CHECK_FALSE(rates.rate("a"));
-    for (int i = 0; i < 200; ++i) {
-        rates.take("a", 20 + i, static_cast<std::uint64_t>(200 + i));
+TEST_CASE("losses are told by reason, the most first", "[views]") {
+    test::small_run run;
+    run.run_until(60);
+    const feed::description about = run.source().describe({});
+    const std::vector<lost_part> losses = losses_of(run.source().totals({}), about.drop_reasons);
+    REQUIRE(!losses.empty());
+    CHECK(losses.front().reason == "queue_full");
+    for (std::size_t i = 1; i < losses.size(); ++i) {
+        CHECK(losses[i - 1].count >= losses[i].count);
     }
-    CHECK(rates.line("a").size() == topic_rates::values_max);
-    for (std::size_t i = 0; i < topic_rates::topics_max + 10; ++i) {
-        rates.take("t" + std::to_string(i), 1, 1);
-    }
-    CHECK(rates.size() == topic_rates::topics_max);
 }
 
-TEST_CASE("a device's connection is spans, of which what was before is told", "[device_model]") {
-    feed::device_answer of;
-    of.at = 20;
-    const auto add = [&](double at, const char* what) {
-        feed::event_row& event = of.events.emplace_back();
-        event.at = at;
-        event.what = what;
-    };
-    add(1, "published");
-    add(4, "disconnected");
-    add(9, "connected");
-    add(10, "dropped");
-    const device_lanes lanes = lanes_of(of);
-    REQUIRE(lanes.connection.size() == 3);
-    CHECK(lanes.connection[0].connected);
-    CHECK(lanes.connection[1].from == 4);
-    CHECK_FALSE(lanes.connection[1].connected);
-    CHECK(lanes.connection[2].connected);
-    CHECK(lanes.connection[2].until == 20);
-    const auto& losses = lanes.marks[static_cast<std::size_t>(device_lane::losses)];
-    REQUIRE(losses.size() == 1);
-    CHECK(nearest_event(losses, 10.4, 0.5) == 3);
-    CHECK_FALSE(nearest_event(losses, 11, 0.5));
-    CHECK(completeness_words(of, 1'000).find("others were not kept") != std::string::npos);
-    of.events_complete = true;
-    CHECK(completeness_words(of, 1'000) == "all 4 events are here");
-    CHECK(completeness_words(of, 4).starts_with("the newest 4 events"));
+TEST_CASE("rates over time add up to what was counted", "[views]") {
+    test::small_run run;
+    run.run_until(60);
+    const feed::history_answer history = run.source().history({});
+    const feed::totals now = run.source().totals({});
+    const overview_series series = series_of(history, run.source().describe({}).drop_reasons);
+    REQUIRE(series.times.size() == history.points.size());
+    CHECK(std::isnan(series.in[0].front()));
+    for (std::size_t i = 0; i < 3; ++i) {
+        CHECK(sum_of_rates(series.times, series.in[i]) ==
+              Approx(static_cast<double>(now.qos[i].published)));
+        CHECK(sum_of_rates(series.times, series.out[i]) ==
+              Approx(static_cast<double>(now.qos[i].delivered)));
+    }
+    REQUIRE(!series.drops.empty());
+    CHECK(series.drops.front().name == "queue_full");
+    CHECK(series.connected.back() == 42);
+}
+
+TEST_CASE("rates come from the difference of two totals, whatever lies between", "[views]") {
+    feed::totals before;
+    before.at = 10;
+    before.qos[1].published = 100;
+    before.qos[1].resent = 1;
+    before.latency = {0, 5};
+    feed::totals now = before;
+    now.at = 14;
+    now.qos[1].published = 140;
+    now.qos[1].resent = 9;
+    now.qos[0].lost = 4;
+    now.latency = {0, 5, 100};
+    const totals_rates rates = rates_between(before, now);
+    CHECK(rates.in[1] == 10);
+    CHECK(rates.in_all() == 10);
+    CHECK(rates.resends == 2);
+    CHECK(rates.drops == 1);
+    CHECK(rates.p50 == static_cast<double>(feed::latency_buckets::bound(2)) * 1e-9);
+    // Of one instant twice nothing is known, and a count that fell began anew.
+    CHECK_FALSE(rates_between(now, now).is_known());
+    CHECK(std::isnan(rates_between(now, now).p50));
+    CHECK(rates_between(now, before).seconds == 0);
+}
+
+TEST_CASE("latencies of everything are those of the totals, and the heat map's sum", "[views]") {
+    test::small_run run;
+    run.run_until(60);
+    const feed::history_answer history = run.source().history({});
+    const feed::totals now = run.source().totals({});
+    const latency_summary all = summary_of(history, 0, 60);
+    CHECK(all.count == std::accumulate(now.latency.begin(), now.latency.end(), std::uint64_t{0}));
+    CHECK(all.p99 == feed::latency_buckets::percentile(now.latency, 99));
+    CHECK(all.p50 <= all.p90);
+    CHECK(all.p999 <= all.most);
+    const latency_summary half = summary_of(history, 0, 30);
+    const latency_summary rest = summary_of(history, 30, 60);
+    CHECK(half.count + rest.count == all.count);
+    const latency_heat heat = heat_of(history);
+    CHECK(std::accumulate(heat.counts.begin(), heat.counts.end(), 0.0) ==
+          static_cast<double>(all.count));
+    CHECK(heat.counts.size() == (heat.times.size() - 1) * (heat.bounds.size() - 1));
+    const latency_summary then = summary_at(history, 30.2);
+    CHECK(then.from == Approx(30));
+    CHECK(then.until == Approx(30.5));
+    CHECK(heat_of({}).is_empty());
+    CHECK(summary_of({}, 0, 1).count == 0);
+}
+
+TEST_CASE("faults lie over charts, and go on as long as time does", "[views]") {
+    test::small_run run;
+    run.run_until(35);
+    const overlay_rows rows = overlay_of(run.source().timeline({}), run.now());
+    REQUIRE(rows.bands.size() == 2);
+    CHECK(rows.bands[0].label == "desk hangs");
+    CHECK(rows.bands[0].from == 20);
+    CHECK(rows.bands[0].goes_on);
+    CHECK(rows.bands[0].until == 35);
+    const std::vector<fault_lane> lanes = lanes_of(run.source().timeline({}));
+    REQUIRE(lanes.size() == 2);
+    CHECK(lanes[1].name == "cuts: meters, 30 % of them");
+    feed::timeline_answer many;
+    for (std::size_t i = 0; i < 2 * fault_lanes_max; ++i) {
+        feed::fault_row& made = many.faults.emplace_back();
+        made.kind = "cut";
+        made.where = std::to_string(i);
+    }
+    CHECK(lanes_of(many).size() == fault_lanes_max);
+    CHECK(lanes_of(many).back().name == "others");
+    CHECK(lanes_of(many).back().faults.size() == fault_lanes_max + 1);
+}
+
+TEST_CASE("a fault by hand is written as scenarios have it", "[views]") {
+    fault_form form;
+    form.fleet = "meters";
+    form.share = 0.25;
+    CHECK(fault_json(form, {"partition", true, false}) ==
+          R"({"kind":"partition","fleet":"meters","share":0.25,"lasts":"10s"})");
+    CHECK(fault_json(form, {"cut", false, false}) ==
+          R"({"kind":"cut","fleet":"meters","share":0.25})");
+    form.until_healed = true;
+    form.broker = "cloud";
+    CHECK(fault_json(form, {"broker_stop", true, true}) ==
+          R"({"kind":"broker_stop","broker":"cloud"})");
+    form.amount = "1000";
+    CHECK(fault_json(form, {"bandwidth", true, false}) ==
+          R"({"kind":"bandwidth","fleet":"meters","share":0.25,"bytes_per_second":1000})");
+    form.amount = "fast";
+    CHECK_THROWS_WITH(fault_json(form, {"bandwidth", true, false}),
+                      "bytes a second: found \"fast\", expected a number");
+}
+
+TEST_CASE("what is played stops at the end, or begins again in a loop", "[views]") {
+    view_state state;
+    const time_extent all{0, 100};
+    toggle_play(state, all);
+    CHECK(state.playing);
+    CHECK(state.at == 0);
+    state.play_speed = 10;
+    advance(state, all, 2);
+    CHECK(state.at == 20);
+    advance(state, all, 9);
+    CHECK(state.at == 100);
+    CHECK_FALSE(state.playing);
+    state.looping = true;
+    state.loop = {40, 60};
+    toggle_play(state, all);
+    CHECK(state.at == 40);
+    advance(state, all, 1.5);
+    CHECK(state.at == 55);
+    advance(state, all, 1);
+    CHECK(state.at == 40);
+    CHECK(state.playing);
+}
+
+TEST_CASE("the end of what is live is the present, which goes on", "[views]") {
+    view_state state;
+    seek(state, {0, 50}, 20, true);
+    CHECK(state.at == 20);
+    seek(state, {0, 50}, 50, true);
+    CHECK_FALSE(state.at.has_value());
+    seek(state, {0, 50}, 70, false);
+    CHECK(state.at == 50);
+    seek(state, {5, 50}, -3, false);
+    CHECK(state.at == 5);
+}
+
+TEST_CASE("speeds are steps of a ladder, filters are said in words", "[views]") {
+    CHECK(next_speed(1, 1) == 2);
+    CHECK(next_speed(1, -1) == 0.5);
+    CHECK(next_speed(3.7, 1) == 5);
+    CHECK(next_speed(0.1, -1) == 0.1);
+    CHECK(next_speed(1e6, 1) == 10'000);
+    CHECK(speed_words(0.5) == "0.5x");
+    CHECK(speed_words(5000) == "5,000x");
+    view_state state;
+    CHECK(filter_words(state).empty());
+    state.qos = 1;
+    state.reason = "queue_full";
+    state.topic_filter = "site/#";
+    CHECK(filter_words(state) == "QoS 1, topic site/#, lost: queue_full");
+    CHECK(state.has_filter());
 }

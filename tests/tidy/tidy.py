@@ -26,7 +26,7 @@ LAYERS = {
                 "live", "testing"},
     "feed": {"core", "codec", "session", "net", "client", "config", "broker", "server", "sim", "live",
              "recording", "feed"},
-    "dashboard": {"core", "codec", "feed", "dashboard"},
+    "dashboard": {"core", "codec", "config", "net", "feed", "dashboard"},
 }
 ASIO_FOLDERS = {"net", "client", "server", "live", "testing", "cli", "examples"}
 SOURCE_ROOTS = ("sdk", "broker", "sim", "dashboard")

@@ -56,6 +56,7 @@ public:
 
     /// What the user wants; whoever has the window applies it (window_host::set_theme, set_zoom).
     theme_kind theme() const { return theme_; }
+    void choose_theme(theme_kind theme) { set_theme(theme); }
     float zoom() const { return zoom_; }
 
     bool help_is_open() const { return help_; }

@@ -2,7 +2,11 @@
 
 #include <fleetarium/dashboard/keyboard.hpp>
 #include <fleetarium/dashboard/layout.hpp>
+#include <fleetarium/dashboard/overlay_model.hpp>
+#include <fleetarium/dashboard/playback_model.hpp>
+#include <fleetarium/dashboard/plot.hpp>
 #include <fleetarium/dashboard/settings.hpp>
+#include <fleetarium/dashboard/view_state.hpp>
 #include <fleetarium/dashboard/watched_question.hpp>
 #include <fleetarium/feed/source_link.hpp>
 
@@ -17,28 +21,6 @@
 
 namespace fleetarium::dashboard {
 
-/// What the person at the screen looks at: shared by all views, plain values.
-struct view_state {
-    // Time
-    std::optional<double> at{};  ///< instant that is shown; none: the present, or a recording's end
-    bool playing = false;        ///< `at` moves on by itself; of recordings
-    double play_speed = 1;       ///< seconds in a real one
-    bool looping = false;
-    std::optional<std::pair<double, double>> range{};  ///< shown by charts; none: all of it
-    std::optional<std::pair<double, double>> loop{};
-
-    // Selection
-    std::string device{};  ///< name; empty: none
-    std::optional<std::uint64_t> message{};
-    std::string topic{};
-
-    // Filter, of messages
-    std::string topic_filter{};
-    std::string client{};
-    std::optional<std::uint8_t> qos{};
-    std::string reason{};
-};
-
 /// What all views have in common while they draw.
 class viewer_context {
 public:
@@ -48,16 +30,31 @@ public:
     view_state state{};
     double now = 0;  ///< steady real time of this frame, in seconds
 
+    /// Time as the charts of all views share it.
+    plot::time_axis axis{};
+
     // Asked in every frame, whatever view is shown
     watched_question<feed::description_question> description{};
     watched_question<feed::totals_question> totals{};
-    watched_question<feed::history_question> history{};
-    watched_question<feed::timeline_question> timeline{};
+    watched_question<feed::totals_question> present{};     ///< the same without an instant
+    watched_question<feed::history_question> history{};    ///< of what charts show
+    watched_question<feed::timeline_question> timeline{};  ///< all of it
 
     /// Null until it has come.
     const feed::description* about() const { return description.answer(); }
     bool is_live() const { return about() != nullptr && about()->is_live; }
     bool shows_present() const { return !state.at; }
+    /// What is shown may be more at the next look, without anybody asking for something else.
+    bool goes_on() const {
+        return about() == nullptr || about()->is_live || present.answer() == nullptr ||
+               !present.answer()->complete;
+    }
+    /// What there is to be shown.
+    time_extent extent() const {
+        return about() == nullptr ? time_extent() : extent_of(*about(), present.answer());
+    }
+    /// Faults, violations and annotations, as they lie over charts; made anew for each frame.
+    const plot::overlay& over() const { return overlay_; }
 
     /// Shows another view, by its id; set by the viewer.
     std::function<void(std::string_view view)> show{};
@@ -81,6 +78,15 @@ public:
             }
         });
     }
+
+private:
+    friend class viewer;
+
+    overlay_rows overlay_rows_{};
+    std::uint64_t overlay_version_ = 0;
+    std::vector<plot::band> bands_{};
+    std::vector<plot::mark> marks_{};
+    plot::overlay overlay_{};
 };
 
 /// A view: what it shows is computed by a model of its own, which tests read without a window.
@@ -90,6 +96,57 @@ public:
     virtual view described() const = 0;  ///< without `draw`
     /// Asks and draws, inside of the layout's place for views.
     virtual void draw(viewer_context& in) = 0;
+};
+
+/// The whole dashboard of one source: bars, views, keys, and the questions that all views need.
+/// Thread rule: that of the window.
+class viewer {
+public:
+    /// `settings_path` as settings has it. The link must outlive this.
+    explicit viewer(feed::source_link& link, const std::string& settings_path = {});
+    ~viewer();
+    viewer(const viewer&) = delete;
+    viewer& operator=(const viewer&) = delete;
+
+    /// One frame; `now` is steady real time in seconds.
+    void draw(double now);
+    /// In how many seconds there is something new to draw, if nothing comes before that.
+    double redraw_within() const;
+    viewer_context& context() { return context_; }
+    layout& frame() { return frame_; }
+    key_table& keys() { return keys_; }
+    /// Ids of the views in the order of the list.
+    const std::vector<std::string>& views() const { return view_ids_; }
+    /// Shows a view. Throws std::invalid_argument, which names those that there are: no such view.
+    void show(const std::string& id);
+
+private:
+    void add_views();
+    void add_keys();
+    void ask();
+    void tell_errors();
+    void lay_over_charts();
+    void pause_or_play();
+    void change_speed(int by);
+    void scrub(double part);
+    void draw_transport();
+    void draw_buttons();
+    void draw_scrubber(float width);
+    void draw_status();
+    void draw_filter();
+    void draw_banner();
+
+    viewer_context context_;
+    key_table keys_{};
+    settings settings_;
+    layout frame_;
+    std::vector<std::unique_ptr<panel>> panels_;
+    std::vector<std::string> view_ids_{};
+    std::vector<std::string> errors_told_{};
+    std::optional<double> wanted_speed_{};  ///< of a run, as set from here
+    bool has_begun_ = false;
+    bool filter_wanted_ = false;
+    bool moved_at_ = false;
 };
 
 }  // namespace fleetarium::dashboard

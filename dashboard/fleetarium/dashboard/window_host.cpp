@@ -350,13 +350,18 @@ void window_host::close() {
 const appearance& window_host::looks() const { return state_->context->looks(); }
 
 void window_host::set_theme(theme_kind theme) {
-    state_->theme = theme;
-    state_->changed();
+    if (state_->theme != theme) {
+        state_->theme = theme;
+        state_->changed();
+    }
 }
 
 void window_host::set_zoom(float zoom) {
-    state_->zoom = std::clamp(zoom, 0.5F, 3.0F);
-    state_->changed();
+    const float wanted = std::clamp(zoom, 0.5F, 3.0F);
+    if (state_->zoom != wanted) {
+        state_->zoom = wanted;
+        state_->changed();
+    }
 }
 
 void window_host::capture(std::function<void(const image&)> take) {

@@ -584,8 +584,7 @@ struct fault_command {
     using answer = command_answer;
     static constexpr std::string_view name_of_question = "fault";
 
-    std::string
-        fault{};  ///< {"kind": "partition", "fleet": "meters", "share": 0.5, "for": "10s"}
+    std::string fault{};  ///< {"kind": "partition", "fleet": "meters", "share": 0.5, "for": "10s"}
 };
 BOOST_DESCRIBE_STRUCT(fault_command, (), (fault))
 struct publish_command {

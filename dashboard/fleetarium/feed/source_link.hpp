@@ -4,6 +4,7 @@
 #include <fleetarium/feed/question_table.hpp>
 
 #include <any>
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <string>
@@ -32,11 +33,16 @@ public:
     void ask(const Question& question,
              std::function<void(const outcome<typename Question::answer>&)> answered) {
         using answer = typename Question::answer;
+        ++awaited_;
         send(*find_question(Question::name_of_question), question,
-             [told = std::move(answered)](const std::any& found, const std::string& error) {
+             [this, told = std::move(answered)](const std::any& found, const std::string& error) {
+                 --awaited_;
                  told({std::any_cast<answer>(&found), error});
              });
     }
+
+    /// Answers that have not been received yet.
+    std::size_t awaited() const { return awaited_; }
 
     /// Takes what has come, and returns how many answers that were. Does not wait.
     virtual std::size_t receive() = 0;
@@ -50,6 +56,9 @@ public:
 protected:
     using answer_handler = std::function<void(const std::any& answer, const std::string& error)>;
     virtual void send(const question_entry& which, std::any question, answer_handler answered) = 0;
+
+private:
+    std::size_t awaited_ = 0;
 };
 
 /// The two ends of a link between threads: the viewer's is the source_link; the source's thread
