@@ -92,8 +92,9 @@ void device_panel::draw_facts(viewer_context& in, const feed::device_answer& of)
                          : *of.protocol == 5 ? std::string("MQTT 5.0")
                          : *of.protocol == 4 ? std::string("MQTT 3.1.1")
                                              : std::to_string(static_cast<int>(*of.protocol)));
-        fact("connected",
-             of.connected_since ? "since " + at_words(*of.connected_since) : std::string("no"));
+        fact("connected", of.connected_since ? "since " + at_words(*of.connected_since)
+                          : of.device.state == feed::device_state::connected ? std::string("yes")
+                                                                             : std::string("no"));
     });
     ImGui::SameLine();
     column("counts", 16, [&] {

@@ -130,11 +130,15 @@ void message_panel::draw_head(viewer_context& in, const feed::message_answer& of
 }
 
 float message_panel::x_of(std::size_t column) const {
-    return em(margin_ems) + (static_cast<float>(column) + 0.5F) * em(column_ems);
+    return em(margin_ems) + (static_cast<float>(column) + 0.5F) * column_width_;
 }
 
 void message_panel::draw_diagram() {
-    const float width = em(margin_ems + column_ems * static_cast<float>(sequence_.columns.size()));
+    const auto columns = static_cast<float>(std::max<std::size_t>(1, sequence_.columns.size()));
+    column_width_ =
+        std::floor(std::clamp((ImGui::GetContentRegionAvail().x - em(margin_ems)) / columns,
+                              em(column_ems * 0.75F), em(column_ems * 1.4F)));
+    const float width = em(margin_ems) + column_width_ * columns;
     const float line = ImGui::GetTextLineHeight();
     const float head = 1.6F * line;
     const float height = head + static_cast<float>(sequence_.height) * line;
@@ -143,9 +147,12 @@ void message_panel::draw_diagram() {
     ImGui::Dummy({width, height + words});
     const ImVec2 below(origin.x, origin.y + head);
     draw_columns(origin, width, height);
+    // Words lie above all lines.
+    ImGui::GetWindowDrawList()->ChannelsSplit(2);
     for (const sequence_line& each : sequence_.lines) {
         draw_line(each, below);
     }
+    ImGui::GetWindowDrawList()->ChannelsMerge();
     if (sequence_.deliveries_left_out != 0) {
         const std::string more =
             "and " + plot::count_words(static_cast<double>(sequence_.deliveries_left_out)) +
@@ -162,7 +169,7 @@ void message_panel::draw_diagram() {
     for (std::size_t i = 0; i < sequence_.columns.size(); ++i) {
         const std::string& name = sequence_.columns[i];
         const float x = origin.x + x_of(i);
-        const float half = em(column_ems) / 2 - em(0.3F);
+        const float half = column_width_ / 2 - em(0.3F);
         const float wide = std::min(ImGui::CalcTextSize(name.c_str()).x, 2 * half);
         list.PushClipRect({x - half, y - line}, {x + half, y + 2 * line}, true);
         list.AddText({std::floor(x - wide / 2), y}, colours().text, name.c_str());
@@ -250,11 +257,13 @@ void message_panel::draw_arrow(const sequence_line& line, ImVec2 origin) {
     const bool to_right = to.x >= from.x;
     const ImVec2 words_at(std::floor(to_right ? from.x + em(0.5F) : from.x - em(0.5F) - size.x),
                           std::floor(from.y - high * 0.95F));
-    if (is_lit) {
-        list.AddRectFilled({words_at.x - em(0.2F), words_at.y},
-                           {words_at.x + size.x + em(0.2F), words_at.y + high}, from_theme.selected,
-                           em(0.2F));
-    }
+    list.ChannelsSetCurrent(1);
+    list.AddRectFilled(
+        {words_at.x - em(0.2F), words_at.y}, {words_at.x + size.x + em(0.2F), words_at.y + high},
+        is_lit ? from_theme.selected : with_opacity(from_theme.window, 0.8F), em(0.2F));
+    list.AddText(words_at, line.look == arrow_look::inferred ? from_theme.faint : from_theme.text,
+                 words.c_str());
+    list.ChannelsSetCurrent(0);
     if (line.look == arrow_look::again || (is_lost && line.words.ends_with("DUP"))) {
         dashed(list, from, to, ink, thick);
     } else {
@@ -266,8 +275,6 @@ void message_panel::draw_arrow(const sequence_line& line, ImVec2 origin) {
     } else {
         head_of_arrow(list, from, to, ink);
     }
-    list.AddText(words_at, line.look == arrow_look::inferred ? from_theme.faint : from_theme.text,
-                 words.c_str());
     const ImVec2 box_from(std::min(from.x, to.x), words_at.y);
     const ImVec2 box_to(std::max(from.x, to.x), std::max(from.y, to.y) + em(0.2F));
     if (ImGui::IsWindowHovered() && ImGui::IsMouseHoveringRect(box_from, box_to)) {
@@ -289,7 +296,7 @@ void message_panel::draw_arrow(const sequence_line& line, ImVec2 origin) {
 
 void message_panel::draw_deliveries(viewer_context& in, const feed::message_answer& of) {
     if (!ImGui::BeginTable(
-            "deliveries", 8,
+            "deliveries", 7,
             ImGuiTableFlags_ScrollY | ImGuiTableFlags_RowBg | ImGuiTableFlags_BordersOuter,
             ImVec2(0, ImGui::GetContentRegionAvail().y))) {
         return;
@@ -298,10 +305,9 @@ void message_panel::draw_deliveries(viewer_context& in, const feed::message_answ
         const char* name;
         float ems;
     };
-    static constexpr std::array<head, 8> heads{{{"Delivery to", 0},
+    static constexpr std::array<head, 7> heads{{{"Delivery to", 0},
                                                 {"QoS", 2.6F},
                                                 {"State", 9},
-                                                {"Made", 6},
                                                 {"Sent", 6},
                                                 {"Received", 6},
                                                 {"Ended", 6},
@@ -338,8 +344,8 @@ void message_panel::draw_deliveries(viewer_context& in, const feed::message_answ
         text_in(ink_of(of_state.colour), of_state.glyph);
         ImGui::SameLine(0, em(0.3F));
         text(row.state + (row.reason.empty() ? "" : ": " + row.reason));
-        for (const std::string& at : {at_words(row.made), optional_time(row.sent),
-                                      optional_time(row.received), optional_time(row.ended)}) {
+        for (const std::string& at :
+             {optional_time(row.sent), optional_time(row.received), optional_time(row.ended)}) {
             ImGui::TableNextColumn();
             text(at);
         }

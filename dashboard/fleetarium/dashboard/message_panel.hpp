@@ -30,6 +30,8 @@ private:
     void draw_properties(const feed::message_answer& of) const;
     float x_of(std::size_t column) const;
 
+    float column_width_ = 0;  ///< of the diagram, as there is room
+
     watched_question<feed::message_question> message_{};
     std::uint64_t laid_out_version_ = 0;
     sequence sequence_{};

@@ -105,7 +105,7 @@ void payload_widget::draw_choice(const char* id, bool has_before) {
         names.push_back("as " + std::string(words_of(static_cast<payload_format>(i))));
     }
     std::size_t chosen = chosen_ ? static_cast<std::size_t>(*chosen_) + 1 : 0;
-    bool changed = choose((std::string(id) + ".format").c_str(), chosen, names, em(11));
+    bool changed = choose((std::string(id) + ".format").c_str(), chosen, names, em(14));
     if (ImGui::IsItemHovered()) {
         ImGui::SetTooltip("%s", "how the payload is read  (V)");
     }

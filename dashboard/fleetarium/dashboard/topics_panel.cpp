@@ -173,10 +173,11 @@ void topics_panel::draw_table(viewer_context& in) {
                                                     {"Bytes", 5},
                                                     {"Last payload", 0}}};
         for (const head& each : heads) {
-            ImGui::TableSetupColumn(each.name,
-                                    each.ems == 0 ? ImGuiTableColumnFlags_WidthStretch
-                                                  : ImGuiTableColumnFlags_WidthFixed,
-                                    each.ems == 0 ? 1 : em(each.ems));
+            ImGui::TableSetupColumn(
+                each.name,
+                each.ems == 0 ? ImGuiTableColumnFlags_WidthStretch
+                              : ImGuiTableColumnFlags_WidthFixed,
+                each.ems == 0 ? (&each == heads.data() ? 1.7F : 1.0F) : em(each.ems));
         }
         ImGui::TableHeadersRow();
         ImGuiListClipper clipper;
