@@ -480,6 +480,7 @@ void live_source::note_lost(std::uint32_t client, std::uint64_t number, instant 
 
 void live_source::note_fault(const fault_row& what, bool ends) {
     constexpr std::size_t faults_max = 2'000;
+    bool healed = false;
     if (!ends || what.until) {  // of one that happens at once only this is told
         const auto open = std::find_if(
             faults_.rbegin(), faults_.rend(),
@@ -487,6 +488,7 @@ void live_source::note_fault(const fault_row& what, bool ends) {
         if (ends && open != faults_.rend()) {
             open->until = what.until;
             --faults_active_;
+            healed = true;
         } else {
             faults_.push_back(what);
             faults_active_ += !ends;
@@ -498,7 +500,7 @@ void live_source::note_fault(const fault_row& what, bool ends) {
         }
     }
     note_event({.at = nanoseconds_of(ends ? *what.until : what.from),
-                .what = ends && what.from != *what.until ? event_kind::healed : event_kind::fault,
+                .what = healed ? event_kind::healed : event_kind::fault,
                 .text = what.name + (what.where.empty() ? "" : " (" + what.where + ")")});
 }
 

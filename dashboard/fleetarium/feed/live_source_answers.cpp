@@ -279,6 +279,16 @@ device_answer live_source::device(const device_question& asked) {
             out.events.push_back(row_of_event(each, name));
         }
     };
+    if (out.device.state == device_state::connected || out.device.state == device_state::faulted) {
+        const auto newest =
+            std::find_if(events_.rbegin(), events_.rend(), [&](const kept_event& each) {
+                return each.client == *client && (each.what == event_kind::connected ||
+                                                  each.what == event_kind::disconnected);
+            });
+        if (newest != events_.rend() && newest->what == event_kind::connected) {
+            out.connected_since = static_cast<double>(newest->at) / 1e9;
+        }
+    }
     // Before somebody looked there were connections only, and what was followed anyway.
     for (const kept_event& each : events_) {
         if (each.at < since) {
