@@ -229,9 +229,9 @@ struct broker_feed {
     double wall() const { return std::chrono::duration<double>(net::real_now() - begin).count(); }
 
     void add_to(broker::server_options& options) {
-        options.http_routes = service.routes();
-        options.http_websockets = service.websockets();
-        options.http_poll = [this] {
+        options.http_more.routes = service.routes();
+        options.http_more.websockets = service.websockets();
+        options.http_more.poll = [this] {
             if (polls++ % 2 == 0) {
                 source.tick_at_rest(wall());
             }

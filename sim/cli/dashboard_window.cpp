@@ -112,6 +112,10 @@ public:
                                                                 : theme_kind::dark);
         }
         viewer.context().state.at = instant_of(flags_);
+        struct quiet_at_end {
+            feed::source_link& of;
+            ~quiet_at_end() { of.on_arrival({}); }
+        } const quiet{link};
         link.on_arrival([this] { window_.wake(); });
         window_.run([&] {
             viewer.draw(steady_seconds());
@@ -122,7 +126,6 @@ public:
                 window_.close();
             }
         });
-        link.on_arrival({});
     }
 
 private:

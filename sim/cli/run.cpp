@@ -202,10 +202,12 @@ bool run_to_end(live_run& running, run_recording& recorded, instant end, bool sh
     };
     while (running.running().now() < end &&
            running.run_until(std::min(end, recorded.next_checkpoint()), watch)) {
+        running.running().run_until(running.running().now());  // no instant is left half done
         recorded.reach(running.running().now());
     }
     if (go_on) {
         running.running().run_until(running.running().now());  // no instant is left half done
+        go_on = !fail_fast || !running.running().has_failed();
     }
     progress.clear();
     return go_on;

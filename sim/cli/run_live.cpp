@@ -363,7 +363,7 @@ void live_run::complete(sim::run_report& report, sim::run_timing& timing) const 
         each.name = std::move(name);
     }
     const sim::pace_report pace = run_->report();
-    if (is_paced_) {
+    if (is_paced_ && pace.pace != sim::paced_run::unlimited) {
         timing.pace = pace.pace;
         timing.behind_max_seconds = seconds(pace.behind_max);
         timing.behind_total_seconds = seconds(pace.behind_total);

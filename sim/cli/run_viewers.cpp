@@ -62,7 +62,11 @@ std::string read_token(const std::string& file) {
     }
     std::ifstream in(file);
     std::string token;
-    if (!std::getline(in, token) || token.empty()) {
+    std::getline(in, token);
+    if (token.ends_with('\r')) {
+        token.pop_back();
+    }
+    if (token.empty()) {
         throw usage_error("found no token in the file \"" + file +
                           "\", expected one in its first line");
     }

@@ -48,6 +48,9 @@ template <class T>
 constexpr bool is_optional = false;
 template <class T>
 constexpr bool is_optional<std::optional<T>> = true;
+/// Code, which no file can hold.
+template <class T>
+constexpr bool is_code = std::is_same_v<T, log_sink> || std::is_same_v<T, http_additions>;
 template <class T>
 constexpr bool is_vector = false;
 template <class T>
@@ -68,7 +71,7 @@ void change(T& value) {
         value = "changed \"text\"\n\xC3\xA4";
     } else if constexpr (std::is_same_v<T, net::url>) {
         value = net::parse_url("wss://[::1]:444/some/path").value;
-    } else if constexpr (std::is_same_v<T, log_sink>) {
+    } else if constexpr (is_code<T>) {
         // Code, which no file can hold.
     } else if constexpr (is_optional<T>) {
         typename T::value_type inner{};
@@ -89,7 +92,7 @@ void change(T& value) {
 template <class T>
 void differences(const T& left, const T& right, const std::string& at,
                  std::vector<std::string>& found) {
-    if constexpr (std::is_same_v<T, log_sink>) {
+    if constexpr (is_code<T>) {
         // Not comparable.
     } else if constexpr (is_vector<T>) {
         if (left.size() != right.size()) {
@@ -121,7 +124,7 @@ std::vector<std::string> differences(const T& left, const T& right) {
 /// How many values that differences() compares there are in it.
 template <class T>
 std::size_t count_fields(const T& value) {
-    if constexpr (std::is_same_v<T, log_sink>) {
+    if constexpr (is_code<T>) {
         return 0;
     } else if constexpr (std::equality_comparable<T> && !is_vector<T>) {
         return 1;

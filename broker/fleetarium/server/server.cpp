@@ -178,11 +178,11 @@ void server::implementation::open_http() {
     how.token = options_.http_token;
     how.log = [this](std::string_view line) { log_(log_level::info, line); };
     std::vector<http_route> routes = broker_routes(std::move(view));
-    routes.insert(routes.end(), options_.http_routes.begin(), options_.http_routes.end());
+    routes.insert(routes.end(), options_.http_more.routes.begin(), options_.http_more.routes.end());
     http_ = std::make_unique<http_server>(threads_.front()->context, how, std::move(routes),
-                                          options_.http_websockets);
+                                          options_.http_more.websockets);
     log_(log_level::info, "HTTP on " + http_->listening());
-    if (options_.http_poll) {
+    if (options_.http_more.poll) {
         http_timer_.emplace(threads_.front()->context);
         wait_for_http_poll();
     }
@@ -192,7 +192,7 @@ void server::implementation::wait_for_http_poll() {
     http_timer_->expires_after(std::chrono::milliseconds{50});
     http_timer_->async_wait([this](boost::system::error_code cancelled) {
         if (!cancelled && !stopping_.load()) {
-            options_.http_poll();
+            options_.http_more.poll();
             wait_for_http_poll();
         }
     });

@@ -32,6 +32,14 @@ enum class log_level : std::uint8_t { debug, info, warning, error };
 /// time.
 using log_sink = std::function<void(log_level, std::string_view)>;
 
+/// What a program adds to a server's HTTP, beside /metrics and /health.
+struct http_additions {
+    std::vector<http_route> routes{};
+    std::vector<websocket_route> websockets{};
+    /// Called on the HTTP server's thread, twenty times a second; empty: nothing is.
+    std::function<void()> poll{};
+};
+
 /// Everything about a server that can be chosen.
 struct server_options {
     broker_options broker{};
@@ -49,11 +57,7 @@ struct server_options {
     std::string http_address{};  ///< HOST:PORT of /metrics and /health; empty: none
     /// What HTTP clients have to show as a bearer token; needed where the address is not loopback.
     std::string http_token{};
-    /// What the HTTP server has beside /metrics and /health; `http_poll` is called on its thread
-    /// twenty times a second.
-    std::vector<http_route> http_routes{};
-    std::vector<websocket_route> http_websockets{};
-    std::function<void()> http_poll{};
+    http_additions http_more{};
     log_sink log{};  ///< empty: no log
 };
 

@@ -183,7 +183,7 @@ struct window_host::state {
     /// When the next frame is to be drawn.
     double next_start() const {
         if (glfwGetWindowAttrib(window.get(), GLFW_ICONIFIED) != 0) {
-            return never;
+            return last_start + 0.5;  // nothing is seen, but whether it goes on is asked
         }
         const double soonest = last_start + gap();
         return frames_left > 0 || woken.load() || take ? soonest : std::max(soonest, due);

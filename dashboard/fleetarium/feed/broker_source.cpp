@@ -250,7 +250,7 @@ std::uint32_t broker_source::know_client(const broker_event& event) {
     std::uint32_t which = kept_message::nobody;
     if (const auto known = by_id_.find(std::string(event.client_id)); known != by_id_.end()) {
         which = known->second;
-    } else {
+    } else if (event.what == broker_event::kind::connected) {  // who was refused may be anybody
         if (clients_.size() >= clients_max) {
             while (!ended_.empty() && which == kept_message::nobody) {
                 clients_[ended_.front()].is_listed = false;

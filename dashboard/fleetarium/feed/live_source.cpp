@@ -386,7 +386,7 @@ void live_source::note_client(const broker_event& decision, std::uint32_t client
         if (decision.what == kind::connected) {
             ++cell.connects;
             set_state(client, cell, device_state::connected, decision.at);
-        } else if (decision.what == kind::refused) {
+        } else if (decision.what == kind::refused && cell.state != device_state::connected) {
             set_state(client, cell, device_state::refused, decision.at);
         } else if (decision.what == kind::disconnected) {
             set_state(client, cell, device_state::offline, decision.at);
@@ -505,6 +505,15 @@ void live_source::note_fault(const fault_row& what, bool ends) {
 }
 
 void live_source::note_event(kept_event happened) {
+    constexpr std::size_t text_max = 4'000;
+    if (happened.text.size() > text_max) {
+        std::size_t size = text_max;
+        while (size != 0 && (static_cast<unsigned char>(happened.text[size]) & 0xC0U) == 0x80U) {
+            --size;  // no half character
+        }
+        happened.text.resize(size);
+        happened.text.shrink_to_fit();
+    }
     const bool of_traffic =
         happened.what >= event_kind::published && happened.what <= event_kind::lost;
     if (of_traffic || is_watched(happened.client)) {

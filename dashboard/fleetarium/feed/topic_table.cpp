@@ -12,6 +12,7 @@ namespace fleetarium::feed {
 namespace {
 
 constexpr std::size_t preview_bytes_in_all = std::size_t{32} << 20;
+constexpr std::size_t name_bytes_max = std::size_t{64} << 20;
 
 bool is_filter(std::string_view text) { return text.find_first_of("+#") != std::string_view::npos; }
 
@@ -25,7 +26,7 @@ topic_table::id topic_table::find_or_add(std::string_view topic, std::uint64_t h
     if (const auto known = topics_by_hash_.find(hash); known != topics_by_hash_.end()) {
         return known->second;
     }
-    if (levels_.size() + 16 > levels_max) {
+    if (levels_.size() + 16 > levels_max || name_bytes_ + topic.size() > name_bytes_max) {
         return none;
     }
     id at = 0;
@@ -36,6 +37,7 @@ topic_table::id topic_table::find_or_add(std::string_view topic, std::uint64_t h
         const auto [place, added] =
             levels_by_hash_.try_emplace(key, static_cast<id>(levels_.size()));
         if (added) {
+            name_bytes_ += name.size();
             level made;
             made.name = name;
             made.parent = at;

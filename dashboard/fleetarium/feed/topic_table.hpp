@@ -83,6 +83,7 @@ private:
     boost::unordered_flat_map<std::uint64_t, id> levels_by_hash_;  // of parent and name
     std::size_t topics_ = 0;
     std::size_t preview_bytes_ = 0;
+    std::size_t name_bytes_ = 0;
     std::uint64_t messages_beyond_ = 0;
 };
 

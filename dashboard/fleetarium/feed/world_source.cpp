@@ -462,8 +462,8 @@ command_answer world_source::speed(const speed_command& wanted) {
         impossible("a run that real clients or brokers take part in keeps its speed");
     }
     require_running();
-    if (wanted.speed && !(*wanted.speed > 0 && *wanted.speed <= 1e9)) {
-        bad("speed: expected more than 0, and 1e9 at most; without it, as fast as possible");
+    if (wanted.speed && !(*wanted.speed >= 1e-6 && *wanted.speed <= 1e9)) {
+        bad("speed: expected 1e-6 to 1e9; without it, as fast as possible");
     }
     controls_.set_speed(wanted.speed);
     return done();

@@ -115,7 +115,7 @@ void interventions::publish(std::string_view text) {
         refuse(name.empty() ? std::string("the brokers of this run live outside of it")
                             : "broker: there is none called \"" + name + "\"");
     }
-    const json& qos = read.value("qos", json(0));
+    const json& qos = read.value("qos", json(0U));
     if (!qos.is_number_unsigned() || qos.get<std::uint64_t>() > 2) {
         refuse("qos: expected 0, 1 or 2");
     }
