@@ -133,12 +133,10 @@ void fleet_panel::draw_breadcrumb(const feed::fleet_answer* answer) {
     std::uint64_t all = 0;
     std::uint64_t connected = 0;
     std::uint64_t faulted = 0;
-    std::uint64_t cells = 0;
     for (const feed::fleet_group& group : answer->groups) {
         all += group.devices;
         connected += group.connected;
         faulted += group.faulted;
-        cells += group.cells.size();
     }
     const bool in_part = answered_part_.until.has_value();
     std::string words = in_part ? std::string("in this part ")
