@@ -200,12 +200,25 @@ function started() {
     const live = source.description.is_live
     totals_watch = feed.watch(
         'totals',
-        live ? 0.25 : undefined,
+        live ? 0.25 : 1,
         (totals) => {
             const fresh = history_store.latest() && totals.at < history_store.latest().at
+            const more = history_store.latest()?.complete === false
             history_store.add(totals)
-            if (fresh) {
+            if (fresh || more) {
                 whole_history()
+            }
+            tell(
+                'complete',
+                totals.complete === false
+                    ? 'The recording is still being read: counts are of what has been read so far.'
+                    : '',
+                { kind: 'plain' }
+            )
+            if (more && totals.complete) {
+                timeline_watch?.send()
+                view_totals?.send()
+                show()
             }
             if (state.at === null) {
                 source.totals = totals

@@ -17,7 +17,13 @@ export const counters = (window.fleetarium = {
 function take_token() {
     const found = /(?:^#|&)token=([^&]*)/.exec(location.hash)
     if (found) {
-        sessionStorage.setItem(TOKEN_KEY, decodeURIComponent(found[1]))
+        let token = found[1]
+        try {
+            token = decodeURIComponent(token)
+        } catch {
+            // A bare % is part of the token.
+        }
+        sessionStorage.setItem(TOKEN_KEY, token)
         history.replaceState(null, '', location.pathname + location.search)
     }
     return sessionStorage.getItem(TOKEN_KEY) ?? ''

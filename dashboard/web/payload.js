@@ -200,7 +200,11 @@ function node(name, value, depth, left) {
                 ...entries
                     .map(([k, v]) =>
                         node(
-                            typeof k === 'object' ? JSON.stringify(k) : String(k),
+                            typeof k === 'object'
+                                ? JSON.stringify(k, (_, each) =>
+                                      typeof each === 'bigint' ? String(each) : each
+                                  )
+                                : String(k),
                             v,
                             depth + 1,
                             inner

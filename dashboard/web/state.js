@@ -45,8 +45,7 @@ class State {
     read() {
         const [path, query = ''] = location.hash.replace(/^#\/?/, '').split('?')
         const next = { ...EMPTY }
-        const view = decodeURIComponent(path)
-        next.view = VIEWS.includes(view) ? view : 'overview'
+        next.view = VIEWS.includes(path) ? path : 'overview'
         for (const [key, value] of new URLSearchParams(query)) {
             if (key in EMPTY && key !== 'view') {
                 next[key] = NUMBERS.has(key)

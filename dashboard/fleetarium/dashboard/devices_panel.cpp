@@ -146,21 +146,23 @@ void devices_panel::draw_heads() {
         const char* name;
         float ems;  ///< 0: a share of what is left
         std::optional<feed::device_order> order;
+        float from = 0;  ///< ems of width below which it is left out
     };
     using order = feed::device_order;
     static constexpr std::array<head, 8> heads{{{"State", 7, {}},
                                                 {"Name", 0, order::name},
-                                                {"Client id", 0, {}},
+                                                {"Client id", 0, {}, 48},
                                                 {"Published", 6, order::published},
-                                                {"Received", 6, order::received},
+                                                {"Received", 6, order::received, 48},
                                                 {"Backlog", 6, order::backlog},
                                                 {"Losses", 6, order::losses},
-                                                {"Connects", 6, order::connects}}};
+                                                {"Connects", 6, order::connects, 56}}};
     for (const head& each : heads) {
         const bool shares = each.ems == 0;
         ImGui::TableSetupColumn(
             each.name,
-            shares ? ImGuiTableColumnFlags_WidthStretch : ImGuiTableColumnFlags_WidthFixed,
+            (shares ? ImGuiTableColumnFlags_WidthStretch : ImGuiTableColumnFlags_WidthFixed) |
+                (ImGui::GetWindowWidth() < em(each.from) ? ImGuiTableColumnFlags_Disabled : 0),
             shares ? 1 : em(each.ems));
     }
     ImGui::TableNextRow(ImGuiTableRowFlags_Headers);

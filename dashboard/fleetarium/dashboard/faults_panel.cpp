@@ -227,17 +227,19 @@ private:
     }
 
     static void draw_active(viewer_context& in, const feed::timeline_answer& timeline) {
-        ImGui::TextUnformatted("Going on now");
+        ImGui::TextUnformatted(in.shows_present() ? "Going on now" : "Going on then");
+        const double instant = in.state.at.value_or(in.extent().end);
         const std::string why_not = why_no_control(*in.about());
         bool any = false;
         for (const feed::fault_row& each : timeline.faults) {
-            if (each.until) {
+            if (each.from > instant || (each.until && *each.until <= instant)) {
                 continue;
             }
             any = true;
             ImGui::PushID(static_cast<int>(each.fault));
             const std::string no_heal =
                 !why_not.empty() ? why_not
+                : each.until     ? "It has ended since."
                 : each.by_hand   ? ""
                                : "The scenario began it, and ends it; only faults that were begun "
                                  "by hand heal by hand.";
@@ -262,9 +264,10 @@ private:
         if (timeline.violations.empty()) {
             coloured(colours().ink(role::delivered), "✓ No invariant is violated.");
         } else {
-            coloured(
-                colours().ink(role::violation),
-                "◆ " + std::to_string(timeline.violations.size()) + " violations of invariants");
+            coloured(colours().ink(role::violation),
+                     "◆ " + std::to_string(timeline.violations.size()) +
+                         (timeline.violations.size() == 1 ? " violation of an invariant"
+                                                          : " violations of invariants"));
         }
         if (!command.empty()) {
             if (button("Copy", "faults.copy", {}, "Copy the command to the clipboard")) {

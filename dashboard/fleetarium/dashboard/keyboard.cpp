@@ -177,8 +177,12 @@ void key_table::draw_help(bool& open) const {
     }
     std::vector<std::string> groups;
     float widest = 0;
+    float longest = 0;
     for (const action& each : actions_) {
         widest = std::max(widest, ImGui::CalcTextSize(keys_words(each).c_str()).x);
+        if (!each.keys.empty()) {
+            longest = std::max(longest, ImGui::CalcTextSize(each.words.c_str()).x);
+        }
     }
     for (const action& each : actions_) {
         if (!each.keys.empty() &&
@@ -200,7 +204,9 @@ void key_table::draw_help(bool& open) const {
     ImGui::Begin("keys", nullptr, flags);
     ImGui::TextUnformatted("Keys");
     // Columns as even as whole groups allow, for a list that fits on the screen.
-    const int columns = groups.size() > 3 ? 3 : static_cast<int>(groups.size());
+    const float column_width = widest + longest + em(2.5F) + em(1);
+    const int fitting = std::max(1, static_cast<int>(screen.WorkSize.x * 0.92F / column_width));
+    const int columns = std::min({3, fitting, static_cast<int>(groups.size())});
     if (columns > 0 && ImGui::BeginTable("groups", columns, ImGuiTableFlags_SizingFixedFit)) {
         std::size_t rows = 0;
         for (const action& each : actions_) {

@@ -253,10 +253,9 @@ void message_panel::draw_arrow(const sequence_line& line, ImVec2 origin) {
     const std::string words =
         line.words + (line.took.empty() ? "" : "  " + line.took) + (is_lost ? "  lost" : "");
     const ImVec2 size = ImGui::CalcTextSize(words.c_str());
-    // The words stand above the end at which the arrow begins, where other lines are not.
-    const bool to_right = to.x >= from.x;
-    const ImVec2 words_at(std::floor(to_right ? from.x + em(0.5F) : from.x - em(0.5F) - size.x),
-                          std::floor(from.y - high * 0.95F));
+    // The words stand above the middle: where an arrow ends, the next one begins.
+    const ImVec2 words_at(std::floor((from.x + to.x - size.x) / 2),
+                          std::floor((from.y + to.y) / 2 - high * 1.05F));
     list.ChannelsSetCurrent(1);
     list.AddRectFilled(
         {words_at.x - em(0.2F), words_at.y}, {words_at.x + size.x + em(0.2F), words_at.y + high},
@@ -275,7 +274,7 @@ void message_panel::draw_arrow(const sequence_line& line, ImVec2 origin) {
     } else {
         head_of_arrow(list, from, to, ink);
     }
-    const ImVec2 box_from(std::min(from.x, to.x), words_at.y);
+    const ImVec2 box_from(std::min(from.x, to.x), std::min({words_at.y, from.y, to.y}));
     const ImVec2 box_to(std::max(from.x, to.x), std::max(from.y, to.y) + em(0.2F));
     if (ImGui::IsWindowHovered() && ImGui::IsMouseHoveringRect(box_from, box_to)) {
         if (line.delivery) {
@@ -304,19 +303,22 @@ void message_panel::draw_deliveries(viewer_context& in, const feed::message_answ
     struct head {
         const char* name;
         float ems;
+        float from = 0;  ///< ems of width below which it is left out
     };
     static constexpr std::array<head, 7> heads{{{"Delivery to", 0},
-                                                {"QoS", 2.6F},
+                                                {"QoS", 2.6F, 40},
                                                 {"State", 9},
-                                                {"Sent", 6},
-                                                {"Received", 6},
+                                                {"Sent", 6, 40},
+                                                {"Received", 6, 30},
                                                 {"Ended", 6},
-                                                {"Again", 3.2F}}};
+                                                {"Again", 3.2F, 40}}};
     ImGui::TableSetupScrollFreeze(0, 1);
     for (const head& each : heads) {
         ImGui::TableSetupColumn(
             each.name,
-            each.ems == 0 ? ImGuiTableColumnFlags_WidthStretch : ImGuiTableColumnFlags_WidthFixed,
+            (each.ems == 0 ? ImGuiTableColumnFlags_WidthStretch
+                           : ImGuiTableColumnFlags_WidthFixed) |
+                (ImGui::GetWindowWidth() < em(each.from) ? ImGuiTableColumnFlags_Disabled : 0),
             each.ems == 0 ? 1 : em(each.ems));
     }
     ImGui::TableHeadersRow();

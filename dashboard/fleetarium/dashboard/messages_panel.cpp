@@ -86,6 +86,9 @@ void messages_panel::draw_filter(viewer_context& in) {
     std::size_t reason = in.state.reason == "lost" ? 1 : 0;
     if (in.about() != nullptr) {
         for (const std::string& each : in.about()->drop_reasons) {
+            if (each == "none") {
+                continue;
+            }
             reasons.push_back(each);
             reason = each == in.state.reason ? reasons.size() - 1 : reason;
         }
@@ -147,16 +150,17 @@ void messages_panel::draw_table(viewer_context& in, const feed::messages_answer&
     struct head {
         const char* name;
         float ems;
+        float from = 0;  ///< ems of width below which it is left out
     };
     static constexpr std::array<head, 9> heads{{{"At", 6.5F},
                                                 {"State", 11},
                                                 {"QoS", 3},
                                                 {"Publisher", 0},
                                                 {"Topic", 0},
-                                                {"Bytes", 4.5F},
-                                                {"Delivered", 5.5F},
-                                                {"Again", 3.5F},
-                                                {"Number", 6.5F}}};
+                                                {"Bytes", 4.5F, 60},
+                                                {"Delivered", 5.5F, 48},
+                                                {"Again", 3.5F, 60},
+                                                {"Number", 6.5F, 60}}};
     if (ImGui::BeginTable(
             "messages", static_cast<int>(heads.size()),
             ImGuiTableFlags_ScrollY | ImGuiTableFlags_RowBg | ImGuiTableFlags_BordersOuter,
@@ -164,10 +168,12 @@ void messages_panel::draw_table(viewer_context& in, const feed::messages_answer&
         ImGui::TableSetupScrollFreeze(0, 1);
         for (const head& each : heads) {
             const bool is_topic = std::string_view(each.name) == "Topic";
-            ImGui::TableSetupColumn(each.name,
-                                    each.ems == 0 ? ImGuiTableColumnFlags_WidthStretch
-                                                  : ImGuiTableColumnFlags_WidthFixed,
-                                    each.ems == 0 ? (is_topic ? 2.0F : 1.0F) : em(each.ems));
+            ImGui::TableSetupColumn(
+                each.name,
+                (each.ems == 0 ? ImGuiTableColumnFlags_WidthStretch
+                               : ImGuiTableColumnFlags_WidthFixed) |
+                    (ImGui::GetWindowWidth() < em(each.from) ? ImGuiTableColumnFlags_Disabled : 0),
+                each.ems == 0 ? (is_topic ? 2.0F : 1.0F) : em(each.ems));
         }
         ImGui::TableHeadersRow();
         ImGuiListClipper clipper;

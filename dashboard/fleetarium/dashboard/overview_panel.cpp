@@ -77,7 +77,8 @@ private:
             tile{"Latency p99", known ? latency_words(rates.p99) : "–",
                  known ? "p99.9 " + latency_words(rates.p999) : "", 0},
             tile{"Violations", plot::count_words(static_cast<double>(now.violations)),
-                 plot::count_words(now.faults_active) + " faults active",
+                 plot::count_words(now.faults_active) +
+                     (now.faults_active == 1 ? " fault active" : " faults active"),
                  now.violations > 0 ? of.ink(role::violation) : 0}};
         tiles("tile", shown.data(), shown.size());
     }

@@ -228,6 +228,9 @@ std::optional<payload_tree> sparkplug_tree(std::string_view bytes) {
     std::vector<payload_node> heads;
     field_reader fields(bytes);
     while (fields.next()) {
+        if (heads.size() > 64) {
+            return std::nullopt;
+        }
         if (fields.is(1, 0)) {
             heads.push_back({"timestamp", date_of(fields.value()), "time", 0, 0});
         } else if (fields.is(3, 0)) {

@@ -11,7 +11,7 @@ namespace {
 
 constexpr double lines_of_step = 1.7;
 constexpr double lines_of_gap = 1.5;
-constexpr double gap_factor = 10;   ///< so many times the usual distance is a gap
+constexpr double gap_factor = 10;  ///< so many times the usual distance is a gap
 constexpr double gap_least = 0.1;  ///< seconds
 
 bool contains(const std::vector<std::string>& names, std::size_t from, const std::string& name) {

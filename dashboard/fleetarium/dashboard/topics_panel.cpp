@@ -165,18 +165,20 @@ void topics_panel::draw_table(viewer_context& in) {
         struct head {
             const char* name;
             float ems;
+            float from = 0;  ///< ems of width below which it is left out
         };
         static constexpr std::array<head, 6> heads{{{"Topic", 0},
                                                     {"Messages/s", 5.5F},
-                                                    {"Lately", 5},
+                                                    {"Lately", 5, 40},
                                                     {"Messages", 6},
-                                                    {"Bytes", 5},
+                                                    {"Bytes", 5, 40},
                                                     {"Last payload", 0}}};
         for (const head& each : heads) {
             ImGui::TableSetupColumn(
                 each.name,
-                each.ems == 0 ? ImGuiTableColumnFlags_WidthStretch
-                              : ImGuiTableColumnFlags_WidthFixed,
+                (each.ems == 0 ? ImGuiTableColumnFlags_WidthStretch
+                               : ImGuiTableColumnFlags_WidthFixed) |
+                    (ImGui::GetWindowWidth() < em(each.from) ? ImGuiTableColumnFlags_Disabled : 0),
                 each.ems == 0 ? (&each == heads.data() ? 1.7F : 1.0F) : em(each.ems));
         }
         ImGui::TableHeadersRow();
@@ -249,9 +251,8 @@ void topics_panel::draw_cells(const topic_line& line) {
     ImGui::TableNextColumn();
     const auto rate = rates_.rate(row.name);
     text_right(rate ? plot::number_words(*rate) : std::string("–"));
-    ImGui::TableNextColumn();
     const std::vector<double> lately = rates_.line(row.name);
-    if (lately.size() > 1) {
+    if (ImGui::TableNextColumn() && lately.size() > 1) {
         plot::sparkline("lately", lately, colours().ink(hue::blue),
                         {ImGui::GetContentRegionAvail().x, ImGui::GetTextLineHeight()});
     }

@@ -58,7 +58,7 @@ void viewer::add_keys() {
     constexpr const char* time = "time";
     add("pause", time, "pause and go on", {key::space}, [this] { pause_or_play(); });
     add("step", time, "one event of a paused run, one moment of a recording", {'.'}, [this] {
-        if (context_.is_live() && context_.about()->can_pace) {
+        if (context_.is_live() && context_.shows_present() && context_.about()->can_pace) {
             context_.command(feed::step_command{.events = 1});
         } else {
             scrub(1.0 / history_points);
@@ -123,6 +123,22 @@ void viewer::add_keys() {
         [this] { filter_wanted_ = true; });
     add("no_filter", "messages", "without a filter", {'x'},
         [this] { context_.state.clear_filter(); });
+    // Views answer these themselves; here they are listed.
+    const auto listed = [&](std::string id, std::string words, std::vector<chord> with) {
+        add(std::move(id), "within a view", std::move(words), std::move(with), [] {});
+    };
+    listed("view_row", "the row above, below", {key::up, key::down});
+    listed("view_page", "a page up, down", {key::page_up, key::page_down});
+    listed("view_open", "open, unfold, zoom into the fleet", {key::enter});
+    listed("view_out", "zoom out of the fleet", {key::backspace});
+    listed("view_search", "search", {'/'});
+    listed("view_sort", "topics, devices: order", {'s'});
+    listed("view_states", "devices, messages: states", {'w'});
+    listed("view_qos", "messages: QoS", {'q'});
+    listed("view_pages", "messages: newer, older", {'p', 'n'});
+    listed("view_group", "fleet: grouping", {'g'});
+    listed("view_m", "fleet: measure; else: its messages", {'m'});
+    listed("view_payload", "payload: form, difference", {'v', 'd'});
 }
 
 void viewer::pause_or_play() {
@@ -237,6 +253,9 @@ void viewer::draw(double now) {
     in.link.receive();
     if (in.about() != nullptr) {
         const time_extent all = in.extent();
+        if (in.state.at && !in.is_live() && in.about()->end && *in.state.at > all.end) {
+            in.state.at = all.end;
+        }
         advance(in.state, all, passed);
         set_extent(in.axis, all.begin, all.end);
     }
