@@ -309,7 +309,7 @@ class RunTest(unittest.TestCase):
                 self.assertEqual((done.returncode, text in done.stderr), (status, True),
                                  f"{arguments}: {done.returncode}, {done.stderr}")
         check(2, "go with --http", "--stay")
-        check(2, "go with --http", "--paused")
+        check(2, "goes with --http", "--paused")
         check(2, "nowhere", "--http", "nowhere")
         check(2, "70000", "--http", "127.0.0.1:70000")
         check(2, "token", "--http", "0.0.0.0:0")

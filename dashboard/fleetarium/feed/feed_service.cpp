@@ -28,6 +28,8 @@ constexpr double every_min = 0.05;
 /// What answers that are given again and again may take of the source's time.
 constexpr double share_max = 0.04;
 constexpr double every_max = 60;
+/// However long answers take: people wait for them.
+constexpr double rest_max = 0.5;
 /// A viewer who has not taken so much yet gets nothing new.
 constexpr std::size_t unconfirmed_max = std::size_t{2} << 20;
 constexpr std::string_view cbor_protocol = "fleetarium.feed.v1.cbor";
@@ -168,7 +170,7 @@ public:
             serve(*each);
         }
         const std::chrono::duration<double> spent = net::real_now() - began;
-        rest_until_ = now + spent.count() * (1 / share_max - 1);
+        rest_until_ = now + std::min(spent.count() * (1 / share_max - 1), rest_max);
     }
 
     std::size_t viewers() const { return viewers_.size(); }
@@ -224,7 +226,7 @@ private:
         json wrong = {{"id", id}};
         try {
             take(from, id, read);
-            if (spent_ < 0.02) {  // else they wait for the next poll
+            if (spent_ < 0.02 || is_command(read)) {  // else they wait for the next poll
                 const instant began = net::real_now();
                 serve(from);
                 spent_ += std::chrono::duration<double>(net::real_now() - began).count();
@@ -233,6 +235,14 @@ private:
             wrong["error"] = error.what();
             send(from, wrong);
         }
+    }
+
+    static bool is_command(const json& read) {
+        const auto name = read.find("ask");
+        const question_entry* const which =
+            name != read.end() && name->is_string() ? find_question(name->get<std::string>())
+                                                    : nullptr;
+        return which != nullptr && which->is_command;
     }
 
     void take(viewer& from, std::uint64_t id, const json& read) {
