@@ -1,5 +1,7 @@
 #include <fleetarium/server/http_access.hpp>
 
+#include <fleetarium/core/base64.hpp>
+
 #include <boost/beast/core/string.hpp>
 
 #include <algorithm>
@@ -97,20 +99,11 @@ bool has_token_subprotocol(const std::vector<std::string_view>& offered, std::st
 }
 
 std::string base64url(std::string_view bytes) {
-    constexpr std::string_view digits =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     std::string out;
-    std::uint32_t bits = 0;
-    int count = 0;  // of bits that are not written yet
-    for (const char each : bytes) {
-        bits = bits << 8 | static_cast<unsigned char>(each);
-        for (count += 8; count >= 6; count -= 6) {
-            out += digits[bits >> (count - 6) & 63U];
-        }
-    }
-    if (count > 0) {
-        out += digits[bits << (6 - count) & 63U];
-    }
+    append_base64(out, as_bytes_view(bytes));
+    out.resize(out.find_last_not_of('=') + 1);
+    std::replace(out.begin(), out.end(), '+', '-');
+    std::replace(out.begin(), out.end(), '/', '_');
     return out;
 }
 

@@ -2,6 +2,7 @@
 
 #include <fleetarium/codec/topic.hpp>
 #include <fleetarium/config/document.hpp>
+#include <fleetarium/core/base64.hpp>
 #include <fleetarium/core/limits.hpp>
 #include <fleetarium/server/text_lines.hpp>
 
@@ -55,10 +56,8 @@ void fill_with_random(void* bytes, std::size_t size) {
 }
 
 std::string to_base64(std::string_view bytes) {
-    std::string text(4 * ((bytes.size() + 2) / 3) + 1, '\0');  // and a zero
-    const int size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), bytes_of(bytes),
-                                     static_cast<int>(bytes.size()));
-    text.resize(static_cast<std::size_t>(size));
+    std::string text;
+    append_base64(text, as_bytes_view(bytes));
     return text;
 }
 

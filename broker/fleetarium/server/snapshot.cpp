@@ -2,8 +2,7 @@
 
 #include <fleetarium/codec/utf8.hpp>
 #include <fleetarium/config/json_document.hpp>
-
-#include <openssl/evp.h>
+#include <fleetarium/core/base64.hpp>
 
 #include <algorithm>
 #include <string_view>
@@ -22,14 +21,6 @@ std::string_view name_of(delivery_state state) {
         case delivery_state::completed: return "completed";
     }
     return "unknown";
-}
-
-std::string in_base64(bytes_view bytes) {
-    std::string out(4 * ((bytes.size() + 2) / 3) + 1, '\0');  // EVP ends it with a zero
-    const int size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()), bytes.data(),
-                                     static_cast<int>(bytes.size()));
-    out.resize(static_cast<std::size_t>(size));
-    return out;
 }
 
 /// Appends JSON to a text: commas are set by themselves.
@@ -253,7 +244,9 @@ private:
             if (detail::check_string(as_text(payload)) == violation::none) {
                 json_.member("payload", as_text(payload));
             } else {
-                json_.member("payload_base64", std::string_view(in_base64(payload)));
+                std::string coded;
+                append_base64(coded, payload);
+                json_.member("payload_base64", std::string_view(coded));
             }
         }
         if (of.expires_at() != never) {
