@@ -1,12 +1,13 @@
 #include "commands.hpp"
 #include "dashboard_window.hpp"
+#include "feed_server.hpp"
 #include "run_live.hpp"
-#include "run_viewers.hpp"
+#include "token_file.hpp"
 
 #include <fleetarium/feed/feed_service.hpp>
 #include <fleetarium/feed/recording_source.hpp>
 #include <fleetarium/feed/remote_link.hpp>
-#include <fleetarium/server/http_server.hpp>
+#include <fleetarium/recording/recording_error.hpp>
 
 #include <CLI/CLI.hpp>
 #include <boost/asio/io_context.hpp>
@@ -143,11 +144,8 @@ void serve_page(const dashboard_options& options) {
     feed::recording_source source(options.open);
     feed::feed_service feed([&source](const auto& use) { use(source); });
     boost::asio::io_context context;
-    broker::http_options how;
-    how.address = options.http;
-    how.token = read_token(options.http_token_file);
-    broker::http_server server(context, how, feed.routes(), feed.websockets());
-    std::cout << "listening on http://" << server.listening() << std::endl;
+    const auto server =
+        open_feed_server(context, options.http, read_token(options.http_token_file), feed);
     const auto began = std::chrono::steady_clock::now();
     while (interrupted == 0) {
         context.run_one_for(std::chrono::milliseconds{50});

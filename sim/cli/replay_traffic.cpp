@@ -5,6 +5,7 @@
 #include "replay_control.hpp"
 #include "replay_player.hpp"
 #include "replay_report.hpp"
+#include "token_file.hpp"
 
 #include <fleetarium/codec/topic.hpp>
 #include <fleetarium/recording/name_rewriting.hpp>
@@ -100,14 +101,7 @@ struct replay_plan {
         if (flags.loop_option != nullptr && flags.loop_option->count() > 0) {
             player.passes = passes_of(flags.loop);
         }
-        if (!flags.http_token_file.empty()) {
-            std::ifstream in(flags.http_token_file);
-            if (!std::getline(in, http_token) || http_token.empty()) {
-                throw std::invalid_argument("found no token in the file \"" +
-                                            flags.http_token_file +
-                                            "\", expected it in the first line");
-            }
-        }
+        http_token = read_token(flags.http_token_file);
     }
 };
 

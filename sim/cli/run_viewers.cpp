@@ -1,5 +1,8 @@
 #include "run_viewers.hpp"
 
+#include "feed_server.hpp"
+#include "token_file.hpp"
+
 #include <fleetarium/feed/feed_service.hpp>
 #include <fleetarium/feed/recording_source.hpp>
 #include <fleetarium/feed/rewindable_source.hpp>
@@ -10,8 +13,6 @@
 #include <CLI/CLI.hpp>
 #include <boost/asio/steady_timer.hpp>
 
-#include <fstream>
-#include <iostream>
 #include <utility>
 
 namespace fleetarium::cli {
@@ -56,23 +57,6 @@ std::string viewer_flags::check() const {
     return {};
 }
 
-std::string read_token(const std::string& file) {
-    if (file.empty()) {
-        return {};
-    }
-    std::ifstream in(file);
-    std::string token;
-    std::getline(in, token);
-    if (token.ends_with('\r')) {
-        token.pop_back();
-    }
-    if (token.empty()) {
-        throw usage_error("found no token in the file \"" + file +
-                          "\", expected one in its first line");
-    }
-    return token;
-}
-
 class run_viewers::implementation {
 public:
     implementation(const viewer_flags& flags, const sim::scenario& described, live_run& of,
@@ -91,7 +75,7 @@ public:
           timer_(of.context()),
           began_(net::real_now()) {
         if (!flags.http.empty()) {
-            listen(flags);
+            http_ = open_feed_server(of.context(), flags.http, read_token(flags.token_file), feed_);
         }
         if (flags.paused) {
             run_.paced().set_paused(true);
@@ -111,19 +95,6 @@ public:
     }
 
 private:
-    void listen(const viewer_flags& flags) {
-        broker::http_options options;
-        options.address = flags.http;
-        options.token = read_token(flags.token_file);
-        try {
-            http_ = std::make_unique<broker::http_server>(run_.context(), options, feed_.routes(),
-                                                          feed_.websockets());
-        } catch (const broker::bad_http_address& error) {
-            throw usage_error(error.what());
-        }
-        std::cout << "listening on http://" << http_->listening() << std::endl;
-    }
-
     feed::world_source::facts facts_of(const sim::scenario& described) const {
         feed::world_source::facts out;
         out.title = described.name;

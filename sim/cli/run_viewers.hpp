@@ -31,9 +31,6 @@ struct viewer_flags {
     std::string check() const;
 };
 
-/// The token of a file's first line. Throws usage_error where there is none.
-std::string read_token(const std::string& file);
-
 /// The feed of a run, its HTTP server and its web page.
 class run_viewers {
 public:

@@ -9,20 +9,11 @@ namespace fleetarium::feed {
 
 namespace {
 
+static_assert(broker::client_numbers::nobody == kept_message::nobody);
+
 using broker::broker_event;
 
 constexpr std::size_t groups_max = 60;
-
-std::uint32_t at_or_nobody(const std::vector<std::uint32_t>& in, std::uint32_t index) {
-    return index < in.size() ? in[index] : kept_message::nobody;
-}
-
-void put(std::vector<std::uint32_t>& in, std::uint32_t index, std::uint32_t client) {
-    if (index >= in.size()) {
-        in.resize(index + std::size_t{1}, kept_message::nobody);
-    }
-    in[index] = client;
-}
 
 std::string_view prefix_of(std::string_view client_id) {
     const std::string_view found =
@@ -56,19 +47,13 @@ void broker_source::tick_at_rest(double wall) {
 
 description broker_source::describe(const description_question&) {
     return at_rest([&] {
-        description out;
-        out.version = about_.version;
-        out.kind = "broker";
+        description out = description_of("broker", about_.version);
         out.title = about_.title;
         out.epoch = about_.epoch;
         out.is_live = true;
         out.can_control = true;
         out.brokers = {"broker"};
         out.devices = static_cast<std::uint32_t>(clients_.size());
-        for (std::size_t i = 0; i < broker::drop_reason_count; ++i) {
-            out.drop_reasons.emplace_back(broker::name_of(static_cast<broker::drop_reason>(i)));
-        }
-        out.latency_bounds = latency_buckets::bounds();
         for (const device_group& each : groups(grouping::fleet)) {
             fleet_info& made = out.fleets.emplace_back();
             made.name = each.name;
@@ -207,8 +192,7 @@ message_identity broker_source::identify(broker::connection_id publisher, std::u
                                        ? next_->identify(publisher, next_number, message, now)
                                        : message_identity{next_number, now};
     newest_ = std::max(newest_, since_begin(now));
-    note_message(0, at_or_nobody(by_connection_, publisher), message, taken.number, false,
-                 instant::min(), newest_);
+    note_message(0, numbers_.of(publisher), message, taken.number, false, instant::min(), newest_);
     return taken;
 }
 
@@ -220,7 +204,7 @@ void broker_source::on_event(const broker_event& event) {
     broker_event seen = event;
     seen.at = newest_;
     seen.identity.published_at = since_begin(event.identity.published_at);
-    std::uint32_t about = client_of(event);
+    std::uint32_t about = numbers_.of(event);
     if (event.what == broker_event::kind::connected || event.what == broker_event::kind::refused) {
         about = know_client(event);
     }
@@ -232,19 +216,13 @@ void broker_source::on_event(const broker_event& event) {
                 ended_.push_back(about);  // once, however often it comes and goes
             }
         }
-        put(by_session_, event.session, kept_message::nobody);
+        numbers_.forget_session(event.session);
     }
-}
-
-std::uint32_t broker_source::client_of(const broker_event& event) const {
-    return event.connection != broker::no_connection
-               ? at_or_nobody(by_connection_, event.connection)
-               : at_or_nobody(by_session_, event.session);
 }
 
 std::uint32_t broker_source::know_client(const broker_event& event) {
     if (event.client_id.empty()) {
-        put(by_connection_, event.connection, kept_message::nobody);
+        numbers_.meet(event, kept_message::nobody);
         return kept_message::nobody;
     }
     std::uint32_t which = kept_message::nobody;
@@ -273,12 +251,9 @@ std::uint32_t broker_source::know_client(const broker_event& event) {
             by_id_.emplace(std::string(event.client_id), which);
         }
     }
-    put(by_connection_, event.connection, which);
-    if (event.what == broker_event::kind::connected) {
-        put(by_session_, event.session, which);
-        if (which != kept_message::nobody) {
-            clients_[which].has_session = true;
-        }
+    numbers_.meet(event, which);
+    if (event.what == broker_event::kind::connected && which != kept_message::nobody) {
+        clients_[which].has_session = true;
     }
     return which;
 }

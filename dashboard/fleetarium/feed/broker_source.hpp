@@ -1,6 +1,7 @@
 #pragma once
 
 #include <fleetarium/broker/broker_core.hpp>
+#include <fleetarium/broker/client_numbers.hpp>
 #include <fleetarium/feed/fleet_map.hpp>
 #include <fleetarium/feed/live_source.hpp>
 #include <fleetarium/server/server.hpp>
@@ -93,7 +94,6 @@ private:
     template <class Ask>
     auto at_rest(Ask&& ask);
     instant since_begin(instant at);
-    std::uint32_t client_of(const broker::broker_event& event) const;
     std::uint32_t know_client(const broker::broker_event& event);
     const std::vector<device_group>& groups(grouping by);
 
@@ -106,8 +106,7 @@ private:
     std::deque<client> clients_;
     std::deque<std::uint32_t> ended_;  // clients without a session, the longest ended first
     boost::unordered_flat_map<std::string, std::uint32_t> by_id_;
-    std::vector<std::uint32_t> by_connection_;
-    std::vector<std::uint32_t> by_session_;
+    broker::client_numbers numbers_;
     std::vector<device_group> groups_;
     std::size_t grouped_ = 0;
     grouping grouped_by_ = grouping::none;

@@ -5,6 +5,7 @@
 #include <fleetarium/feed/feed_documents.hpp>
 #include <fleetarium/feed/page_assets.hpp>
 #include <fleetarium/feed/question_table.hpp>
+#include <fleetarium/feed/shallow_json.hpp>
 #include <fleetarium/net/real_clock.hpp>
 
 #include <algorithm>
@@ -34,42 +35,6 @@ constexpr double rest_max = 0.5;
 constexpr std::size_t unconfirmed_max = std::size_t{2} << 20;
 constexpr std::string_view cbor_protocol = "fleetarium.feed.v1.cbor";
 
-/// Nothing that is asked is nested as deep as this; what is would be read, copied and written by
-/// recursion, and take more stack than there is.
-constexpr std::size_t depth_max = 32;
-
-class depth_check final : public json::json_sax_t {
-public:
-    bool null() override { return true; }
-    bool boolean(bool) override { return true; }
-    bool number_integer(number_integer_t) override { return true; }
-    bool number_unsigned(number_unsigned_t) override { return true; }
-    bool number_float(number_float_t, const string_t&) override { return true; }
-    bool string(string_t&) override { return true; }
-    bool binary(binary_t&) override { return true; }
-    bool start_object(std::size_t) override { return ++depth_ <= depth_max; }
-    bool key(string_t&) override { return true; }
-    bool end_object() override { return depth_-- != 0; }
-    bool start_array(std::size_t) override { return ++depth_ <= depth_max; }
-    bool end_array() override { return depth_-- != 0; }
-    bool parse_error(std::size_t, const std::string&, const json::exception&) override {
-        return false;
-    }
-
-private:
-    std::size_t depth_ = 0;
-};
-
-/// What somebody sent; discarded if it is none, or nested too deep.
-json read_json(const std::string& text, json::input_format_t format) {
-    depth_check check;
-    if (!json::sax_parse(text, &check, format)) {
-        return json(json::value_t::discarded);
-    }
-    return format == json::input_format_t::cbor ? json::from_cbor(text, true, false)
-                                                : json::parse(text, nullptr, false);
-}
-
 std::string text_of(const json& value) {
     return value.dump(-1, ' ', false, json::error_handler_t::replace);
 }
@@ -93,7 +58,7 @@ json value_of(const std::string& text, const json& schema) {
     if (type == "string") {
         return text;
     }
-    json read = read_json(text, json::input_format_t::json);
+    json read = read_shallow(text, answer_form::json);
     return read.is_discarded() ? json(text) : read;
 }
 
@@ -108,7 +73,7 @@ public:
             json parameters = json::object();
             if (which.is_command) {
                 if (!request.body.empty()) {
-                    parameters = read_json(request.body, json::input_format_t::json);
+                    parameters = read_shallow(request.body, answer_form::json);
                     if (parameters.is_discarded()) {
                         throw feed_error(feed_error::kind::bad_question,
                                          "the body is no JSON; expected an object");
@@ -213,9 +178,9 @@ private:
     }
 
     void take(viewer& from, const broker::websocket_message& message) {
-        json read = read_json(message.payload, message.kind == websocket_kind::binary
-                                                   ? json::input_format_t::cbor
-                                                   : json::input_format_t::json);
+        json read = read_shallow(message.payload, message.kind == websocket_kind::binary
+                                                      ? answer_form::cbor
+                                                      : answer_form::json);
         if (!read.is_object() || !read.contains("id") || !read["id"].is_number_unsigned()) {
             send(from, {{"error",
                          "expected an object with an \"id\" that is a whole number, such "
@@ -239,9 +204,9 @@ private:
 
     static bool is_command(const json& read) {
         const auto name = read.find("ask");
-        const question_entry* const which =
-            name != read.end() && name->is_string() ? find_question(name->get<std::string>())
-                                                    : nullptr;
+        const question_entry* const which = name != read.end() && name->is_string()
+                                                ? find_question(name->get<std::string>())
+                                                : nullptr;
         return which != nullptr && which->is_command;
     }
 

@@ -116,20 +116,30 @@ void instant_view::take_back() {
     restore(clients_before_, clients_);
 }
 
+/// What is to be added to the standing before an interval; null: nothing. Sets entities_at_.
+const std::vector<traffic_change>* instant_view::entity_window(traffic_index& index,
+                                                               std::size_t place, std::int64_t at,
+                                                               bool growing) {
+    entities_at_ = at;
+    if (place == index.intervals()) {
+        return nullptr;
+    }
+    const std::vector<traffic_change>* const changes =
+        index.entity_step() == 1 ? window(index, place, growing) : nullptr;
+    if (changes == nullptr) {
+        entities_at_ = index.begin_of(place - place % index.entity_step());
+    }
+    return changes;
+}
+
 const std::vector<topic_standing>& instant_view::topics(traffic_index& index, std::int64_t at,
                                                         bool growing) {
     take_back();
     const std::size_t place = place_of(index, at);
     std::vector<topic_standing>& out = index.topics_before(place);
     topics_ = &out;
-    entities_at_ = at;
-    if (place == index.intervals()) {
-        return out;
-    }
-    const std::vector<traffic_change>* const changes =
-        index.entity_step() == 1 ? window(index, place, growing) : nullptr;
+    const std::vector<traffic_change>* const changes = entity_window(index, place, at, growing);
     if (changes == nullptr) {
-        entities_at_ = index.begin_of(place - place % index.entity_step());
         return out;
     }
     boost::unordered_flat_map<std::uint32_t, topic_standing> before;
@@ -164,14 +174,8 @@ const std::vector<client_standing>& instant_view::clients(traffic_index& index, 
     const std::size_t place = place_of(index, at);
     std::vector<client_standing>& out = index.clients_before(place);
     clients_ = &out;
-    entities_at_ = at;
-    if (place == index.intervals()) {
-        return out;
-    }
-    const std::vector<traffic_change>* const changes =
-        index.entity_step() == 1 ? window(index, place, growing) : nullptr;
+    const std::vector<traffic_change>* const changes = entity_window(index, place, at, growing);
     if (changes == nullptr) {
-        entities_at_ = index.begin_of(place - place % index.entity_step());
         return out;
     }
     boost::unordered_flat_map<std::uint32_t, client_standing> before;

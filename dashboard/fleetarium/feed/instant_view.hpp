@@ -37,6 +37,8 @@ private:
     /// The changes in an interval by time; null: they are too many.
     const std::vector<traffic_change>* window(traffic_index& index, std::size_t place,
                                               bool growing);
+    const std::vector<traffic_change>* entity_window(traffic_index& index, std::size_t place,
+                                                     std::int64_t at, bool growing);
     void take_back();
 
     recording::database& rows_;

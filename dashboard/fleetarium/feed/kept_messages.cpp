@@ -6,14 +6,10 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <array>
 
 namespace fleetarium::feed {
 
 namespace {
-
-constexpr std::array<std::string_view, 7> state_names{"queued",   "in_flight", "delivered", "sent",
-                                                      "rejected", "dropped",   "lost"};
 
 std::optional<seconds> maybe_seconds(std::int64_t at) {
     return at == kept_delivery::not_yet ? std::nullopt
@@ -173,7 +169,7 @@ message_answer answer_of(const kept_message& of, const party_names& names) {
         delivery_row row;
         row.receiver = names.client(each.client);
         row.qos = each.qos;
-        row.state = state_names[static_cast<std::size_t>(each.state)];
+        row.state = recording::name_of(each.state);
         row.reason = each.reason == broker::drop_reason::none ? std::string()
                                                               : std::string(name_of(each.reason));
         row.made = in_seconds(each.made);

@@ -4,6 +4,7 @@
 #include <fleetarium/core/bytes.hpp>
 #include <fleetarium/core/clock.hpp>
 #include <fleetarium/feed/feed_types.hpp>
+#include <fleetarium/recording/schema.hpp>
 
 #include <boost/unordered/unordered_flat_map.hpp>
 
@@ -21,11 +22,10 @@ namespace fleetarium::feed {
 /// One delivery of a message that is kept. Instants are nanoseconds; `not_yet`: it did not happen.
 struct kept_delivery {
     static constexpr std::int64_t not_yet = INT64_MIN;
-    enum class state : std::uint8_t { queued, in_flight, delivered, sent, rejected, dropped, lost };
 
     std::uint32_t client = 0;
     std::uint8_t qos = 0;
-    enum state state = state::queued;
+    recording::recorded_state state = recording::recorded_state::queued;
     broker::drop_reason reason = broker::drop_reason::none;
     std::uint8_t code = 0;
     std::uint16_t resent = 0;

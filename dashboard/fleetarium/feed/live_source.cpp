@@ -12,6 +12,7 @@ namespace {
 
 using broker::broker_event;
 using event_kind = kept_event::kind;
+using recording::recorded_state;
 
 constexpr std::size_t watched_max = 4;
 constexpr std::size_t watched_events_max = 20'000;
@@ -230,7 +231,7 @@ void live_source::note_decision(std::uint32_t client, const broker_event& decisi
                 known->resent += again;
                 if (to != nullptr) {
                     to->qos = static_cast<std::uint8_t>(decision.qos);
-                    to->state = ends ? kept_delivery::state::sent : kept_delivery::state::in_flight;
+                    to->state = ends ? recorded_state::sent : recorded_state::in_flight;
                     if (again) {
                         ++to->resent;
                         to->last_resent = nanoseconds(decision.at);
@@ -263,8 +264,7 @@ void live_source::note_decision(std::uint32_t client, const broker_event& decisi
                 if (kept_delivery* const to = messages_.delivery_to(*known, client, false, 0)) {
                     known->delivered += to->received == kept_delivery::not_yet && !rejected;
                     to->ended = nanoseconds(decision.at);
-                    to->state =
-                        rejected ? kept_delivery::state::rejected : kept_delivery::state::delivered;
+                    to->state = rejected ? recorded_state::rejected : recorded_state::delivered;
                     to->code = static_cast<std::uint8_t>(decision.code);
                 }
                 ++known->ended;
@@ -336,7 +336,7 @@ void live_source::note_drop(const broker_event& decision, std::uint32_t client,
     ++known->ended;
     if (to != nullptr) {
         to->qos = static_cast<std::uint8_t>(decision.qos);
-        to->state = kept_delivery::state::dropped;
+        to->state = recorded_state::dropped;
         to->reason = decision.why;
         to->ended = nanoseconds(decision.at);
     }
@@ -428,7 +428,7 @@ void live_source::note_received(std::uint32_t client, std::uint64_t number, enum
                 to->received = nanoseconds(now);
                 ++known->delivered;
                 if (qos == qos::at_most_once && !to->has_ended()) {
-                    to->state = kept_delivery::state::delivered;
+                    to->state = recorded_state::delivered;
                     to->ended = nanoseconds(now);
                     ++known->ended;
                 }
@@ -473,7 +473,7 @@ void live_source::note_lost(std::uint32_t client, std::uint64_t number, instant 
     ++known->ended;
     if (kept_delivery* const to =
             messages_.delivery_to(*known, client, known->is_part, nanoseconds(now))) {
-        to->state = kept_delivery::state::lost;
+        to->state = recorded_state::lost;
         to->ended = nanoseconds(now);
     }
 }

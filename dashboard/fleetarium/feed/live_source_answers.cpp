@@ -13,6 +13,7 @@ namespace fleetarium::feed {
 namespace {
 
 using event_kind = kept_event::kind;
+using recording::recorded_state;
 
 std::int64_t nanoseconds(instant at) { return at.time_since_epoch().count(); }
 
@@ -166,8 +167,8 @@ log_answer live_source::log(const log_question& asked) {
 }
 
 void live_source::count_topics() {
-    for_each_client([this](std::uint32_t, const client_cell& cell) {
-        count_topic_of(const_cast<client_cell&>(cell));
+    for_each_client([this](std::uint32_t client, const client_cell&) {
+        count_topic_of(cell_of(client));
         return true;
     });
 }
@@ -326,9 +327,9 @@ device_answer live_source::device(const device_question& asked) {
                 }
                 put(to.sent, "sent");
                 put(to.received, "received");
-                if (to.state == kept_delivery::state::dropped) {
+                if (to.state == recorded_state::dropped) {
                     put(to.ended, "dropped");
-                } else if (to.state == kept_delivery::state::lost) {
+                } else if (to.state == recorded_state::lost) {
                     put(to.ended, "lost");
                 } else if (to.qos != 0) {
                     put(to.ended, "acknowledged");

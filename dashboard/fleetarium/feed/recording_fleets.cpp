@@ -1,10 +1,12 @@
 #include <fleetarium/feed/recording_fleets.hpp>
 
-#include <fmt/format.h>
+#include <fleetarium/feed/device_name.hpp>
+#include <fleetarium/feed/fault_words.hpp>
+#include <fleetarium/sim/scenario_loader.hpp>
+
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <charconv>
 #include <map>
 
 namespace fleetarium::feed {
@@ -36,61 +38,31 @@ std::optional<std::uint32_t> number_in(const json& object, const char* name) {
         std::min<std::uint64_t>(found->get<std::uint64_t>(), devices_max));
 }
 
-/// "meters[3]": its fleet and index.
-std::optional<std::pair<std::string_view, std::uint32_t>> parts_of(std::string_view name) {
-    const std::size_t open = name.rfind('[');
-    if (open == std::string_view::npos || name.back() != ']') {
-        return std::nullopt;
-    }
-    std::uint32_t index = 0;
-    const char* const end = name.data() + name.size() - 1;
-    const auto read = std::from_chars(name.data() + open + 1, end, index);
-    if (read.ec != std::errc() || read.ptr != end) {
-        return std::nullopt;
-    }
-    return std::pair{name.substr(0, open), index};
-}
-
 /// What a fault of a scenario is about. `fleets` are those of the scenario.
 recording_fleets::fault_facts facts_of(const json& each, const std::vector<fleet_info>& fleets,
                                        const std::string& first_broker) {
     recording_fleets::fault_facts made;
-    if (!each.is_object()) {
+    auto read = sim::parse_fault(each.dump(), "fault");
+    const auto* const fault = std::get_if<sim::fault_spec>(&read);
+    if (fault == nullptr) {  // of a later version
+        if (each.is_object()) {
+            made.kind = text_in(each, "kind", "");
+            made.name = text_in(each, "name", made.kind);
+        }
         return made;
     }
-    made.kind = text_in(each, "kind", "");
-    made.name = text_in(each, "name", made.kind);
-    const std::string fleet = text_in(each, "fleet", "");
-    const std::string of_cohort = text_in(each, "cohort", "");
-    const std::string broker = text_in(each, "broker", "");
-    const auto share = each.find("share");
-    const bool is_share = share != each.end() && share->is_number() && *share < 1.0;
-    const auto first = number_in(each, "first_device");
-    const auto last = number_in(each, "last_device");
-    if (made.kind == "broker_stop" || made.kind == "broker_crash") {
-        made.where = "broker " + (broker.empty() ? first_broker : broker);
+    made.kind = sim::name_of(fault->kind);
+    made.name = fault->name.empty() ? made.kind : fault->name;
+    made.where = where_of(*fault, first_broker);
+    if (sim::hits_broker(fault->kind) || fault->share < 1 || !fault->cohort.empty()) {
         return made;
-    }
-    made.where = fleet.empty() ? "all fleets" : fleet;
-    if (!of_cohort.empty()) {
-        made.where += ", cohort " + of_cohort;
-    }
-    if (first || last) {
-        made.where += fmt::format(", devices {} to {}", first.value_or(0),
-                                  last ? std::to_string(*last) : "the last");
-    }
-    if (is_share) {
-        made.where += fmt::format(", {:.4g} % of them", share->get<double>() * 100);
-    }
-    if (!broker.empty()) {
-        made.where += ", at " + broker;
     }
     for (const fleet_info& of : fleets) {
-        if (!is_share && of_cohort.empty() && of.count != 0 &&
-            (fleet.empty() || fleet == of.name) && (broker.empty() || broker == of.broker)) {
+        if (of.count != 0 && (fault->fleet.empty() || fault->fleet == of.name) &&
+            (fault->broker.empty() || fault->broker == of.broker)) {
             made.devices.emplace_back(
-                of.first + std::min(first.value_or(0), of.count),
-                of.first + std::min(last.value_or(of.count - 1) + 1, of.count));
+                of.first + std::min(fault->first_device.value_or(0), of.count),
+                of.first + std::min(fault->last_device.value_or(of.count - 1) + 1, of.count));
         }
     }
     return made;
@@ -182,7 +154,7 @@ void recording_fleets::meet(const std::vector<recorded::client>& clients) {
         by_name.emplace(each.name, &each);
     }
     for (std::size_t i = devices_.size(); i < clients.size(); ++i) {
-        const auto parts = parts_of(clients[i].name);
+        const auto parts = parts_of_device_name(clients[i].name);
         const auto fleet = parts ? by_name.find(parts->first) : by_name.end();
         if (fleet != by_name.end() && parts->second < fleet->second->count &&
             clients_[fleet->second->first + parts->second] == 0) {
@@ -224,7 +196,7 @@ std::string recording_fleets::name_of(std::uint32_t device,
 
 std::optional<std::uint32_t> recording_fleets::find(
     std::string_view name, const std::vector<recorded::client>& clients) const {
-    if (const auto parts = parts_of(name)) {
+    if (const auto parts = parts_of_device_name(name)) {
         for (const fleet_info& each : fleets_) {
             if (each.name == parts->first && parts->second < each.count &&
                 name_of(each.first + parts->second, clients) == name) {

@@ -172,9 +172,7 @@ description recording_source::describe(const description_question& asked) {
     return answer<description, description_question>(
         *parts_,
         [](recording_parts& of, const description_question&) {
-            description out;
-            out.version = of.facts.program_version;
-            out.kind = "recording";
+            description out = description_of("recording", of.facts.program_version);
             out.title = !of.fleets.title().empty() ? of.fleets.title()
                         : !of.facts.source.empty()
                             ? of.facts.source
@@ -193,10 +191,6 @@ description recording_source::describe(const description_question& asked) {
             out.fleets = of.fleets.fleets();
             out.networks = of.fleets.networks();
             out.brokers = of.brokers;
-            for (std::size_t i = 0; i < broker::drop_reason_count; ++i) {
-                out.drop_reasons.emplace_back(name_of(static_cast<broker::drop_reason>(i)));
-            }
-            out.latency_bounds = latency_buckets::bounds();
             return out;
         },
         asked);

@@ -1,6 +1,7 @@
 #include <fleetarium/feed/remote_link.hpp>
 
 #include <fleetarium/feed/feed_types.hpp>
+#include <fleetarium/feed/shallow_json.hpp>
 #include <fleetarium/feed/source.hpp>
 
 #include <boost/asio/executor_work_guard.hpp>  // tidy: allow(include)
@@ -128,10 +129,7 @@ public:
         return arrived.size();
     }
 
-    void on_arrival(std::function<void()> call) {
-        const std::lock_guard lock(mutex_);
-        on_arrival_ = std::move(call);
-    }
+    void on_arrival(std::function<void()> call) { arrival_.set(std::move(call)); }
 
     state connection() const {
         const std::lock_guard lock(mutex_);
@@ -206,7 +204,7 @@ private:
                 trouble_.clear();
             }
             pause_ = first_pause;
-            tell();
+            arrival_.tell();
             read();
             write();
         });
@@ -244,7 +242,8 @@ private:
 
     /// False: nothing that a feed says.
     bool take(const std::uint8_t* bytes, std::size_t size) {
-        const nlohmann::json message = nlohmann::json::from_cbor(bytes, bytes + size, true, false);
+        const nlohmann::json message =
+            read_shallow({reinterpret_cast<const char*>(bytes), size}, answer_form::cbor);
         if (!message.is_object() || !message.contains("id") ||
             !message["id"].is_number_unsigned()) {
             return false;
@@ -275,7 +274,7 @@ private:
             const std::lock_guard lock(mutex_);
             answers_.push_back(std::move(made));
         }
-        tell();
+        arrival_.tell();
         return true;
     }
 
@@ -329,7 +328,7 @@ private:
             }
         }
         open_ = 0;
-        tell();
+        arrival_.tell();
         beast::error_code ignored;
         if (stream_) {
             stream_->next_layer().socket().close(ignored);
@@ -344,24 +343,13 @@ private:
         });
     }
 
-    void tell() {
-        std::function<void()> wake;
-        {
-            const std::lock_guard lock(mutex_);
-            wake = on_arrival_;
-        }
-        if (wake) {
-            wake();
-        }
-    }
-
     const feed_address to_;
     const std::string token_;
 
     mutable std::mutex mutex_;
     std::map<std::uint64_t, asked> pending_;
     std::deque<answered> answers_;
-    std::function<void()> on_arrival_;
+    arrival_call arrival_;
     std::uint64_t last_id_ = 0;
     state state_ = state::connecting;
     std::string trouble_;

@@ -1,5 +1,10 @@
 #include <fleetarium/feed/source.hpp>
 
+#include <fleetarium/broker/hooks.hpp>
+#include <fleetarium/feed/latency_buckets.hpp>
+
+#include <utility>
+
 namespace fleetarium::feed {
 
 namespace {
@@ -9,6 +14,17 @@ namespace {
 }
 
 }  // namespace
+
+description description_of(std::string kind, std::string version) {
+    description out;
+    out.kind = std::move(kind);
+    out.version = std::move(version);
+    for (std::size_t i = 0; i < broker::drop_reason_count; ++i) {
+        out.drop_reasons.emplace_back(name_of(static_cast<broker::drop_reason>(i)));
+    }
+    out.latency_bounds = latency_buckets::bounds();
+    return out;
+}
 
 command_answer source::pause(const pause_command&) { refuse("this cannot be paused"); }
 command_answer source::step(const step_command&) { refuse("this has no steps"); }

@@ -23,6 +23,9 @@ private:
     enum kind kind_;
 };
 
+/// A description with what all have in common.
+description description_of(std::string kind, std::string version);
+
 /// What can be seen, and done: a run, a broker or a recording. Everything that a viewer shows is an
 /// answer of it.
 ///

@@ -3,7 +3,6 @@
 #include <fleetarium/net/real_clock.hpp>
 
 #include <deque>
-#include <mutex>
 
 namespace fleetarium::feed {
 
@@ -22,7 +21,7 @@ struct thread_link::shared {
     mutable std::mutex mutex;
     std::deque<asked> questions;
     std::deque<answered> answers;
-    std::function<void()> on_arrival;
+    arrival_call arrival;
     std::function<void()> on_question;
     bool closed = false;
     std::string why;
@@ -43,10 +42,7 @@ std::size_t thread_link::receive() {
     return arrived.size();
 }
 
-void thread_link::on_arrival(std::function<void()> call) {
-    const std::lock_guard lock(shared_->mutex);
-    shared_->on_arrival = std::move(call);
-}
+void thread_link::on_arrival(std::function<void()> call) { shared_->arrival.set(std::move(call)); }
 
 void thread_link::on_question(std::function<void()> call) {
     const std::lock_guard lock(shared_->mutex);
@@ -65,17 +61,20 @@ std::string thread_link::trouble() const {
 
 void thread_link::send(const question_entry& which, std::any question, answer_handler answered) {
     std::function<void()> wake;
+    bool is_answered = false;
     {
         const std::lock_guard lock(shared_->mutex);
-        if (shared_->closed) {
+        is_answered = shared_->closed;
+        if (is_answered) {
             shared_->answers.push_back({std::move(answered), {}, shared_->why});
-            wake = shared_->on_arrival;
         } else {
             shared_->questions.push_back({&which, std::move(question), std::move(answered)});
             wake = shared_->on_question;
         }
     }
-    if (wake) {
+    if (is_answered) {
+        shared_->arrival.tell();
+    } else if (wake) {
         wake();
     }
 }
@@ -105,21 +104,16 @@ std::size_t thread_link::serve(source& by, std::size_t budget_questions, double 
         const instant ended = net::real_now();
         rest_until_ =
             ended + std::chrono::duration_cast<duration>((ended - began) * (1 / share - 1));
-        std::function<void()> wake;
         {
             const std::lock_guard lock(shared_->mutex);
             shared_->answers.push_back(std::move(made));
-            wake = shared_->on_arrival;
         }
-        if (wake) {
-            wake();
-        }
+        shared_->arrival.tell();
     }
     return done;
 }
 
 void thread_link::close(const std::string& why) {
-    std::function<void()> wake;
     {
         const std::lock_guard lock(shared_->mutex);
         shared_->closed = true;
@@ -128,11 +122,8 @@ void thread_link::close(const std::string& why) {
             shared_->answers.push_back({std::move(each.answered), {}, why});
         }
         shared_->questions.clear();
-        wake = shared_->on_arrival;
     }
-    if (wake) {
-        wake();
-    }
+    shared_->arrival.tell();
 }
 
 }  // namespace fleetarium::feed

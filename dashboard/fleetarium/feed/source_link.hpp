@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 
@@ -59,6 +60,26 @@ protected:
 
 private:
     std::size_t awaited_ = 0;
+};
+
+/// Whom a link wakes when something has arrived. Once `set` has returned, the one before is not
+/// called any more. Thread rule: any thread; what is called may not set another.
+class arrival_call {
+public:
+    void set(std::function<void()> call) {
+        const std::lock_guard lock(mutex_);
+        call_ = std::move(call);
+    }
+    void tell() const {
+        const std::lock_guard lock(mutex_);
+        if (call_) {
+            call_();
+        }
+    }
+
+private:
+    mutable std::mutex mutex_;
+    std::function<void()> call_;
 };
 
 /// The two ends of a link between threads: the viewer's is the source_link; the source's thread

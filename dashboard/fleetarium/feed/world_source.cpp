@@ -2,13 +2,14 @@
 
 #include <fleetarium/config/quantities.hpp>
 #include <fleetarium/feed/described_json.hpp>
+#include <fleetarium/feed/device_name.hpp>
+#include <fleetarium/feed/fault_words.hpp>
 #include <fleetarium/sim/event.hpp>
 #include <fleetarium/sim/scenario_loader.hpp>
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
 namespace fleetarium::feed {
@@ -22,28 +23,6 @@ enum qos qos_of(std::uint64_t number) { return sim::detail::message_number::qos_
 
 std::string network_of(const sim::fleet_spec& spec) {
     return spec.network.empty() ? "the first" : spec.network;
-}
-
-std::string where_of(const sim::fault_spec& spec) {
-    std::string out;
-    if (sim::hits_broker(spec.kind)) {
-        return spec.broker.empty() ? "the first broker" : spec.broker;
-    }
-    out = spec.fleet.empty() ? "all fleets" : spec.fleet;
-    if (!spec.cohort.empty()) {
-        out += ", cohort " + spec.cohort;
-    }
-    if (spec.first_device || spec.last_device) {
-        out += fmt::format("[{}..{}]", spec.first_device.value_or(0),
-                           spec.last_device ? std::to_string(*spec.last_device) : "");
-    }
-    if (spec.share < 1) {
-        out += fmt::format(", {:.3g} % of them", 100 * spec.share);
-    }
-    if (!spec.broker.empty()) {
-        out += ", links to " + spec.broker;
-    }
-    return out;
 }
 
 [[noreturn]] void bad(const std::string& what) {
@@ -71,9 +50,7 @@ world_source::world_source(sim::world& of, facts about, run_controls controls)
 world_source::~world_source() { world_.stop_observing(*this); }
 
 description world_source::describe(const description_question&) {
-    description out;
-    out.version = about_.version;
-    out.kind = "run";
+    description out = description_of("run", about_.version);
     out.title = about_.title;
     out.seed = about_.seed;
     out.epoch = about_.epoch;
@@ -106,15 +83,11 @@ description world_source::describe(const description_question&) {
     for (const sim::virtual_broker* each : brokers_) {
         out.brokers.push_back(each->name());
     }
-    for (std::size_t i = 0; i < broker::drop_reason_count; ++i) {
-        out.drop_reasons.emplace_back(broker::name_of(static_cast<broker::drop_reason>(i)));
-    }
     for (std::size_t i = 0; i < sim::fault_kind_count; ++i) {
         const auto kind = static_cast<sim::fault_kind>(i);
         out.fault_kinds.push_back(
             {std::string(sim::name_of(kind)), sim::lasts(kind), sim::hits_broker(kind)});
     }
-    out.latency_bounds = latency_buckets::bounds();
     return out;
 }
 
@@ -191,24 +164,17 @@ std::string world_source::broker_name(std::uint32_t broker) const {
 }
 
 std::optional<std::uint32_t> world_source::find_client(std::string_view name) const {
-    const std::size_t bracket = name.rfind('[');
-    if (bracket != std::string_view::npos && name.ends_with(']')) {
+    if (const auto parts = parts_of_device_name(name)) {
         for (std::uint32_t i = 0; i < fleets_.size(); ++i) {
-            std::uint32_t index = 0;
-            const std::string_view digits = name.substr(bracket + 1, name.size() - bracket - 2);
-            const auto read = std::from_chars(digits.data(), digits.data() + digits.size(), index);
-            const bool is_number =
-                read.ec == std::errc() && read.ptr == digits.data() + digits.size();
-            if (fleets_[i]->name() == name.substr(0, bracket) && is_number &&
-                index < fleets_[i]->size()) {
-                return world_.host_of({i, index});
+            if (fleets_[i]->name() == parts->first && parts->second < fleets_[i]->size()) {
+                return world_.host_of({i, parts->second});
             }
         }
     }
     if (const auto peer = world_.find_client_host(name)) {
         return peer;
     }
-    // A client id: where a broker has a session of it, the device is known by its connection.
+    // A client id: nobody keeps them by device, so all are made anew.
     for (std::uint32_t i = 0; i < fleets_.size(); ++i) {
         for (std::uint32_t device = 0; device < fleets_[i]->size(); ++device) {
             if (fleets_[i]->device(device).client_id == name) {
@@ -379,7 +345,7 @@ void world_source::on_fault(std::uint32_t which, bool ends, instant now) {
     row.fault = which;
     row.name = spec.name;
     row.kind = sim::name_of(spec.kind);
-    row.where = where_of(spec);
+    row.where = where_of(spec, brokers_.empty() ? std::string() : brokers_.front()->name());
     row.from = in_seconds(now);
     row.by_hand = hand_.is_by_hand(which);
     if (ends) {

@@ -10,23 +10,14 @@ namespace fleetarium::recording {
 
 namespace {
 
+static_assert(broker::client_numbers::nobody == traffic_note::nobody);
+
 using kind = traffic_note::kind;
 using broker::broker_event;
 
 recording_options of_broker(recording_options options) {
     options.kind = "broker";
     return options;
-}
-
-std::uint32_t at_or_nobody(const std::vector<std::uint32_t>& in, std::uint32_t index) {
-    return index < in.size() ? in[index] : traffic_note::nobody;
-}
-
-void put(std::vector<std::uint32_t>& in, std::uint32_t index, std::uint32_t client) {
-    if (index >= in.size()) {
-        in.resize(index + std::size_t{1}, traffic_note::nobody);
-    }
-    in[index] = client;
 }
 
 }  // namespace
@@ -66,7 +57,7 @@ message_identity broker_recorder::identify(broker::connection_id publisher,
     traffic_note note = note_of(kind::message, now);
     note.number = next_number;
     note.extra = traffic_note::not_known;
-    note.client = at_or_nobody(by_connection_, publisher);
+    note.client = numbers_.of(publisher);
     if (message.qos == qos::exactly_once && publisher != broker::no_connection) {
         note.session = message.packet_id;
     }
@@ -84,23 +75,17 @@ void broker_recorder::on_event(const broker_event& event) {
     if (!note_decision(event, note, text)) {
         return;
     }
-    note.client = client_of(event);
+    note.client = numbers_.of(event);
     note.number = event.identity.number;
     writer_.add(note, text);
-    if (event.what == broker_event::kind::session_ended && event.session < by_session_.size()) {
-        by_session_[event.session] = traffic_note::nobody;
+    if (event.what == broker_event::kind::session_ended) {
+        numbers_.forget_session(event.session);
     }
-}
-
-std::uint32_t broker_recorder::client_of(const broker_event& event) const {
-    return event.connection != broker::no_connection
-               ? at_or_nobody(by_connection_, event.connection)
-               : at_or_nobody(by_session_, event.session);
 }
 
 void broker_recorder::know_client(const broker_event& event) {
     if (event.client_id.empty()) {
-        put(by_connection_, event.connection, traffic_note::nobody);  // it did not come that far
+        numbers_.meet(event, traffic_note::nobody);
         return;
     }
     const auto [place, added] = clients_.try_emplace(std::string(event.client_id),
@@ -111,10 +96,7 @@ void broker_recorder::know_client(const broker_event& event) {
         note.topic_size = static_cast<std::uint16_t>(event.client_id.size());
         writer_.add(note, place->first + place->first);  // no other name is known
     }
-    put(by_connection_, event.connection, place->second);
-    if (event.what == broker_event::kind::connected) {
-        put(by_session_, event.session, place->second);
-    }
+    numbers_.meet(event, place->second);
 }
 
 }  // namespace fleetarium::recording

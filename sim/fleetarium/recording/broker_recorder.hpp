@@ -1,5 +1,6 @@
 #pragma once
 
+#include <fleetarium/broker/client_numbers.hpp>
 #include <fleetarium/broker/hooks.hpp>
 #include <fleetarium/core/clock.hpp>
 #include <fleetarium/recording/recording_writer.hpp>
@@ -9,7 +10,6 @@
 #include <cstdint>
 #include <mutex>
 #include <string>
-#include <vector>
 
 namespace fleetarium::recording {
 
@@ -43,7 +43,6 @@ public:
 
 private:
     traffic_note note_of(traffic_note::kind what, instant at);
-    std::uint32_t client_of(const broker::broker_event& event) const;
     void know_client(const broker::broker_event& event);
 
     mutable std::mutex mutex_;
@@ -51,8 +50,7 @@ private:
     instant begin_;
     std::int64_t newest_ = 0;
     boost::unordered_flat_map<std::string, std::uint32_t> clients_;  // by client id
-    std::vector<std::uint32_t> by_connection_;
-    std::vector<std::uint32_t> by_session_;
+    broker::client_numbers numbers_;
     std::string properties_;
 };
 
