@@ -354,10 +354,15 @@ export function create(context) {
         )
 
     let drawn = null
+    let drawn_going = 0
     function draw_lists() {
+        // An end that was told before its time has come is drawn when it has.
+        const going = source.timeline.faults.filter(goes_on).length
+        const is_new = source.timeline !== drawn || going !== drawn_going
         // Not under the finger: a button that is replaced before it is let go is no button.
-        if (source.timeline !== drawn && !faults.parentElement.querySelector('button:active')) {
+        if (is_new && !faults.parentElement.querySelector('button:active')) {
             drawn = source.timeline
+            drawn_going = going
             keep_focus([faults, violations], fill_lists)
         }
     }
