@@ -10,6 +10,10 @@ namespace fleetarium::net {
 /// command line, that reads one.
 instant real_now() noexcept;
 
+/// What has to be added to an instant of `real_now` for the time since 1970, for what outlives the
+/// process. It changes when somebody sets the machine's clock.
+duration offset_to_epoch() noexcept;
+
 /// Seconds since 1970, for logs and reports only.
 std::int64_t seconds_since_epoch() noexcept;
 

@@ -50,27 +50,36 @@ void message::destroy(const message* dead) noexcept {
     block_pool::deallocate(block, size);
 }
 
-message_ptr message::make(const publish& in, const message_origin& origin) {
-    const std::size_t properties_size = forwardable_properties_size(in);
+message* message::allocate(const parts& in, std::size_t properties, const message_origin& origin) {
     const bool shared = in.payload.size() >= limits::shared_payload_size_min;
-    message* const made =
-        allocate(in.topic.size(), properties_size, shared ? 0 : in.payload.size());
+    message* const made = allocate(in.topic.size(), properties, shared ? 0 : in.payload.size());
     made->qos_ = in.qos;
     made->retain_ = in.retain;
     made->expires_at_ = origin.expires_at;
     made->identity_ = origin.identity;
     made->publisher_ = origin.publisher;
-
     copy_bytes(made->data(), as_bytes_view(in.topic));
-    std::uint8_t* at = made->data() + in.topic.size();
-    if (properties_size != 0) {
-        at = write_forwardable_properties(in, at);
-    }
     if (shared) {
         made->shared_payload_ = shared_bytes(in.payload);
     } else {
-        copy_bytes(at, in.payload);
+        copy_bytes(made->data() + in.topic.size() + properties, in.payload);
     }
+    return made;
+}
+
+message_ptr message::make(const publish& in, const message_origin& origin) {
+    const std::size_t properties = forwardable_properties_size(in);
+    message* const made =
+        allocate({in.topic, {}, in.payload, in.qos, in.retain}, properties, origin);
+    if (properties != 0) {
+        write_forwardable_properties(in, made->data() + in.topic.size());
+    }
+    return message_ptr(made);
+}
+
+message_ptr message::restore(const parts& in, const message_origin& origin) {
+    message* const made = allocate(in, in.properties.size(), origin);
+    copy_bytes(made->data() + in.topic.size(), in.properties);
     return message_ptr(made);
 }
 

@@ -64,6 +64,18 @@ public:
     /// message_origin::expires_at. Throws std::bad_alloc.
     static message_ptr make(const publish& in, const message_origin& origin);
 
+    /// What a message is made of, properties as `properties()` gives them.
+    struct parts {
+        std::string_view topic{};
+        bytes_view properties{};
+        bytes_view payload{};
+        enum qos qos = qos::at_most_once;
+        bool retain = false;
+    };
+
+    /// A message as storage kept it. Copies what `in` views. Throws std::bad_alloc.
+    static message_ptr restore(const parts& in, const message_origin& origin);
+
     /// The same message with subscription identifiers added to its properties; a shared payload
     /// stays shared. For the rare delivery that carries several.
     message_ptr with_subscription_identifiers(std::span<const std::uint32_t> identifiers) const;
@@ -106,6 +118,7 @@ private:
 
     message() = default;
     static message* allocate(std::size_t topic, std::size_t properties, std::size_t payload);
+    static message* allocate(const parts& in, std::size_t properties, const message_origin& origin);
     static void destroy(const message* dead) noexcept;
 
     std::uint8_t* data() noexcept { return reinterpret_cast<std::uint8_t*>(this + 1); }

@@ -8,6 +8,16 @@
 
 namespace fleetarium {
 
+namespace {
+
+/// Of a PUBREC or PUBREL; 0 if it is cut off.
+std::uint16_t packet_id_of(const frame& in) {
+    return in.body.size() < 2 ? std::uint16_t{0}
+                              : static_cast<std::uint16_t>(in.body[0] << 8 | in.body[1]);
+}
+
+}  // namespace
+
 void server_session::open(const connection_limits& own, std::uint16_t window_max,
                           duration connect_timeout, instant now) {
     endpoint_.open(protocol_version::v5, own, now);
@@ -218,15 +228,30 @@ server_event server_session::handle_accepted(const frame& in, instant now) {
             std::optional<delivery_acknowledged> done;
             const violation broken =
                 endpoint_.receive_acknowledgement(in, state_->outbound, now, done);
-            return done ? server_event{std::move(*done)} : nothing_or_failed(broken, now);
+            if (done) {
+                return std::move(*done);
+            }
+            if (type == packet_type::pubrec && broken == violation::none) {
+                const std::uint16_t packet_id = packet_id_of(in);
+                const delivery* const received = state_->outbound.find(packet_id);
+                if (received != nullptr && received->state == delivery_state::wait_pubcomp) {
+                    return delivery_received{packet_id};
+                }
+            }
+            return nothing_or_failed(broken, now);
         }
-        case packet_type::pubrel:
+        case packet_type::pubrel: {
             if (pubrel released; is_on(mutant::pubrel_of_unknown_id_not_answered) &&
                                  decode(in, version(), released) == violation::none &&
                                  !state_->inbound.contains(released.packet_id)) {
                 return {};
             }
-            return nothing_or_failed(endpoint_.receive_pubrel(in, state_->inbound, now), now);
+            const std::uint16_t packet_id = packet_id_of(in);
+            const bool known = state_->inbound.contains(packet_id);
+            const violation broken = endpoint_.receive_pubrel(in, state_->inbound, now);
+            return known && broken == violation::none ? server_event{publish_released{packet_id}}
+                                                      : nothing_or_failed(broken, now);
+        }
         case packet_type::subscribe: return decoded_or_failed<subscribe>(in, now);
         case packet_type::unsubscribe: return decoded_or_failed<unsubscribe>(in, now);
         case packet_type::pingreq: {

@@ -14,6 +14,16 @@
 
 namespace fleetarium {
 
+/// PUBREC came for a delivery of QoS 2, and PUBREL was written: it is never to be sent again.
+struct delivery_received {
+    std::uint16_t packet_id = 0;
+};
+
+/// PUBREL came for a PUBLISH of QoS 2, and PUBCOMP was written: its packet id is free again.
+struct publish_released {
+    std::uint16_t packet_id = 0;
+};
+
 /// What the bytes of one packet from a client mean to the server. Views point into the input or
 /// into the session and are valid until the next call of a non-const member.
 using server_event =
@@ -21,6 +31,8 @@ using server_event =
                  connect,                // answer with `accept`, `refuse` or `challenge`
                  publish,                // fresh; answer with `acknowledge` if its QoS is not 0
                  publish_repeated,       // already answered
+                 publish_released,       // already answered
+                 delivery_received,      // already answered
                  delivery_acknowledged,  // call `send_next` again: the window may be open
                  subscribe,              // answer with `send(suback)`
                  unsubscribe,            // answer with `send(unsuback)`
