@@ -2,6 +2,7 @@
 
 #include <fleetarium/broker/broker_core.hpp>
 
+#include <fleetarium/broker/session_journal.hpp>
 #include <fleetarium/broker/shared_delivery.hpp>
 #include <fleetarium/codec/reason_code_table.hpp>
 #include <fleetarium/core/assert.hpp>
@@ -327,6 +328,11 @@ void broker_core::accept_connect(connection_id from, const connect& request,
     ++metrics_.connections_accepted;
     metrics_.sessions_resumed += present;
     arm_connection(from, now);
+    if (session_journal* const journal = journal_of(index)) {
+        journal->session_changed(index, owner);
+    } else if (journal_ != nullptr) {
+        journal_->session_ended(index, owner);  // it ends with this connection, whatever comes
+    }
     emit({.what = broker_event::kind::connected,
           .at = now,
           .connection = from,
@@ -452,6 +458,13 @@ void broker_core::detach(connection_id id, reason_code code, violation broken, i
         end_session(index, now);
         return;
     }
+    set_out_of_connection(index, now);
+    settle_session(index, now);
+}
+
+/// A session that stays begins to wait for its client.
+void broker_core::set_out_of_connection(session_index index, instant now) {
+    session& owner = sessions_[index];
     if (owner.expiry_interval != session_expiry_never &&
         !is_on(mutant::session_kept_after_expiry)) {
         owner.expires_at = now + std::chrono::seconds{owner.expiry_interval};
@@ -463,7 +476,9 @@ void broker_core::detach(connection_id id, reason_code code, violation broken, i
         const bool at_once = is_on(mutant::will_delay_ignored);
         owner.will->due = now + std::chrono::seconds{at_once ? 0u : owner.will->delay_interval};
     }
-    settle_session(index, now);
+    if (journal_ != nullptr) {
+        journal_->session_changed(index, owner);
+    }
 }
 
 /// QoS 0 that waited for a slow transport does not wait for the next connection, unless QoS 0 for
@@ -508,6 +523,9 @@ void broker_core::publish_will(session_index index, instant now) {
     message.retain = message.retain && !is_on(mutant::will_not_retained);
     message.message_expiry_interval = due->message_expiry_interval;
     ++metrics_.wills_published;
+    if (session_journal* const journal = journal_of(index)) {
+        journal->session_changed(index, sessions_[index]);
+    }
     emit({.what = broker_event::kind::will_published,
           .at = now,
           .session = index,
@@ -536,6 +554,9 @@ void broker_core::end_session(session_index index, instant now) {
           .at = now,
           .session = index,
           .client_id = ending.client_id()});
+    if (journal_ != nullptr) {
+        journal_->session_ended(index, ending);
+    }
     sessions_.erase(index);
 }
 

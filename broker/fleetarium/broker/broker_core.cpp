@@ -1,5 +1,6 @@
 #include <fleetarium/broker/broker_core.hpp>
 
+#include <fleetarium/broker/session_journal.hpp>
 #include <fleetarium/codec/topic.hpp>
 #include <fleetarium/codec/utf8.hpp>
 #include <fleetarium/core/mutant.hpp>
@@ -7,6 +8,7 @@
 #include <algorithm>
 #include <stdexcept>
 #include <type_traits>
+#include <utility>
 
 namespace fleetarium::broker {
 
@@ -112,7 +114,20 @@ void broker_core::handle_event(connection_id from, server_event& event, instant 
                       .identity = what.done.message->identity(),
                       .qos = what.done.qos,
                       .code = what.code});
+                if (session_journal* const journal = journal_of(owner)) {
+                    journal->completed(owner, what.done);
+                }
                 send_deliveries(owner, now);
+            } else if constexpr (std::is_same_v<event_type, delivery_received>) {
+                const session_index owner = connections_[from].session;
+                if (session_journal* const journal = journal_of(owner)) {
+                    journal->received(owner, what.packet_id);
+                }
+            } else if constexpr (std::is_same_v<event_type, publish_released>) {
+                const session_index owner = connections_[from].session;
+                if (session_journal* const journal = journal_of(owner)) {
+                    journal->identifier_released(owner, what.packet_id);
+                }
             } else if constexpr (std::is_same_v<event_type, publish_repeated>) {
                 emit({.what = broker_event::kind::repeated,
                       .at = now,
@@ -139,6 +154,7 @@ void broker_core::handle_event(connection_id from, server_event& event, instant 
 void broker_core::handle_closed(connection_id gone, instant now) {
     connections_[gone].protocol.detach();
     detach(gone, reason_code::unspecified_error, violation::none, now);
+    forget_held_outputs(connections_[gone]);
     connections_.erase(gone);
     ++metrics_.connections_closed;
 }
@@ -252,8 +268,9 @@ void broker_core::expire_retained(instant now) {
 
 // Output
 
-void broker_core::list_output(connection_id id) {
+void broker_core::list_output(connection_id id, bool promises) {
     connection& listed = connections_[id];
+    listed.promises = listed.promises || promises;
     if (!listed.listed && !listed.dismissed) {
         listed.listed = true;
         outputs_.push_back(id);
@@ -261,6 +278,9 @@ void broker_core::list_output(connection_id id) {
 }
 
 std::optional<broker_output> broker_core::poll_output() {
+    if (auto durable = poll_held_output()) {
+        return durable;
+    }
     while (outputs_begin_ < outputs_.size()) {
         const connection_id id = outputs_[outputs_begin_++];
         if (!connections_.contains(id) || !connections_[id].listed) {
@@ -272,6 +292,13 @@ std::optional<broker_output> broker_core::poll_output() {
                           ready.protocol.has_client_left()};
         metrics_.bytes_sent += out.bytes.size();
         ready.dismissed = out.close;
+        const bool waits =
+            ready.promises && journal_ != nullptr && journal_->position() > durable_;
+        ready.promises = false;
+        if (waits || ready.last_held != 0) {
+            hold_output(std::move(out), waits);
+            continue;
+        }
         return out;
     }
     outputs_.clear();

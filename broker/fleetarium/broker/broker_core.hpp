@@ -12,6 +12,7 @@
 #include <fleetarium/session/server_session.hpp>
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <set>
@@ -20,6 +21,9 @@
 #include <vector>
 
 namespace fleetarium::broker {
+
+struct restored_session;
+class session_journal;
 
 /// What goes out of a broker on one connection.
 struct broker_output {
@@ -92,7 +96,10 @@ public:
     // Output
 
     /// Whether poll_output may have something; false is sure.
-    bool has_output() const { return outputs_begin_ < outputs_.size(); }
+    bool has_output() const {
+        return outputs_begin_ < outputs_.size() ||
+               (!held_.empty() && held_.front().position <= durable_);
+    }
 
     /// The next connection that has something to write or is to be closed. Connections come in the
     /// order in which they first had something.
@@ -119,6 +126,33 @@ public:
     /// their wills to come, and retained messages; else nothing does. Transports are the caller's
     /// to end: no handle_closed is due for those that were open.
     void crash(bool keeps_sessions, instant now);
+
+    // Durable state (session_journal.hpp). Order: `restore_...` of what storage kept, in any order
+    // but for the deliveries of a session, which come as they stood in its queue; `keep_journal`;
+    // `go_on`; then the first connection.
+
+    /// From now on each change of what outlives the process is told to the journal, which must
+    /// outlive the core, and what promises such a change - an acknowledgement, a PUBLISH under a
+    /// new packet id, SUBACK, CONNACK - comes out of poll_output only when it is durable. Null ends
+    /// that.
+    void keep_journal(session_journal* journal);
+
+    /// The journal up to this position is durable. Then `poll_output`.
+    void handle_durable(std::uint64_t position);
+
+    // What cannot have been is refused: no_session, false.
+    session_index restore_session(restored_session kept);
+    bool restore_subscription(session_index owner, std::string_view filter,
+                              std::uint32_t identifier, const subscription_options& options);
+    bool restore_delivery(session_index to, delivery kept);
+    bool restore_identifier(session_index from, std::uint16_t packet_id);
+    bool restore_retained(message_ptr kept);
+
+    /// Whether a filter, shared or not, is valid and within the bounds of the topic tree.
+    static bool is_storable_filter(std::string_view filter);
+
+    /// Ends the connections of sessions that had one, does what has become due meanwhile.
+    void go_on(instant now);
 
     // Getters
 
@@ -203,10 +237,18 @@ private:
         bool refused : 1 = false;    // over connections_max
         bool congested : 1 = false;  // its transport takes nothing more for now
         bool vouched : 1 = false;    // user_name is the transport's
+        bool promises : 1 = false;   // its output waits for the journal
         std::uint32_t maximum_packet_size = limits::packet_size_max;
+        std::uint32_t last_held = 0;       // number of its newest held output; 0: none
         std::uint64_t client_id_hash = 0;  // of the session, near what a PUBLISH touches
         std::unique_ptr<std::vector<std::uint8_t>> pending;  // CONNECT while AUTH goes on
         std::unique_ptr<std::string> user_name;
+    };
+
+    struct held_output {
+        broker_output out;
+        std::uint64_t position = 0;  // of the journal, which has to be durable first
+        std::uint32_t previous = 0;  // number of the connection's one before; may be gone
     };
 
     enum class deadline_kind : std::uint8_t { connection, session, retained, sys };
@@ -225,7 +267,7 @@ private:
     void start(instant now);
     void drop_held_qos_0(session_index index, instant now);
     void handle_event(connection_id from, server_event& event, instant now);
-    void list_output(connection_id id);
+    void list_output(connection_id id, bool promises = true);
     void arm_connection(connection_id id, instant now);
     void arm_session(session_index index, instant now);
     void arm_retained(instant now);
@@ -269,6 +311,7 @@ private:
     void end_connection(connection_id id, reason_code code, instant now);
     void fail(connection_id id, violation broken, instant now);
     void detach(connection_id id, reason_code code, violation broken, instant now);
+    void set_out_of_connection(session_index index, instant now);
     void settle_session(session_index index, instant now);
     void end_session(session_index index, instant now);
     void publish_will(session_index index, instant now);
@@ -307,6 +350,15 @@ private:
                      bool was_sent = false);
     void hand_over_shared(session_index from, instant now);
 
+    // broker_durability.cpp
+    void hold_output(broker_output out, bool after_commit);
+    std::optional<broker_output> poll_held_output();
+    void forget_held_outputs(const connection& gone);
+    /// Whom the journal is told of.
+    session_journal* journal_of(session_index index) const {
+        return journal_ == nullptr || sessions_[index].expiry_interval == 0 ? nullptr : journal_;
+    }
+
     // sys_topics.cpp
     void publish_sys_topics(instant now);
 
@@ -332,6 +384,11 @@ private:
     timing_wheel<deadline> deadlines_;
     std::vector<connection_id> outputs_;
     std::size_t outputs_begin_ = 0;
+    session_journal* journal_ = nullptr;
+    std::uint64_t durable_ = 0;  // position of the journal
+    std::deque<held_output> held_;
+    std::uint32_t first_held_ = 1;  // number of the first of held_; numbers are odd, and wrap
+    std::vector<session_index> cut_off_;  // restored, and connected when the process died
     std::uint64_t messages_taken_on_ = 0;
     std::uint64_t client_ids_made_ = 0;
     std::optional<instant> started_;

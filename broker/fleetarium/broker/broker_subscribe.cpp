@@ -2,6 +2,7 @@
 
 #include <fleetarium/broker/broker_core.hpp>
 #include <fleetarium/broker/outgoing.hpp>
+#include <fleetarium/broker/session_journal.hpp>
 
 #include <fleetarium/codec/topic.hpp>
 #include <fleetarium/core/mutant.hpp>
@@ -10,9 +11,7 @@
 
 namespace fleetarium::broker {
 
-namespace {
-
-bool is_valid_filter(std::string_view filter) {
+bool broker_core::is_storable_filter(std::string_view filter) {
     const auto within_bound = [](std::string_view plain) {
         return topic_level_count(plain) <= limits::topic_levels_max;
     };
@@ -22,8 +21,6 @@ bool is_valid_filter(std::string_view filter) {
     }
     return is_valid_topic_filter(filter) && within_bound(filter);
 }
-
-}  // namespace
 
 /// In 5.0, to use what CONNACK said is not available is a protocol error (sections 3.2.2.3.11 to
 /// 3.2.2.3.13); in 3.1.1, where nothing was said, the filter is refused.
@@ -96,7 +93,7 @@ reason_code broker_core::subscribe_one(connection_id from, const subscription_re
     const bool v5 = connections_[from].protocol.version() == protocol_version::v5;
     const bool shared =
         is_shared_filter(one.filter) && (v5 || options_.shared_subscriptions_in_v3_1_1);
-    if (!is_valid_filter(one.filter) ||
+    if (!is_storable_filter(one.filter) ||
         (has_wildcard(one.filter) && !options_.wildcard_subscription_available) ||
         (is_shared_filter(one.filter) && (!shared || !options_.shared_subscription_available))) {
         return v5 ? reason_code::topic_filter_invalid : reason_code::unspecified_error;
@@ -131,6 +128,9 @@ reason_code broker_core::subscribe_one(connection_id from, const subscription_re
         sessions_[owner].filters.push_back(made.filter);
         ++metrics_.subscriptions_made;
     }
+    if (session_journal* const journal = journal_of(owner)) {
+        journal->subscribed(owner, one.filter, added);
+    }
     return static_cast<reason_code>(added.options.qos);
 }
 
@@ -162,8 +162,11 @@ void broker_core::handle_unsubscribe(connection_id from, const unsubscribe& requ
             code = reason_code::success;
         } else if (known && tree_.erase(*known, owner)) {
             sessions_[owner].filters.erase(*known);
+            if (session_journal* const journal = journal_of(owner)) {
+                journal->unsubscribed(owner, filter);
+            }
             code = reason_code::success;
-        } else if (!is_valid_filter(filter)) {
+        } else if (!is_storable_filter(filter)) {
             code = reason_code::topic_filter_invalid;
         }
         codes_.push_back(code);

@@ -2,6 +2,7 @@
 
 #include <fleetarium/broker/broker_core.hpp>
 #include <fleetarium/broker/outgoing.hpp>
+#include <fleetarium/broker/session_journal.hpp>
 #include <fleetarium/broker/shared_delivery.hpp>
 #include <fleetarium/codec/topic.hpp>
 #include <fleetarium/core/mutant.hpp>
@@ -34,6 +35,11 @@ void broker_core::handle_publish(connection_id from, const fleetarium::publish& 
     }
     if (message.qos != qos::at_most_once) {
         connections_[from].protocol.acknowledge(message, code, now);
+    }
+    if (const session_index owner = connections_[from].session;
+        message.qos == qos::exactly_once && journal_of(owner) != nullptr &&
+        sessions_[owner].state.inbound.contains(message.packet_id)) {
+        journal_->identifier_taken(owner, message.packet_id);
     }
     if (is_on(mutant::qos2_id_forgotten_after_pubrec) && message.qos == qos::exactly_once) {
         sessions_[connections_[from].session].state.inbound.erase(message.packet_id);
@@ -146,6 +152,9 @@ void broker_core::retain(outgoing& out, instant now) {
         return;
     }
     const message_ptr replaced = retained_.set(kept);
+    if (journal_ != nullptr) {
+        journal_->retained(kept, replaced);
+    }
     if (replaced && replaced->expires_at() != never) {
         expiring_retained_.erase(replaced);
     }
@@ -168,6 +177,9 @@ void broker_core::remove_retained(std::string_view topic, const message_identity
     }
     if (removed->expires_at() != never) {
         expiring_retained_.erase(removed);
+    }
+    if (journal_ != nullptr) {
+        journal_->retained_removed(removed);
     }
     emit({.what = broker_event::kind::retained_removed,
           .at = now,
@@ -318,7 +330,7 @@ void broker_core::deliver(outgoing& out, session_index to, enum qos granted, boo
             return;
         }
         ++metrics_.publish_sent[0];
-        list_output(receiver.connection);
+        list_output(receiver.connection, false);
         emit({.what = broker_event::kind::sent,
               .at = now,
               .connection = receiver.connection,
@@ -375,6 +387,10 @@ void broker_core::enqueue(session_index to, delivery added, instant now) {
               .qos = added.qos});
     }
     receiver.queued_bytes += added.message->memory_bytes();
+    if (session_journal* const journal = journal_of(to);
+        journal != nullptr && added.qos != qos::at_most_once) {
+        journal->queued(to, added);
+    }
     receiver.state.outbound.push(std::move(added));
     send_deliveries(to, now);
 }
@@ -395,6 +411,10 @@ bool broker_core::make_room(session_index to, const delivery& added, instant now
             return false;
         }
         receiver.queued_bytes -= oldest.message->memory_bytes();
+        if (session_journal* const journal = journal_of(to);
+            journal != nullptr && oldest.qos != qos::at_most_once) {
+            journal->dropped(to, oldest);
+        }
         report_drop(oldest.message->identity(), oldest.message->topic(), oldest.qos, to,
                     drop_reason::queue_full, now, oldest.waited);
     }
@@ -410,6 +430,7 @@ void broker_core::send_deliveries(session_index to, instant now) {
     if (target.congested) {
         return;
     }
+    session_journal* const journal = journal_of(to);
     delivery affected;
     for (;;) {
         const send_step step = target.protocol.send_next(now, affected);
@@ -426,7 +447,17 @@ void broker_core::send_deliveries(session_index to, instant now) {
         if (step == send_step::resent) {
             ++metrics_.publish_resent[static_cast<std::size_t>(affected.qos)];
         }
-        if (step == send_step::expired || step == send_step::too_large) {
+        const bool given_up = step == send_step::expired || step == send_step::too_large;
+        if (journal != nullptr && affected.qos != qos::at_most_once) {
+            if (given_up && was_in_flight) {
+                journal->completed(to, affected);
+            } else if (given_up) {
+                journal->dropped(to, affected);
+            } else if (step == send_step::sent) {
+                journal->first_sent(to, affected);
+            }
+        }
+        if (given_up) {
             report_drop(
                 about.identity(), about.topic(), affected.qos, to,
                 step == send_step::expired ? drop_reason::expired : drop_reason::packet_too_large,

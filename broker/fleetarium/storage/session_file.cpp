@@ -1,0 +1,467 @@
+#include <fleetarium/storage/session_file.hpp>
+
+#include <fleetarium/storage/database.hpp>
+#include <fleetarium/storage/session_schema.hpp>
+
+#include <boost/unordered/unordered_map.hpp>
+
+#include <sqlite3.h>
+
+#include <cerrno>
+#include <fcntl.h>
+#include <optional>
+#include <sys/stat.h>
+#include <system_error>
+#include <unistd.h>
+#include <utility>
+#include <vector>
+
+namespace fleetarium::storage {
+
+namespace {
+
+using kind = session_change::kind;
+
+constexpr std::string_view advice =
+    "; `fleetarium broker --persist FILE --recover` saves what can "
+    "be read of it";
+
+[[noreturn]] void rethrow(const database_error& error, const std::string& path) {
+    switch (error.primary_code()) {
+        case SQLITE_BUSY:
+        case SQLITE_LOCKED: throw session_file_error(path + ": another process uses it", false);
+        case SQLITE_NOTADB:
+            throw session_file_error(path + ": is not a session file: it is no SQLite database",
+                                     false);
+        case SQLITE_CORRUPT:
+            throw session_file_error(std::string(error.what()) + std::string(advice), true);
+        default: throw session_file_error(error.what(), false);
+    }
+}
+
+[[noreturn]] void refuse(const std::string& path, const std::string& why) {
+    throw session_file_error(path + ": is damaged: " + why + std::string(advice), true);
+}
+
+/// What holds secrets is for its owner alone. SQLite gives its log the same rights.
+void make_private_file(const std::string& path) {
+    const int made = ::open(path.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
+    if (made >= 0) {
+        ::close(made);
+    } else if (errno != EEXIST) {
+        throw session_file_error(
+            path + ": cannot be made: " + std::generic_category().message(errno), false);
+    }
+}
+
+database open_database(const session_file_options& options) {
+    if (options.vfs.empty()) {
+        make_private_file(options.path);
+    }
+    return {options.path, database::mode::create, options.vfs};
+}
+
+std::uint64_t size_of(const std::string& path) {
+    struct stat known {};
+    return ::stat(path.c_str(), &known) == 0 ? static_cast<std::uint64_t>(known.st_size) : 0;
+}
+
+}  // namespace
+
+struct session_file::implementation {
+    explicit implementation(const session_file_options& with)
+        : options(with), file(open_database(with)) {
+        file.execute("PRAGMA locking_mode = EXCLUSIVE");
+        // Before anything is written: what is no session file stays as it is.
+        prepare_schema(file);
+        file.execute("PRAGMA journal_mode = WAL");
+        const char* const levels[] = {"FULL", "NORMAL", "OFF"};
+        file.execute(std::string("PRAGMA synchronous = ") +
+                     levels[static_cast<std::size_t>(options.sync)]);
+        file.execute("PRAGMA wal_autocheckpoint = 4000");
+        file.execute("PRAGMA cache_size = -32768");
+        put_session = file.prepare(
+            "INSERT OR REPLACE INTO sessions (id, client_id, expiry_interval, connected, "
+            "expires_at, will_topic, will_properties, will_payload, will_qos, will_retain, "
+            "will_delay_interval, will_message_expiry_interval, will_due) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+        for (const char* const table : {"sessions WHERE id", "subscriptions WHERE session",
+                                        "deliveries WHERE session", "identifiers WHERE session"}) {
+            erase_session.push_back(file.prepare(std::string("DELETE FROM ") + table + " = ?"));
+        }
+        put_subscription = file.prepare(
+            "INSERT OR REPLACE INTO subscriptions (session, filter, options, identifier) "
+            "VALUES (?, ?, ?, ?)");
+        erase_subscription =
+            file.prepare("DELETE FROM subscriptions WHERE session = ? AND filter = ?");
+        put_message = file.prepare(
+            "INSERT INTO messages (id, topic, properties, payload, qos, retain, publisher, number, "
+            "published_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+        erase_message = file.prepare("DELETE FROM messages WHERE id = ?");
+        put_delivery = file.prepare(
+            "INSERT INTO deliveries (session, sequence, message, packet_id, state, qos, retain, "
+            "shared, identifier) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)");
+        set_delivery = file.prepare(
+            "UPDATE deliveries SET packet_id = ?, state = ? WHERE session = ? AND sequence = ?");
+        erase_delivery = file.prepare("DELETE FROM deliveries WHERE session = ? AND sequence = ?");
+        put_identifier =
+            file.prepare("INSERT OR REPLACE INTO identifiers (session, packet_id) VALUES (?, ?)");
+        erase_identifier =
+            file.prepare("DELETE FROM identifiers WHERE session = ? AND packet_id = ?");
+        put_retained = file.prepare("INSERT INTO retained (message) VALUES (?)");
+        erase_retained = file.prepare("DELETE FROM retained WHERE message = ?");
+    }
+
+    // Instants
+
+    std::int64_t to_file(instant at) const {
+        return (at.time_since_epoch() + options.clock_offset).count();
+    }
+    instant from_file(std::int64_t nanoseconds) const {
+        return instant(duration(nanoseconds) - options.clock_offset);
+    }
+    void bind_instant(statement& to, int which, instant at) const {
+        if (at == never) {
+            to.bind_null(which);
+        } else {
+            to.bind(which, to_file(at));
+        }
+    }
+    instant instant_of(const statement& row, int column) const {
+        return row.is_null(column) ? never : from_file(row.integer(column));
+    }
+
+    // Writing
+
+    void write_message(const session_changes& all, const session_change& change) {
+        const message_row& row = all.messages[change.text];
+        const std::uint8_t* const topic = all.bytes.data() + row.begin;
+        const std::uint8_t* const properties = topic + row.topic_size;
+        put_message.bind(1, change.message)
+            .bind(2, as_text({topic, row.topic_size}))
+            .bind(3, bytes_view{properties, row.properties_size})
+            .bind(4, bytes_view{properties + row.properties_size, row.payload_size})
+            .bind(5, static_cast<std::int64_t>(row.qos))
+            .bind(6, static_cast<std::int64_t>(row.retain))
+            .bind(7, static_cast<std::int64_t>(row.publisher))
+            .bind(8, static_cast<std::int64_t>(row.number))
+            .bind(9, to_file(row.published_at));
+        bind_instant(put_message, 10, row.expires_at);
+        put_message.run();
+    }
+
+    void write_session(const session_changes& all, const session_change& change) {
+        const session_row& row = all.sessions[change.text];
+        put_session.bind(1, change.session)
+            .bind(2, std::string_view(row.client_id))
+            .bind(3, static_cast<std::int64_t>(row.expiry_interval))
+            .bind(4, static_cast<std::int64_t>(row.connected));
+        bind_instant(put_session, 5, row.expires_at);
+        for (int which = 6; which <= 13; ++which) {
+            put_session.bind_null(which);
+        }
+        if (row.will) {
+            const message_row& will = row.will->message;
+            const std::uint8_t* const topic = all.bytes.data() + will.begin;
+            const std::uint8_t* const properties = topic + will.topic_size;
+            put_session.bind(6, as_text({topic, will.topic_size}))
+                .bind(7, bytes_view{properties, will.properties_size})
+                .bind(8, bytes_view{properties + will.properties_size, will.payload_size})
+                .bind(9, static_cast<std::int64_t>(will.qos))
+                .bind(10, static_cast<std::int64_t>(will.retain))
+                .bind(11, static_cast<std::int64_t>(row.will->delay_interval));
+            if (row.will->message_expiry_interval) {
+                put_session.bind(12, std::int64_t{*row.will->message_expiry_interval});
+            }
+            bind_instant(put_session, 13, row.will->due);
+        }
+        put_session.run();
+    }
+
+    void write(const session_changes& all, const session_change& change) {
+        const auto filter = [&] {
+            return as_text({all.bytes.data() + change.text, change.text_size});
+        };
+        switch (change.what) {
+            case kind::nothing: return;
+            case kind::put_session: write_session(all, change); return;
+            case kind::erase_session:
+                for (statement& each : erase_session) {
+                    each.bind(1, change.session).run();
+                }
+                return;
+            case kind::put_subscription:
+                put_subscription.bind(1, change.session)
+                    .bind(2, filter())
+                    .bind(3, std::int64_t{change.options})
+                    .bind(4, std::int64_t{change.identifier})
+                    .run();
+                return;
+            case kind::erase_subscription:
+                erase_subscription.bind(1, change.session).bind(2, filter()).run();
+                return;
+            case kind::put_message: write_message(all, change); return;
+            case kind::erase_message: erase_message.bind(1, change.message).run(); return;
+            case kind::put_delivery:
+                put_delivery.bind(1, change.session)
+                    .bind(2, change.sequence)
+                    .bind(3, change.message)
+                    .bind(4, std::int64_t{change.packet_id})
+                    .bind(5, static_cast<std::int64_t>(change.state))
+                    .bind(6, static_cast<std::int64_t>(change.qos))
+                    .bind(7, static_cast<std::int64_t>(change.retain))
+                    .bind(8, static_cast<std::int64_t>(change.shared))
+                    .bind(9, std::int64_t{change.identifier})
+                    .run();
+                return;
+            case kind::set_delivery:
+                set_delivery.bind(1, std::int64_t{change.packet_id})
+                    .bind(2, static_cast<std::int64_t>(change.state))
+                    .bind(3, change.session)
+                    .bind(4, change.sequence)
+                    .run();
+                return;
+            case kind::erase_delivery:
+                erase_delivery.bind(1, change.session).bind(2, change.sequence).run();
+                return;
+            case kind::put_identifier:
+                put_identifier.bind(1, change.session)
+                    .bind(2, std::int64_t{change.packet_id})
+                    .run();
+                return;
+            case kind::erase_identifier:
+                erase_identifier.bind(1, change.session)
+                    .bind(2, std::int64_t{change.packet_id})
+                    .run();
+                return;
+            case kind::put_retained: put_retained.bind(1, change.message).run(); return;
+            case kind::erase_retained: erase_retained.bind(1, change.message).run(); return;
+        }
+    }
+
+    // Reading
+
+    using message_table = boost::unordered_map<std::int64_t, message_ptr>;
+    struct loaded_session {
+        broker::session_index index = broker::no_session;
+        std::string client_id;
+    };
+
+    std::optional<message::parts> message_parts(const statement& row, int first) const {
+        const std::int64_t level = row.integer(first + 3);
+        if (row.is_null(first) || level < 0 || level > 2 || row.text(first).empty() ||
+            row.text(first).size() > limits::string_size_max) {
+            return std::nullopt;
+        }
+        return message::parts{row.text(first), row.blob(first + 1), row.blob(first + 2),
+                              static_cast<enum qos>(level), row.integer(first + 4) != 0};
+    }
+
+    message_table load_messages(change_journal& journal) {
+        message_table out;
+        statement rows = file.prepare(
+            "SELECT id, topic, properties, payload, qos, retain, publisher, number, published_at, "
+            "expires_at FROM messages ORDER BY id");
+        while (rows.step()) {
+            const auto parts = message_parts(rows, 1);
+            if (!parts) {
+                refuse(options.path,
+                       "message " + std::to_string(rows.integer(0)) + " has no valid topic or QoS");
+            }
+            message_origin origin;
+            origin.publisher = static_cast<std::uint64_t>(rows.integer(6));
+            origin.identity = {static_cast<std::uint64_t>(rows.integer(7)),
+                               from_file(rows.integer(8))};
+            origin.expires_at = instant_of(rows, 9);
+            const message_ptr made = message::restore(*parts, origin);
+            journal.know_message(made, rows.integer(0));
+            out.emplace(rows.integer(0), made);
+        }
+        return out;
+    }
+
+    std::unique_ptr<broker::stored_will> will_of(const statement& row) const {
+        const auto parts = message_parts(row, 5);
+        if (!parts) {
+            return nullptr;
+        }
+        auto out = std::make_unique<broker::stored_will>();
+        out->message =
+            message::restore(*parts, {{}, broker::session_registry::hash_of(row.text(1)), never});
+        out->delay_interval = static_cast<std::uint32_t>(row.integer(10));
+        if (!row.is_null(11)) {
+            out->message_expiry_interval = static_cast<std::uint32_t>(row.integer(11));
+        }
+        out->due = instant_of(row, 12);
+        return out;
+    }
+
+    boost::unordered_map<std::int64_t, loaded_session> load_sessions(broker::broker_core& into,
+                                                                     change_journal& journal) {
+        boost::unordered_map<std::int64_t, loaded_session> out;
+        statement rows = file.prepare(
+            "SELECT id, client_id, expiry_interval, connected, expires_at, will_topic, "
+            "will_properties, will_payload, will_qos, will_retain, will_delay_interval, "
+            "will_message_expiry_interval, will_due FROM sessions ORDER BY id");
+        while (rows.step()) {
+            broker::restored_session kept;
+            kept.client_id = rows.text(1);
+            kept.expiry_interval = static_cast<std::uint32_t>(rows.integer(2));
+            kept.was_connected = rows.integer(3) != 0;
+            kept.expires_at = instant_of(rows, 4);
+            kept.will = will_of(rows);
+            const broker::session_index index = into.restore_session(std::move(kept));
+            if (index == broker::no_session) {
+                refuse(options.path, "the session of '" + std::string(rows.text(1)) +
+                                         "' is there twice, or has no expiry interval");
+            }
+            journal.know_session(index, rows.integer(0));
+            out.emplace(rows.integer(0), loaded_session{index, std::string(rows.text(1))});
+        }
+        return out;
+    }
+
+    static std::optional<subscription_options> options_of(std::int64_t encoded) {
+        if (encoded < 0 || encoded > 0x2F || (encoded & 3) == 3) {
+            return std::nullopt;
+        }
+        subscription_options out;
+        out.qos = static_cast<enum qos>(encoded & 3);
+        out.no_local = (encoded & 4) != 0;
+        out.retain_as_published = (encoded & 8) != 0;
+        out.retain_handling = static_cast<enum retain_handling>(encoded >> 4);
+        return out;
+    }
+
+    session_file_options options;
+    database file;
+    statement put_session;
+    std::vector<statement> erase_session;
+    statement put_subscription;
+    statement erase_subscription;
+    statement put_message;
+    statement erase_message;
+    statement put_delivery;
+    statement set_delivery;
+    statement erase_delivery;
+    statement put_identifier;
+    statement erase_identifier;
+    statement put_retained;
+    statement erase_retained;
+};
+
+session_file::session_file(const session_file_options& options) {
+    try {
+        implementation_ = std::make_unique<implementation>(options);
+    } catch (const database_error& error) {
+        rethrow(error, options.path);
+    }
+}
+
+session_file::~session_file() = default;
+
+session_file_contents session_file::load(broker::broker_core& into, change_journal& journal) try {
+    implementation& in = *implementation_;
+    const std::string& path = in.options.path;
+    session_file_contents out;
+    const auto messages = in.load_messages(journal);
+    const auto sessions = in.load_sessions(into, journal);
+    out.messages = messages.size();
+    out.sessions = sessions.size();
+    const auto owner_of = [&](const statement& row, std::string_view what) {
+        const auto found = sessions.find(row.integer(0));
+        if (found == sessions.end()) {
+            refuse(path, std::string(what) +
+                             " of a session that is not there: " + std::to_string(row.integer(0)));
+        }
+        return found->second;
+    };
+    const auto message_of = [&](std::int64_t id) {
+        const auto found = messages.find(id);
+        if (found == messages.end()) {
+            refuse(path, "message " + std::to_string(id) + " is not there");
+        }
+        return found->second;
+    };
+
+    statement subscriptions = in.file.prepare(
+        "SELECT session, filter, options, identifier FROM subscriptions ORDER BY session, filter");
+    while (subscriptions.step()) {
+        const auto owner = owner_of(subscriptions, "a subscription");
+        const auto options = implementation::options_of(subscriptions.integer(2));
+        if (!options || !into.restore_subscription(
+                            owner.index, subscriptions.text(1),
+                            static_cast<std::uint32_t>(subscriptions.integer(3)), *options)) {
+            refuse(path, "'" + owner.client_id + "' is subscribed to '" +
+                             std::string(subscriptions.text(1)) + "', which nobody can be");
+        }
+        ++out.subscriptions;
+    }
+    statement deliveries = in.file.prepare(
+        "SELECT session, sequence, message, packet_id, state, qos, retain, shared, identifier "
+        "FROM deliveries ORDER BY session, sequence");
+    while (deliveries.step()) {
+        const auto owner = owner_of(deliveries, "a delivery");
+        delivery kept;
+        kept.message = message_of(deliveries.integer(2));
+        kept.packet_id = static_cast<std::uint16_t>(deliveries.integer(3));
+        kept.state = static_cast<delivery_state>(deliveries.integer(4));
+        kept.qos = static_cast<enum qos>(deliveries.integer(5) & 3);
+        kept.retain = deliveries.integer(6) != 0;
+        kept.shared = deliveries.integer(7) != 0;
+        kept.subscription_identifier = static_cast<std::uint32_t>(deliveries.integer(8));
+        if (!into.restore_delivery(owner.index, kept)) {
+            refuse(path, "delivery " + std::to_string(deliveries.integer(1)) + " to '" +
+                             owner.client_id + "' cannot stand where it stands");
+        }
+        journal.know_delivery(owner.index, deliveries.integer(1), kept);
+        ++out.deliveries;
+    }
+    statement identifiers =
+        in.file.prepare("SELECT session, packet_id FROM identifiers ORDER BY session, packet_id");
+    while (identifiers.step()) {
+        const auto owner = owner_of(identifiers, "a packet identifier");
+        if (!into.restore_identifier(owner.index,
+                                     static_cast<std::uint16_t>(identifiers.integer(1)))) {
+            refuse(path, "a packet identifier of '" + owner.client_id + "' is not valid");
+        }
+    }
+    statement retained = in.file.prepare("SELECT message FROM retained ORDER BY message");
+    while (retained.step()) {
+        const message_ptr kept = message_of(retained.integer(0));
+        if (!into.restore_retained(kept)) {
+            refuse(path, "a second message is retained for '" + std::string(kept->topic()) + "'");
+        }
+        journal.know_retained(kept);
+        ++out.retained;
+    }
+    if (const std::size_t lost = journal.unreferenced_messages(); lost != 0) {
+        refuse(path, std::to_string(lost) + " messages wait for nobody");
+    }
+    return out;
+} catch (const database_error& error) {
+    rethrow(error, implementation_->options.path);
+}
+
+void session_file::write(const session_changes& changes) {
+    implementation& in = *implementation_;
+    try {
+        in.file.execute("BEGIN IMMEDIATE");
+        for (const session_change& each : changes.changes) {
+            in.write(changes, each);
+        }
+        in.file.execute("COMMIT");
+    } catch (const database_error& error) {
+        if (sqlite3_get_autocommit(in.file.handle()) == 0) {
+            sqlite3_exec(in.file.handle(), "ROLLBACK", nullptr, nullptr, nullptr);
+        }
+        rethrow(error, in.options.path);
+    }
+}
+
+std::uint64_t session_file::file_bytes() const {
+    const std::string& path = implementation_->options.path;
+    return size_of(path) + size_of(path + "-wal");
+}
+
+}  // namespace fleetarium::storage

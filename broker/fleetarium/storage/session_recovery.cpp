@@ -1,0 +1,291 @@
+// What can be saved of a damaged session file.
+
+#include <fleetarium/storage/database.hpp>
+#include <fleetarium/storage/session_file.hpp>
+#include <fleetarium/storage/session_schema.hpp>
+
+#include <fleetarium/codec/topic.hpp>
+
+#include <sqlite3.h>
+
+#include <filesystem>
+#include <limits>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+namespace fleetarium::storage {
+
+namespace {
+
+struct table {
+    std::string_view name;
+    std::string_view key;  // the first column of its primary key, an integer
+    std::string_view columns;
+    std::string_view types;  // of the columns: i integer, t text, b blob
+};
+
+constexpr table tables[] = {
+    {"sessions", "id",
+     "id, client_id, expiry_interval, connected, expires_at, will_topic, will_properties, "
+     "will_payload, will_qos, will_retain, will_delay_interval, will_message_expiry_interval, "
+     "will_due",
+     "itiiitbbiiiii"},
+    {"messages", "id",
+     "id, topic, properties, payload, qos, retain, publisher, number, published_at, expires_at",
+     "itbbiiiiii"},
+    {"subscriptions", "session", "session, filter, options, identifier", "itii"},
+    {"deliveries", "session",
+     "session, sequence, message, packet_id, state, qos, retain, shared, identifier", "iiiiiiiii"},
+    {"identifiers", "session", "session, packet_id", "ii"},
+    {"retained", "message", "message", "i"},
+};
+
+/// Copies a table row by row. Where a page cannot be read, the key range behind it is tried in
+/// halves, down to single keys, so that one bad page costs its own rows.
+class table_salvage {
+public:
+    table_salvage(database& from, database& to, const table& what, std::size_t& unreadable)
+        : from_(from), what_(what), unreadable_(unreadable) {
+        std::string marks;
+        for (std::size_t i = 0; i < what.types.size(); ++i) {
+            marks += i == 0 ? "?" : ", ?";
+        }
+        put_ = to.prepare("INSERT OR IGNORE INTO " + std::string(what.name) + " (" +
+                          std::string(what.columns) + ") VALUES (" + marks + ")");
+    }
+
+    void run() {
+        constexpr std::int64_t last = std::numeric_limits<std::int64_t>::max();
+        const std::string name(what_.name);
+        const std::string key(what_.key);
+        const auto end = edge("SELECT max(" + key + ") FROM " + name);
+        const auto begin = edge("SELECT min(" + key + ") FROM " + name);
+        copy(begin.value_or(0), end.value_or(last));
+    }
+
+private:
+    static constexpr int depth_max = 64;
+
+    std::optional<std::int64_t> edge(const std::string& sql) {
+        try {
+            return from_.integer(sql);
+        } catch (const database_error&) {
+            return std::nullopt;
+        }
+    }
+
+    /// Copies what has its key from `first` to `last`.
+    void copy(std::int64_t first, std::int64_t last, int depth = 0) {
+        std::int64_t reached = first;
+        if (copy_forward(first, last, reached)) {
+            return;
+        }
+        if (depth == depth_max || reached >= last) {
+            ++unreadable_;
+            return;
+        }
+        // What lies right behind is lost; the rest may not be.
+        const std::int64_t rest = last - reached;
+        std::int64_t step = 1;
+        while (step <= rest) {
+            const std::int64_t from = reached + step;
+            std::int64_t next = from;
+            if (copy_forward(from, last, next)) {
+                ++unreadable_;
+                return;
+            }
+            if (next > from) {
+                ++unreadable_;
+                copy(next, last, depth + 1);
+                return;
+            }
+            step = step > rest / 2 ? rest + 1 : step * 2;
+        }
+        ++unreadable_;
+    }
+
+    /// Whether all could be read; else `reached` is the last key that was.
+    bool copy_forward(std::int64_t first, std::int64_t last, std::int64_t& reached) {
+        try {
+            statement rows =
+                from_.prepare("SELECT " + std::string(what_.columns) + " FROM " +
+                              std::string(what_.name) + " WHERE " + std::string(what_.key) +
+                              " BETWEEN ? AND ? ORDER BY " + std::string(what_.key));
+            rows.bind(1, first).bind(2, last);
+            while (rows.step()) {
+                reached = rows.integer(0);
+                put(rows);
+            }
+            return true;
+        } catch (const database_error& error) {
+            if (error.primary_code() == SQLITE_CORRUPT || error.primary_code() == SQLITE_IOERR) {
+                return false;
+            }
+            throw;
+        }
+    }
+
+    void put(const statement& row) {
+        for (std::size_t i = 0; i < what_.types.size(); ++i) {
+            const int column = static_cast<int>(i);
+            if (row.is_null(column)) {
+                put_.bind_null(column + 1);
+            } else if (what_.types[i] == 't') {
+                put_.bind(column + 1, row.text(column));
+            } else if (what_.types[i] == 'b') {
+                put_.bind(column + 1, row.blob(column));
+            } else {
+                put_.bind(column + 1, row.integer(column));
+            }
+        }
+        try {
+            put_.run();
+        } catch (const database_error& error) {
+            put_.reset();
+            if (error.primary_code() != SQLITE_CONSTRAINT) {
+                throw;
+            }
+            ++unreadable_;  // not of the type that its column has
+        }
+    }
+
+    database& from_;
+    const table& what_;
+    std::size_t& unreadable_;
+    statement put_;
+};
+
+/// Deletes rows that no broker could go on from; returns how many.
+std::size_t drop_contradictions(database& in) {
+    const char* const rules[] = {
+        "DELETE FROM sessions WHERE client_id = '' OR expiry_interval < 1 OR "
+        "expiry_interval > 4294967295 OR id NOT IN (SELECT max(id) FROM sessions GROUP BY "
+        "client_id)",
+        "DELETE FROM messages WHERE topic = '' OR qos NOT BETWEEN 0 AND 2",
+        "DELETE FROM subscriptions WHERE session NOT IN (SELECT id FROM sessions) OR "
+        "options NOT BETWEEN 0 AND 47 OR options & 3 = 3",
+        "DELETE FROM identifiers WHERE session NOT IN (SELECT id FROM sessions) OR "
+        "packet_id NOT BETWEEN 1 AND 65535",
+        "DELETE FROM deliveries WHERE session NOT IN (SELECT id FROM sessions) OR "
+        "message NOT IN (SELECT id FROM messages) OR qos NOT BETWEEN 1 AND 2 OR "
+        "packet_id NOT BETWEEN 0 AND 65535 OR state NOT BETWEEN 0 AND 3 OR "
+        "(packet_id = 0) <> (state = 0) OR (state = 3 AND qos <> 2)",
+        // In flight comes before what was never sent, and each under an identifier of its own.
+        "DELETE FROM deliveries WHERE packet_id <> 0 AND (EXISTS (SELECT 1 FROM deliveries AS "
+        "before WHERE before.session = deliveries.session AND before.sequence < "
+        "deliveries.sequence AND (before.packet_id = 0 OR before.packet_id = "
+        "deliveries.packet_id)))",
+        "DELETE FROM retained WHERE message NOT IN (SELECT id FROM messages)",
+        "DELETE FROM retained WHERE message NOT IN (SELECT max(retained.message) FROM retained "
+        "JOIN messages ON messages.id = retained.message GROUP BY messages.topic)",
+        "DELETE FROM messages WHERE id NOT IN (SELECT message FROM deliveries UNION "
+        "SELECT message FROM retained)",
+    };
+    std::size_t out = 0;
+    for (const char* const rule : rules) {
+        in.execute(rule);
+        out += static_cast<std::size_t>(sqlite3_changes(in.handle()));
+    }
+    return out;
+}
+
+/// Topics and filters that SQL cannot judge.
+std::size_t drop_invalid_names(database& in) {
+    std::vector<std::int64_t> topics;
+    statement messages =
+        in.prepare("SELECT id, topic FROM messages WHERE id IN (SELECT message FROM retained)");
+    while (messages.step()) {
+        const std::string_view topic = messages.text(1);
+        if (!is_valid_topic_name(topic) || topic_level_count(topic) > limits::topic_levels_max) {
+            topics.push_back(messages.integer(0));
+        }
+    }
+    statement drop_topic = in.prepare("DELETE FROM retained WHERE message = ?");
+    for (const std::int64_t each : topics) {
+        drop_topic.bind(1, each).run();
+    }
+    std::vector<std::pair<std::int64_t, std::string>> filters;
+    statement subscriptions = in.prepare("SELECT session, filter FROM subscriptions");
+    while (subscriptions.step()) {
+        if (!broker::broker_core::is_storable_filter(subscriptions.text(1))) {
+            filters.emplace_back(subscriptions.integer(0), subscriptions.text(1));
+        }
+    }
+    statement drop_filter =
+        in.prepare("DELETE FROM subscriptions WHERE session = ? AND filter = ?");
+    for (const auto& [session, filter] : filters) {
+        drop_filter.bind(1, session).bind(2, std::string_view(filter)).run();
+    }
+    return topics.size() + filters.size();
+}
+
+std::size_t count(database& in, std::string_view table) {
+    return static_cast<std::size_t>(
+        in.integer("SELECT count(*) FROM " + std::string(table)).value_or(0));
+}
+
+void move_aside(const std::string& from, const std::string& to) {
+    std::error_code why;
+    std::filesystem::rename(from, to, why);
+    if (why && why != std::errc::no_such_file_or_directory) {
+        throw session_file_error(from + ": cannot be renamed to " + to + ": " + why.message(),
+                                 false);
+    }
+}
+
+}  // namespace
+
+recovered_session_file recover_session_file(const std::string& path) try {
+    if (!std::filesystem::exists(path)) {
+        throw session_file_error(path + ": there is no such file", false);
+    }
+    recovered_session_file out;
+    out.damaged_path = path + ".damaged";
+    if (std::filesystem::exists(out.damaged_path)) {
+        throw session_file_error(
+            out.damaged_path + ": is there already, from an earlier recovery; move it away first",
+            false);
+    }
+    const std::string made = path + ".recovered";
+    for (const char* const suffix : {"", "-wal", "-shm"}) {
+        std::filesystem::remove(made + suffix);
+    }
+    {
+        database from(path, database::mode::write);
+        from.execute("PRAGMA locking_mode = EXCLUSIVE");
+        check_schema(from);
+        session_file fresh({.path = made});
+    }
+    {
+        database from(path, database::mode::write);
+        database to(made, database::mode::write);
+        to.execute("BEGIN");
+        for (const table& each : tables) {
+            table_salvage(from, to, each, out.unreadable_rows).run();
+        }
+        out.unreadable_rows += drop_invalid_names(to);
+        out.unreadable_rows += drop_contradictions(to);
+        to.execute("COMMIT");
+        out.saved = {count(to, "sessions"), count(to, "subscriptions"), count(to, "messages"),
+                     count(to, "deliveries"), count(to, "retained")};
+    }
+    // The file is good only if a broker can go on from it.
+    {
+        session_file proof({.path = made});
+        broker::broker_core core(broker::broker_options{});
+        change_journal journal;
+        proof.load(core, journal);
+    }
+    move_aside(path, out.damaged_path);
+    move_aside(path + "-wal", out.damaged_path + "-wal");
+    move_aside(made, path);
+    return out;
+} catch (const database_error& error) {
+    throw session_file_error(std::string(error.what()) + "; nothing can be saved of it", true);
+}
+
+}  // namespace fleetarium::storage

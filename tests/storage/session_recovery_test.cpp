@@ -1,0 +1,128 @@
+#include <fleetarium/storage/database.hpp>
+#include <fleetarium/storage/session_file.hpp>
+
+#include <support/durable_bench.hpp>
+#include <support/temporary_folder.hpp>
+
+#include <catch2/catch.hpp>
+
+#include <filesystem>
+#include <fstream>
+
+using namespace fleetarium;
+using namespace fleetarium::test;
+using Catch::Contains;
+using storage::database;
+using storage::session_file_error;
+
+namespace {
+
+constexpr int retained_topics = 3'000;
+
+/// A session file of some hundred pages.
+struct filled_file : temporary_folder {
+    std::string file = path() + "/sessions.db";
+
+    filled_file() {
+        {
+            durable_bench durable({.path = file});
+            for (int i = 0; i < 50; ++i) {
+                peer& each = durable.broker().connect(
+                    {.client_id = "client " + std::to_string(i), .session_expiry = 3600});
+                durable.commit();
+                each.discard();
+                each.send_hex("82 09 00 01 00 00 03 71 2F 23 01");  // q/#, QoS 1
+                durable.commit();
+                each.cut();
+            }
+            durable.commit();
+            peer& publisher = durable.broker().connected({.client_id = "p"});
+            for (int i = 0; i < retained_topics; ++i) {
+                durable.broker().publish(publisher, "r/" + std::to_string(i), std::string(100, 'x'),
+                                         qos::at_most_once, 0, true);
+            }
+            durable.broker().publish(publisher, "q/1", "to all", qos::at_least_once, 1);
+            durable.commit();
+        }
+        database closed(file, database::mode::write);  // the log is taken into the file
+        closed.execute("PRAGMA wal_checkpoint(TRUNCATE)");
+    }
+
+    /// Fills a page of the file with what is no page. The first is page 1.
+    void ruin_page(std::int64_t page) const {
+        std::fstream bytes(file, std::ios::in | std::ios::out | std::ios::binary);
+        bytes.seekp((page - 1) * 4096);
+        bytes << std::string(4096, '\x5A');
+    }
+    std::int64_t pages() const {
+        return static_cast<std::int64_t>(std::filesystem::file_size(file) / 4096);
+    }
+    std::string load() const {
+        try {
+            durable_bench opened({.path = file});
+        } catch (const session_file_error& error) {
+            return error.what();
+        }
+        return "";
+    }
+};
+
+}  // namespace
+
+TEST_CASE("a sound file is recovered whole", "[storage]") {
+    const filled_file sound;
+    const auto done = storage::recover_session_file(sound.file);
+    CHECK(done.saved.sessions == 50);
+    CHECK(done.saved.subscriptions == 50);
+    CHECK(done.saved.deliveries == 50);
+    CHECK(done.saved.retained == retained_topics);
+    CHECK(done.saved.messages == retained_topics + 1);
+    CHECK(done.unreadable_rows == 0);
+    CHECK(sound.load().empty());
+    CHECK(std::filesystem::exists(done.damaged_path));
+}
+
+TEST_CASE("a damaged page is refused, and costs what was on it or below it", "[storage]") {
+    int leaves = 0;  // pages that cost no more than the rows on one
+    for (std::int64_t page = 10; page < 100; page += 9) {
+        const filled_file damaged;
+        REQUIRE(damaged.pages() > 100);
+        damaged.ruin_page(page);
+        INFO("page " << page);
+        const std::string why = damaged.load();
+        if (why.empty()) {
+            continue;  // a page that is free
+        }
+        CHECK_THAT(why, Contains("sessions.db") && Contains("--recover"));
+        const auto done = storage::recover_session_file(damaged.file);
+        CHECK(done.saved.retained > retained_topics / 2);  // 1,000 are below an inner page
+        CHECK(done.unreadable_rows > 0);
+        leaves += done.saved.retained + 60 > retained_topics ? 1 : 0;
+        CHECK(damaged.load().empty());
+    }
+    CHECK(leaves >= 5);
+}
+
+TEST_CASE("recovery says why it does nothing", "[storage]") {
+    const temporary_folder in;
+    const std::string file = in.path() + "/x.db";
+    const auto why = [&] {
+        try {
+            storage::recover_session_file(file);
+        } catch (const session_file_error& error) {
+            return std::string(error.what());
+        }
+        return std::string();
+    };
+    SECTION("no file") { CHECK_THAT(why(), Contains("there is no such file")); }
+    SECTION("no database") {
+        std::ofstream(file) << std::string(5000, 'x');
+        CHECK_THAT(why(), Contains("nothing can be saved"));
+        CHECK(std::filesystem::file_size(file) == 5000);
+    }
+    SECTION("an earlier recovery") {
+        { durable_bench made({.path = file}); }
+        std::ofstream(file + ".damaged") << "x";
+        CHECK_THAT(why(), Contains("is there already"));
+    }
+}
