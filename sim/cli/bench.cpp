@@ -24,7 +24,7 @@ struct part {
     std::vector<bench::figure> (*measure)(const bench::scale&);
 };
 
-constexpr std::array<part, 10> parts{{
+constexpr std::array<part, 11> parts{{
     {"messages", "one message end to end, by QoS: in memory, and in a world",
      bench::measure_messages},
     {"day", "10,000 devices for 24 hours", bench::measure_fleet_day},
@@ -37,6 +37,7 @@ constexpr std::array<part, 10> parts{{
     {"recording", "recording, exporting and opening recordings, beside SQLite itself",
      bench::measure_recording},
     {"replay", "messages of a recording into a broker core", bench::measure_replay},
+    {"persistence", "durable sessions, beside SQLite itself", bench::measure_persistence},
     {"feed", "a run of 100,000 devices while somebody looks at it", bench::measure_feed},
 }};
 

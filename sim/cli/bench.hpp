@@ -65,5 +65,6 @@ std::vector<figure> measure_exploring(const scale& size);  // bench_explore.cpp
 std::vector<figure> measure_recording(const scale& size);  // bench_recording.cpp
 std::vector<figure> measure_replay(const scale& size);     // bench_replay.cpp
 std::vector<figure> measure_feed(const scale& size);       // bench_feed.cpp
+std::vector<figure> measure_persistence(const scale& size);  // bench_persistence.cpp
 
 }  // namespace fleetarium::cli::bench

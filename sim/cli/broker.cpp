@@ -12,6 +12,7 @@
 #include <fleetarium/server/password_file.hpp>
 #include <fleetarium/server/server.hpp>
 #include <fleetarium/server/server_config.hpp>
+#include <fleetarium/storage/session_file.hpp>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -54,6 +55,9 @@ struct broker_flags {
     maybe_text passwords;
     maybe_text access;
     maybe_text threads;
+    maybe_text persist;
+    maybe_text sync;
+    bool recover = false;
     maybe_text http;
     maybe_text key_log;
     maybe_text log_level;
@@ -91,6 +95,8 @@ broker::server_settings settings_of(const broker_flags& flags) {
     truth(tls, "subject_as_user_name=true", "--subject-as-user-name", flags.subject_as_user_name);
     text(made.others, "password_file", "--passwords", flags.passwords);
     text(made.others, "access_file", "--access", flags.access);
+    text(made.others, "persist_file", "--persist", flags.persist);
+    text(made.others, "persist_sync", "--sync", flags.sync);
     text(made.others, "http_address", "--http", flags.http);
     text(made.others, "log_level", "--log-level", flags.log_level);
     truth(made.others, "allow_anonymous=true", "--allow-anonymous", flags.allow_anonymous);
@@ -317,6 +323,22 @@ int serve(const broker::server_config& config, const recording_flags& recording,
     return end_recording(recorder.get(), recording.file);
 }
 
+int recover(const std::string& file) {
+    try {
+        const auto done = storage::recover_session_file(file);
+        fmt::print("{}: saved {} sessions, {} subscriptions, {} deliveries of {} messages, {} "
+                   "retained; {} rows could not be read or stood alone\n"
+                   "{}: the damaged file, as it was\n",
+                   file, done.saved.sessions, done.saved.subscriptions, done.saved.deliveries,
+                   done.saved.messages, done.saved.retained, done.unreadable_rows,
+                   done.damaged_path);
+        return exit_success;
+    } catch (const storage::session_file_error& error) {
+        std::cerr << "fleetarium: " << error.what() << '\n';
+        return exit_not_carried_out;
+    }
+}
+
 int run_broker(const broker_flags& flags) {
     if (const std::string wrong = flags.recording.check(); !wrong.empty()) {
         std::cerr << "fleetarium: " << wrong << '\n';
@@ -335,6 +357,9 @@ int run_broker(const broker_flags& flags) {
     if (flags.print_config) {
         std::cout << broker::server_config_text(config) << std::flush;
         return std::cout ? exit_success : exit_not_carried_out;
+    }
+    if (flags.recover) {
+        return recover(config.server.persistence.file);
     }
     if (const std::string wrong = bad_files(config.server); !wrong.empty()) {
         std::cerr << wrong;
@@ -395,6 +420,24 @@ void add_broker(CLI::App& app, int& exit_status) {
         ->add_option("--access", flags->access,
                      "Who may do what: lines such as \"user ann\" and \"topic readwrite home/#\"")
         ->type_name("FILE");
+    auto* const persist =
+        command
+            ->add_option("--persist", flags->persist,
+                         "Keep sessions and retained messages there: nothing acknowledged is lost, "
+                         "whenever the process dies")
+            ->type_name("FILE");
+    command
+        ->add_option("--sync", flags->sync,
+                     "What an acknowledgement waits for. full: until the disk has what it "
+                     "promises. normal: until the operating system has it; a power cut may lose "
+                     "the last moments, kill -9 nothing. off: as normal, but a power cut may "
+                     "damage the file. Without it, full")
+        ->type_name("MODE");
+    command
+        ->add_flag("--recover", flags->recover,
+                   "Save what can be read of a damaged FILE of --persist, say what, and exit; the "
+                   "damaged one stays beside it")
+        ->needs(persist);
     command->add_option("--threads", flags->threads, "Without it, one for each core")
         ->type_name("N");
     command

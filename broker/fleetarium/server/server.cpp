@@ -125,6 +125,12 @@ void server::implementation::start() {
         release();
         throw;
     }
+    try {
+        open_persistence();
+    } catch (const storage::session_file_error& error) {
+        release();
+        throw std::runtime_error(error.what());
+    }
     stopping_ = false;
     started_ = true;
     timer_.emplace(threads_.front()->context);
@@ -166,6 +172,22 @@ void server::implementation::open_listeners() {
     }
 }
 
+void server::implementation::open_persistence() {
+    if (options_.persistence.file.empty() || persistence_) {
+        return;
+    }
+    persistence_.emplace(options_.persistence, core_, core_mutex_, log_, [this] {
+        if (core_.has_output() && !threads_.empty()) {
+            wake(*threads_.front());
+        }
+    });
+    const storage::session_file_contents& had = persistence_->contents();
+    log_(log_level::info, options_.persistence.file + ": " + std::to_string(had.sessions) +
+                              " sessions, " + std::to_string(had.deliveries) +
+                              " messages on their way, " + std::to_string(had.retained) +
+                              " retained");
+}
+
 void server::implementation::open_http() {
     broker_view view;
     view.inspect = [this](const std::function<void(const broker_core&)>& look) {
@@ -173,6 +195,9 @@ void server::implementation::open_http() {
     };
     view.uptime = [since = net::real_now()] { return net::real_now() - since; };
     view.is_stopping = [this] { return stopping_.load(); };
+    view.more_metrics = [this] {
+        return persistence_ ? persistence_->metrics() : std::vector<metric_family>();
+    };
     http_options how;
     how.address = options_.http_address;
     how.token = options_.http_token;
@@ -225,6 +250,9 @@ void server::implementation::stop() {
         core_.shut_down(net::real_now());
         wake(*threads_.front());
     }
+    if (persistence_) {
+        persistence_->wait_until_durable(options_.stop_timeout);
+    }
     if (!wait_until_gone(farewell_grace)) {
         cut_off(false);
         if (!wait_until_gone(options_.stop_timeout)) {
@@ -244,6 +272,9 @@ void server::implementation::stop() {
         each->thread.join();
     }
     release();
+    if (persistence_) {
+        persistence_->wait_until_durable(options_.stop_timeout);
+    }
     started_ = false;
     log_(log_level::info, "stopped");
 }

@@ -107,6 +107,16 @@ field<server_config> option(std::string_view name, value_type<T> type, Member me
         example);
 }
 
+/// A field for a member of how sessions are kept.
+template <class T, class Member>
+field<server_config> persistence(std::string_view name, value_type<T> type, Member member,
+                                 std::string_view description, std::string_view example) {
+    return make_field<server_config>(
+        name, std::move(type),
+        [member](server_config & config) -> auto& { return config.server.persistence.*member; },
+        description, example);
+}
+
 std::vector<field<server_config>> server_fields() {
     using t = server_config;
     using o = server_options;
@@ -130,6 +140,21 @@ std::vector<field<server_config>> server_fields() {
         option("access_file", text(), &o::access_file,
                "Who may publish and subscribe to what. Without it, everybody may everything.",
                R"("access")"),
+        persistence("persist_file", text(), &persistence_options::file,
+                    "A file that keeps sessions and retained messages when the process ends or "
+                    "dies; empty is none.",
+                    R"("sessions.db")"),
+        persistence("persist_sync", word<storage::sync_mode>({"full", "normal", "off"}),
+                    &persistence_options::sync,
+                    "What an acknowledgement waits for: full, until the disk has what it promises; "
+                    "normal, until the operating system has it (a power cut may lose the last "
+                    "moments); off, as normal, but a power cut may damage the file.",
+                    R"("normal")"),
+        persistence("persist_backlog_max", size<std::size_t>(65'536, std::size_t{1} << 40),
+                    &persistence_options::backlog_max,
+                    "Bytes of changes that may wait for the disk before nothing more is read from "
+                    "clients.",
+                    R"("16MB")"),
         option("output_bytes_max", size<std::size_t>(1024, std::size_t{1} << 40),
                &o::output_bytes_max,
                "Bytes that may wait for a slow client's socket; more messages wait in its session.",

@@ -112,10 +112,13 @@ void server::implementation::hand_in(connection& from, bytes_view bytes) {
     {
         const std::lock_guard turn(core_mutex_);
         core_.handle_bytes(from.id, bytes, net::real_now());
-        has_output = core_.has_output();
+        has_output = has_work();
     }
     if (has_output) {
         flush_soon(from.thread);
+    }
+    if (persistence_) {
+        persistence_->wait_for_room();
     }
 }
 
@@ -219,6 +222,9 @@ void server::implementation::collect(io_thread& thread) {
             wake(to->thread);
         }
     }
+    if (persistence_) {
+        persistence_->commit_soon();
+    }
     arm_timer();
 }
 
@@ -288,7 +294,7 @@ void server::implementation::forget(connection& gone, boost::system::error_code 
         core_.handle_closed(gone.id, net::real_now());
         connections_[gone.id] = nullptr;
         std::erase_if(thread.mailbox, [&](const mail& each) { return each.to == &gone; });
-        has_output = core_.has_output();
+        has_output = has_work();
         if (--connections_open_ == 0) {
             connection_gone_.notify_all();
         }

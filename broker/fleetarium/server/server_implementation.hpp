@@ -5,6 +5,7 @@
 #include <fleetarium/net/listener.hpp>
 #include <fleetarium/net/real_clock.hpp>
 #include <fleetarium/server/http_server.hpp>
+#include <fleetarium/server/persistence.hpp>
 #include <fleetarium/server/server.hpp>
 #include <fleetarium/server/server_gate.hpp>
 #include <fleetarium/server/server_log.hpp>
@@ -56,7 +57,7 @@ public:
     auto with_core(Use&& use) {
         const std::lock_guard turn(core_mutex_);
         auto out = use(core_, net::real_now());
-        if (core_.has_output() && !threads_.empty()) {
+        if (has_work() && !threads_.empty()) {
             wake(*threads_.front());
         }
         return out;
@@ -110,6 +111,10 @@ private:
     void hand_in(connection& from, bytes_view bytes);
     void hold_connect(connection& from, bytes_view bytes);
     void admit(connection& from, bool password_is_right);
+    /// In the core's turn: whether a flush would do something.
+    bool has_work() const {
+        return core_.has_output() || (persistence_ && persistence_->has_changes());
+    }
     void flush_soon(io_thread& thread);
     void wake(io_thread& thread);
     void collect(io_thread& thread);
@@ -123,6 +128,7 @@ private:
     // server.cpp
     void open_listeners();
     void open_http();
+    void open_persistence();
     void wait_for_http_poll();
     void run(io_thread& thread);
     bool wait_until_gone(duration limit);
@@ -139,7 +145,8 @@ private:
     std::size_t connections_open_ = 0;      // with core_mutex_ held
     std::condition_variable connection_gone_;
 
-    std::mutex life_mutex_;  // start, stop and reload exclude one another
+    std::optional<persistence> persistence_;  // from the first start on
+    std::mutex life_mutex_;                   // start, stop and reload exclude one another
     bool started_ = false;
     std::atomic<bool> stopping_{false};
     std::vector<std::unique_ptr<io_thread>> threads_;

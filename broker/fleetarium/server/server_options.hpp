@@ -5,6 +5,7 @@
 #include <fleetarium/net/tls_context.hpp>
 #include <fleetarium/net/url.hpp>
 #include <fleetarium/server/http_exchange.hpp>
+#include <fleetarium/storage/sync_mode.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -40,6 +41,14 @@ struct http_additions {
     std::function<void()> poll{};
 };
 
+/// Where durable sessions and retained messages are kept.
+struct persistence_options {
+    std::string file{};  ///< empty: they end with the process
+    storage::sync_mode sync = storage::sync_mode::full;
+    /// Bytes of changes that may wait for the disk before nothing more is read from clients.
+    std::size_t backlog_max = std::size_t{64} << 20;
+};
+
 /// Everything about a server that can be chosen.
 struct server_options {
     broker_options broker{};
@@ -49,6 +58,7 @@ struct server_options {
     bool allow_anonymous = true;  ///< let clients without a user name in
     std::string password_file{};  ///< see password_file.hpp; empty: none
     std::string access_file{};    ///< see access_file.hpp; empty: all is allowed
+    persistence_options persistence{};
     /// Bytes that may wait for a slow client's socket before its messages wait in its session's
     /// queue, where the queue's bounds hold; then nothing more is read from it either.
     std::size_t output_bytes_max = std::size_t{1} << 20;
