@@ -56,7 +56,11 @@ void persistence::commit_soon() {
 
 void persistence::wait_for_room() {
     std::unique_lock turn(core_mutex_);
-    written_.wait(turn, [this] { return stopping_ || waiting_bytes() <= options_.backlog_max; });
+    const auto has_room = [this] { return stopping_ || waiting_bytes() <= options_.backlog_max; };
+    if (!has_room()) {
+        changed_.notify_one();
+        written_.wait(turn, has_room);
+    }
 }
 
 void persistence::wait_until_durable(duration limit) {
