@@ -69,6 +69,9 @@ connection_id broker_core::handle_open(const connection_manner& manner, instant 
     if (!options_.use_topic_aliases) {
         made.protocol.use_no_topic_aliases();
     }
+    if (journal_ != nullptr) {
+        made.protocol.tell_progress();
+    }
     made.refused = manner.refused || connections_.size() > options_.connections_max;
     arm_connection(id, now);
     ++metrics_.connections_opened;
@@ -278,8 +281,10 @@ void broker_core::list_output(connection_id id, bool promises) {
 }
 
 std::optional<broker_output> broker_core::poll_output() {
-    if (auto durable = poll_held_output()) {
-        return durable;
+    if (!held_.empty()) {
+        if (auto durable = poll_held_output()) {
+            return durable;
+        }
     }
     while (outputs_begin_ < outputs_.size()) {
         const connection_id id = outputs_[outputs_begin_++];
@@ -292,12 +297,13 @@ std::optional<broker_output> broker_core::poll_output() {
                           ready.protocol.has_client_left()};
         metrics_.bytes_sent += out.bytes.size();
         ready.dismissed = out.close;
-        const bool waits =
-            ready.promises && journal_ != nullptr && journal_->position() > durable_;
-        ready.promises = false;
-        if (waits || ready.last_held != 0) {
-            hold_output(std::move(out), waits);
-            continue;
+        if (journal_ != nullptr) {
+            const bool waits = ready.promises && journal_->position() > durable_;
+            ready.promises = false;
+            if (waits || ready.last_held != 0) {
+                hold_output(std::move(out), waits);
+                continue;
+            }
         }
         return out;
     }

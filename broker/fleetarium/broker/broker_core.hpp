@@ -351,6 +351,7 @@ private:
     void hand_over_shared(session_index from, instant now);
 
     // broker_durability.cpp
+    void note_identifier(session_index from, std::uint16_t packet_id);
     void hold_output(broker_output out, bool after_commit);
     std::optional<broker_output> poll_held_output();
     void forget_held_outputs(const connection& gone);

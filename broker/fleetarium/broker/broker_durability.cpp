@@ -131,6 +131,13 @@ void broker_core::go_on(instant now) {
     }
 }
 
+/// A QoS 2 message was answered: if it was taken on, its packet id is not to be taken on again.
+void broker_core::note_identifier(session_index from, std::uint16_t packet_id) {
+    if (journal_of(from) != nullptr && sessions_[from].state.inbound.contains(packet_id)) {
+        journal_->identifier_taken(from, packet_id);
+    }
+}
+
 // Outputs that wait
 
 /// Output that was taken from its connection and waits for the journal. All of them stand in the

@@ -35,11 +35,9 @@ void broker_core::handle_publish(connection_id from, const fleetarium::publish& 
     }
     if (message.qos != qos::at_most_once) {
         connections_[from].protocol.acknowledge(message, code, now);
-    }
-    if (const session_index owner = connections_[from].session;
-        message.qos == qos::exactly_once && journal_of(owner) != nullptr &&
-        sessions_[owner].state.inbound.contains(message.packet_id)) {
-        journal_->identifier_taken(owner, message.packet_id);
+        if (journal_ != nullptr && message.qos == qos::exactly_once) {
+            note_identifier(connections_[from].session, message.packet_id);
+        }
     }
     if (is_on(mutant::qos2_id_forgotten_after_pubrec) && message.qos == qos::exactly_once) {
         sessions_[connections_[from].session].state.inbound.erase(message.packet_id);

@@ -31,6 +31,7 @@ void server_session::open(const connection_limits& own, std::uint16_t window_max
     re_authenticates_ = false;
     session_expiry_was_zero_ = true;
     uses_topic_aliases_ = true;
+    tells_progress_ = false;
 }
 
 // Verbs
@@ -231,7 +232,7 @@ server_event server_session::handle_accepted(const frame& in, instant now) {
             if (done) {
                 return std::move(*done);
             }
-            if (type == packet_type::pubrec && broken == violation::none) {
+            if (tells_progress_ && type == packet_type::pubrec && broken == violation::none) {
                 const std::uint16_t packet_id = packet_id_of(in);
                 const delivery* const received = state_->outbound.find(packet_id);
                 if (received != nullptr && received->state == delivery_state::wait_pubcomp) {
@@ -247,7 +248,7 @@ server_event server_session::handle_accepted(const frame& in, instant now) {
                 return {};
             }
             const std::uint16_t packet_id = packet_id_of(in);
-            const bool known = state_->inbound.contains(packet_id);
+            const bool known = tells_progress_ && state_->inbound.contains(packet_id);
             const violation broken = endpoint_.receive_pubrel(in, state_->inbound, now);
             return known && broken == violation::none ? server_event{publish_released{packet_id}}
                                                       : nothing_or_failed(broken, now);

@@ -31,8 +31,8 @@ using server_event =
                  connect,                // answer with `accept`, `refuse` or `challenge`
                  publish,                // fresh; answer with `acknowledge` if its QoS is not 0
                  publish_repeated,       // already answered
-                 publish_released,       // already answered
-                 delivery_received,      // already answered
+                 publish_released,       // already answered; only if told to tell_progress
+                 delivery_received,      // already answered; only if told to tell_progress
                  delivery_acknowledged,  // call `send_next` again: the window may be open
                  subscribe,              // answer with `send(suback)`
                  unsubscribe,            // answer with `send(unsuback)`
@@ -57,6 +57,10 @@ public:
     /// `window_max` bounds the unacknowledged PUBLISHes sent to it, beside its Receive Maximum.
     void open(const connection_limits& own, std::uint16_t window_max, duration connect_timeout,
               instant now);
+
+    /// After `open`: each step of a QoS 2 exchange is an event, for owners that keep sessions where
+    /// they outlive the process.
+    void tell_progress() { tells_progress_ = true; }
 
     /// After `open`: no alias stands for a topic towards this client, whatever it allows.
     void use_no_topic_aliases() { uses_topic_aliases_ = false; }
@@ -161,6 +165,7 @@ private:
     bool re_authenticates_ : 1 = false;
     bool session_expiry_was_zero_ : 1 = true;
     bool uses_topic_aliases_ : 1 = true;
+    bool tells_progress_ : 1 = false;
 };
 
 }  // namespace fleetarium
