@@ -33,9 +33,10 @@ TEST_CASE("a message reaches a subscriber at each QoS", "[broker]") {
     CHECK(bench.core().metrics().acknowledged[2] == 1);
 }
 
-TEST_CASE("what a member of two shared subscriptions leaves behind goes to another member of the "
-          "one that it came by",
-          "[broker][shared_groups]") {
+TEST_CASE(
+    "what a member of two shared subscriptions leaves behind goes to another member of the "
+    "one that it came by",
+    "[broker][shared_groups]") {
     broker_bench bench;
     auto& leaves = bench.connected({.client_id = "leaves", .session_expiry = 100});
     auto& other = bench.connected({.client_id = "other"});

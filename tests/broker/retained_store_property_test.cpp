@@ -178,7 +178,7 @@ TEST_CASE("a retained store is a map of topics, and a filter finds in it what se
     check_property({
         .name = "retained store",
         .kinds = {{"set", 6}, {"set known", 2}, {"erase", 4}, {"erase branch", 1}, {"match", 6}},
-        .cases = 1000,
+        .cases = 300,
         .steps_max = 800,
         .broken_by = [](property_steps steps) { return twin_stores().run(steps); },
     });

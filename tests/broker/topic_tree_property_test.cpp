@@ -309,7 +309,7 @@ TEST_CASE(
                   {"session ends", 1},
                   {"match", 8},
                   {"share", 3}},
-        .cases = 500,
+        .cases = 200,
         .steps_max = 1500,
         .broken_by = [](property_steps steps) { return twin_trees().run(steps); },
     });

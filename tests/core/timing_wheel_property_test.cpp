@@ -179,7 +179,7 @@ TEST_CASE(
                   {"arm", 3},
                   {"burst", 1},
                   {"clear", 1}},
-        .cases = 600,
+        .cases = 300,
         .steps_max = 600,
         .broken_by = [](property_steps steps) { return twin_queues().run(steps); },
     });
