@@ -33,6 +33,29 @@ TEST_CASE("a message reaches a subscriber at each QoS", "[broker]") {
     CHECK(bench.core().metrics().acknowledged[2] == 1);
 }
 
+TEST_CASE(
+    "what a member of two shared subscriptions leaves behind goes to another member of the "
+    "one that it came by",
+    "[broker][shared_groups]") {
+    broker_bench bench;
+    auto& leaves = bench.connected({.client_id = "leaves", .session_expiry = 100});
+    auto& other = bench.connected({.client_id = "other"});
+    auto& stays = bench.connected({.client_id = "stays"});
+    bench.subscribe(other, "$share/g/a", qos::at_least_once);
+    bench.subscribe(leaves, "$share/g/a", qos::at_least_once);
+    bench.subscribe(leaves, "$share/h/+", qos::at_least_once);
+    auto& sender = bench.connected({.client_id = "sender"});
+    bench.publish(sender, "a", "1", qos::at_least_once, 1);
+    CHECK(other.take_publish() == "a=1 q1");   // g, whose turn it was
+    CHECK(leaves.take_publish() == "a=1 q1");  // h, of which it is the only member
+
+    bench.subscribe(stays, "$share/h/+", qos::at_least_once);
+    leaves.cut();
+    bench.connected({.client_id = "leaves"});  // a clean start: the session before has ended
+    CHECK(stays.take_publish() == "a=1 q1");
+    CHECK(other.take_publish() == "");
+}
+
 TEST_CASE("a session that ends gives its memory back", "[broker]") {
     broker_bench bench;
     for (int i = 0; i < 3; ++i) {

@@ -1,14 +1,12 @@
 #include <fleetarium/broker/retained_store.hpp>
 #include <fleetarium/codec/topic.hpp>
 #include <fleetarium/core/limits.hpp>
-#include <fleetarium/core/random.hpp>
 
 #include "support/topic_table.hpp"
 
 #include <catch2/catch.hpp>
 
 #include <algorithm>
-#include <map>
 #include <string>
 #include <vector>
 
@@ -147,60 +145,6 @@ TEST_CASE("bytes and messages are counted through set, replace and erase", "[ret
     CHECK(store.message_bytes() == 0);
     CHECK(store.empty());
     CHECK(store.memory_bytes() == 0);
-}
-
-TEST_CASE("the retained messages of generated topics are those of the plain model",
-          "[retained_store]") {
-    constexpr std::string_view names[] = {"a", "b", "c", "", "$x", "long_level_name"};
-    constexpr std::string_view wildcards[] = {"a", "b", "c", "", "$x", "+", "+", "nowhere"};
-    const auto seed = GENERATE(range(0, 16));
-    INFO("seed " << seed);
-    random_stream random(static_cast<std::uint64_t>(seed), 0, "retained_store_test");
-    const auto levels = [&](std::span<const std::string_view> choice) {
-        std::string text(choice[random.below(choice.size())]);
-        for (std::uint64_t more = random.below(5); more != 0; --more) {
-            text.append("/").append(choice[random.below(choice.size())]);
-        }
-        return text.empty() ? std::string("/") : text;
-    };
-    retained_store store;
-    retained_store other_hashes(1234);
-    std::map<std::string, std::string> expected;
-    for (int step = 0; step < 3000; ++step) {
-        const std::string topic = levels(names);
-        if (random.below(10) < (step < 1500 ? 3U : 6U)) {
-            const auto gone = store.erase(topic);
-            other_hashes.erase(topic);
-            CHECK(static_cast<bool>(gone) == (expected.erase(topic) != 0));
-        } else {
-            const std::string payload = std::to_string(step);
-            const auto before = store.set(make(topic, payload));
-            other_hashes.set(make(topic, payload));
-            CHECK(static_cast<bool>(before) == expected.contains(topic));
-            expected[topic] = payload;
-        }
-        REQUIRE(store.size() == expected.size());
-
-        std::string filter = levels(wildcards);
-        if (random.below(3) == 0) {
-            filter = random.below(5) == 0 ? "#" : filter + "/#";
-        }
-        INFO("step " << step << ", filter " << filter);
-        texts wanted;
-        for (const auto& [name, payload] : expected) {
-            if (topic_matches(filter, name)) {
-                wanted.push_back(name);
-            }
-        }
-        const texts found = topics_of(store, filter);
-        CHECK(sorted(found) == wanted);
-        CHECK(topics_of(other_hashes, filter) == found);
-        const auto* one = store.find(topic);
-        REQUIRE((one != nullptr) == expected.contains(topic));
-        if (one != nullptr) {
-            CHECK(as_text((*one)->payload()) == expected[topic]);
-        }
-    }
 }
 
 TEST_CASE("retained messages are found at the deepest level", "[retained_store]") {

@@ -1,14 +1,12 @@
 #include <fleetarium/broker/topic_tree.hpp>
 #include <fleetarium/codec/topic.hpp>
 #include <fleetarium/core/limits.hpp>
-#include <fleetarium/core/random.hpp>
 
 #include "support/topic_table.hpp"
 
 #include <catch2/catch.hpp>
 
 #include <algorithm>
-#include <map>
 #include <string>
 #include <vector>
 
@@ -51,112 +49,6 @@ seen match(const topic_tree& tree, std::string_view topic) {
 
 using sessions = std::vector<session_index>;
 using texts = std::vector<std::string>;
-
-/// What the tree must do, done the slow way: every filter is asked about every topic.
-class model {
-public:
-    bool insert(const std::string& filter, const subscription& added) {
-        for (subscription& one : filters_[filter]) {
-            if (one.session == added.session) {
-                one = added;
-                return true;
-            }
-        }
-        filters_[filter].push_back(added);
-        return false;
-    }
-
-    bool erase(const std::string& filter, session_index session) {
-        const auto found = filters_.find(filter);
-        if (found == filters_.end()) {
-            return false;
-        }
-        const auto gone = std::erase_if(
-            found->second, [&](const subscription& one) { return one.session == session; });
-        if (found->second.empty()) {
-            filters_.erase(found);
-        }
-        return gone != 0;
-    }
-
-    using lists = std::map<std::string, std::vector<subscription>>;
-
-    const lists& all() const { return filters_; }
-
-    lists match(std::string_view topic) const {
-        lists found;
-        for (const auto& [filter, list] : filters_) {
-            const auto shared = parse_shared_filter(filter);
-            if (topic_matches(shared ? shared->filter : std::string_view(filter), topic)) {
-                found[filter] = list;
-            }
-        }
-        return found;
-    }
-
-private:
-    lists filters_;
-};
-
-bool same(std::span<const subscription> a, std::span<const subscription> b) {
-    return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const auto& x, const auto& y) {
-        return x.session == y.session && x.identifier == y.identifier && x.options == y.options;
-    });
-}
-
-/// Texts of what matches, in the order of the result; plain filters are found again by the address
-/// of their list, which is how a list and a filter belong together.
-texts compare(const topic_tree& tree, const model& expected, std::string_view topic,
-              match_result& found) {
-    tree.match(topic, found);
-    auto wanted = expected.match(topic);
-    texts order;
-    const auto check_off = [&](std::string_view filter, std::span<const subscription> list) {
-        INFO("filter " << filter);
-        const auto entry = wanted.find(std::string(filter));
-        REQUIRE(entry != wanted.end());
-        CHECK(same(list, entry->second));
-        wanted.erase(entry);
-        order.emplace_back(filter);
-    };
-    std::size_t at = 0;
-    for (const filter_id filter : found.filters) {
-        if (!tree.subscribers(filter).empty()) {
-            REQUIRE(at < found.plain.size());
-            check_off(tree.text(filter), found.plain[at++]);
-        }
-    }
-    CHECK(at == found.plain.size());
-    for (const shared_group* group : found.shared) {
-        check_off(tree.text(group->filter()), group->members());
-    }
-    CHECK(wanted.empty());
-    return order;
-}
-
-std::string random_levels(random_stream& random, std::span<const std::string_view> choice) {
-    std::string text;
-    const std::uint64_t count = 1 + random.below(random.below(8) == 0 ? 9 : 4);
-    for (std::uint64_t level = 0; level < count; ++level) {
-        text += level == 0 ? "" : "/";
-        text += choice[random.below(choice.size())];
-    }
-    return text.empty() ? "/" : text;
-}
-
-constexpr std::string_view name_levels[] = {"a", "b", "c", "", "$x", "long_level_name", "$SYS"};
-constexpr std::string_view filter_levels[] = {"a", "b", "c", "", "$x", "long_level_name", "+", "+"};
-
-std::string random_filter(random_stream& random) {
-    std::string filter = random_levels(random, filter_levels);
-    if (random.below(4) == 0) {
-        filter = random.below(8) == 0 ? "#" : filter + "/#";
-    }
-    if (random.below(5) == 0) {
-        filter = (random.below(2) == 0 ? "$share/g/" : "$share/h/") + filter;
-    }
-    return filter;
-}
 
 }  // namespace
 
@@ -306,58 +198,6 @@ TEST_CASE("shared groups of one filter stand from the oldest to the newest", "[t
     CHECK(match(tree, "a/b").groups.empty());
     CHECK(tree.group_count() == 0);
     CHECK(tree.filter_count() == 0);
-}
-
-TEST_CASE("a match of generated topics among generated filters is that of the plain model",
-          "[topic_tree]") {
-    const auto seed = GENERATE(range(0, 24));
-    INFO("seed " << seed);
-    random_stream random(static_cast<std::uint64_t>(seed), 0, "topic_tree_test");
-    topic_tree tree;
-    topic_tree other_hashes(0x5eed'0000 + static_cast<std::uint64_t>(seed));
-    model expected;
-    match_result found;
-    texts known;
-    for (int step = 0; step < 3000; ++step) {
-        // Growth, then decay, then a mix of both.
-        const std::uint64_t erases_of_ten = step < 1000 ? 2 : step < 2000 ? 8 : 5;
-        const auto session = static_cast<session_index>(random.below(12));
-        if (random.below(10) < erases_of_ten && !known.empty()) {
-            const std::string filter = known[random.below(known.size())];
-            const auto id = tree.find(filter);
-            CHECK(id.has_value() == expected.all().contains(filter));
-            if (id) {
-                const bool there = expected.erase(filter, session);
-                CHECK(tree.erase(*id, session) == there);
-                CHECK(other_hashes.erase(*other_hashes.find(filter), session) == there);
-            }
-        } else {
-            const std::string filter = random.below(2) == 0 || known.empty()
-                                           ? random_filter(random)
-                                           : known[random.below(known.size())];
-            REQUIRE((is_shared_filter(filter) ? parse_shared_filter(filter).has_value()
-                                              : is_valid_topic_filter(filter)));
-            known.push_back(filter);
-            const auto added = of(session, static_cast<std::uint32_t>(random.below(100)));
-            const bool replaced = expected.insert(filter, added);
-            CHECK(add(tree, filter, added).replaced == replaced);
-            CHECK(add(other_hashes, filter, added).replaced == replaced);
-        }
-        const std::string topic = random_levels(random, name_levels);
-        INFO("step " << step << ", topic " << topic);
-        const texts order = compare(tree, expected, topic, found);
-        CHECK(compare(other_hashes, expected, topic, found) == order);
-    }
-    CHECK(tree.filter_count() == expected.all().size());
-    const auto left = expected.all();
-    for (const auto& [filter, list] : left) {
-        for (const subscription& one : list) {
-            CHECK(tree.erase(*tree.find(filter), one.session));
-        }
-    }
-    CHECK(tree.filter_count() == 0);
-    CHECK(tree.subscription_count() == 0);
-    CHECK(tree.memory_bytes() == 0);
 }
 
 TEST_CASE("the order of matching filters is independent of the order of subscribing",

@@ -340,8 +340,9 @@ private:
     std::uint32_t deliver_merged(outgoing& out, instant now);
     void deliver_by(outgoing& out, const subscription& by, instant now);
     bool deliver_shared(outgoing& out, shared_group& group, session_index except, instant now);
+    unsigned place_of_group(const shared_group& group, session_index member) const;
     void deliver(outgoing& out, session_index to, enum qos granted, bool retain,
-                 std::span<const std::uint32_t> identifiers, bool shared, instant now);
+                 std::span<const std::uint32_t> identifiers, const shared_group* by, instant now);
     void enqueue(session_index to, delivery added, instant now);
     bool make_room(session_index to, const delivery& added, instant now);
     void send_deliveries(session_index to, instant now);

@@ -148,7 +148,7 @@ void broker_core::send_retained(const subscription_request& one, const subscript
                 !is_on(mutant::retained_sent_without_flag),
                 by.identifier == 0 ? std::span<const std::uint32_t>()
                                    : std::span<const std::uint32_t>(&by.identifier, 1),
-                false, now);
+                nullptr, now);
     });
 }
 

@@ -221,10 +221,10 @@ void broker_core::deliver_by(outgoing& out, const subscription& by, instant now)
     // v5/MQTT-3.3.1-12, v5/MQTT-3.3.1-13, v3/MQTT-3.3.1-9
     const bool flag = out.retain && by.options.retain_as_published;
     if (is_on(mutant::qos0_sent_twice) && out.qos() == qos::at_most_once) {
-        deliver(out, by.session, by.options.qos, flag, {}, false, now);
+        deliver(out, by.session, by.options.qos, flag, {}, nullptr, now);
     }
     deliver(out, by.session, by.options.qos, flag, {&by.identifier, by.identifier == 0 ? 0u : 1u},
-            false, now);
+            nullptr, now);
 }
 
 /// One copy for each session, however many of its subscriptions match: at the highest QoS, with all
@@ -259,7 +259,7 @@ std::uint32_t broker_core::deliver_merged(outgoing& out, instant now) {
                 identifiers_.push_back(by.identifier);
             }
         }
-        deliver(out, to, granted, flag, identifiers_, false, now);
+        deliver(out, to, granted, flag, identifiers_, nullptr, now);
         ++deliveries;
     }
     return deliveries;
@@ -279,17 +279,31 @@ bool broker_core::deliver_shared(outgoing& out, shared_group& group, session_ind
         return false;
     }
     deliver(out, by->session, by->options.qos, out.retain && by->options.retain_as_published,
-            {&by->identifier, by->identifier == 0 ? 0u : 1u}, true, now);  // v5/MQTT-4.8.2-3
+            {&by->identifier, by->identifier == 0 ? 0u : 1u}, &group, now);  // v5/MQTT-4.8.2-3
     if (is_on(mutant::shared_sent_to_two_members) && except == no_session) {
         deliver_shared(out, group, by->session, now);
     }
     return true;
 }
 
+/// How many of the shared subscriptions that the session has and the message at hand matches come
+/// before this one: so that what is left of it can be given to another member of the same.
+unsigned broker_core::place_of_group(const shared_group& group, session_index member) const {
+    unsigned place = 0;
+    for (const shared_group* const each : match_.shared) {
+        if (each == &group || place == delivery::group_place_max) {
+            break;
+        }
+        place += tree_.find(each->filter(), member) != nullptr ? 1u : 0u;
+    }
+    return place;
+}
+
 // How it gets there
 
 void broker_core::deliver(outgoing& out, session_index to, enum qos granted, bool retain,
-                          std::span<const std::uint32_t> identifiers, bool shared, instant now) {
+                          std::span<const std::uint32_t> identifiers, const shared_group* by,
+                          instant now) {
     const enum qos delivered_qos = is_on(mutant::delivery_qos_not_capped)
                                        ? out.qos()
                                        : std::min(out.qos(), granted);  // v5/MQTT-3.8.4-8
@@ -352,7 +366,8 @@ void broker_core::deliver(outgoing& out, session_index to, enum qos granted, boo
     added.subscription_identifier = identifiers.size() == 1 ? identifiers[0] : 0;
     added.qos = delivered_qos;
     added.retain = retain;
-    added.shared = shared;
+    added.shared = by != nullptr;
+    added.group_place = (by != nullptr ? place_of_group(*by, to) : 0u) & delivery::group_place_max;
     enqueue(to, std::move(added), now);
 }
 
@@ -502,17 +517,15 @@ void broker_core::hand_over_shared(session_index from, instant now) {
             orphans.push_back(one);
         }
     });
-    std::size_t same_before = 0;  // orphans of the same message, each from another group
-    for (std::size_t i = 0; i < orphans.size(); ++i) {
-        const message_ptr orphan = orphans[i].message;
-        same_before = i > 0 && orphans[i - 1].message == orphan ? same_before + 1 : 0;
+    for (const delivery& one : orphans) {
+        const message_ptr orphan = one.message;
         // This delivery ends here; what the other member gets is another one.
-        report_drop(orphan->identity(), orphan->topic(), orphans[i].qos, from,
-                    drop_reason::session_ended, now, true, orphans[i].packet_id != 0);
+        report_drop(orphan->identity(), orphan->topic(), one.qos, from, drop_reason::session_ended,
+                    now, true, one.packet_id != 0);
         tree_.match(orphan->topic(), match_);
-        std::size_t of_its_groups = 0;
+        unsigned place = 0;
         for (shared_group* const group : match_.shared) {
-            if (tree_.find(group->filter(), from) != nullptr && of_its_groups++ == same_before &&
+            if (tree_.find(group->filter(), from) != nullptr && place++ == one.group_place &&
                 !is_on(mutant::shared_lost_with_its_member)) {
                 outgoing out(orphan);
                 deliver_shared(out, *group, from, now);

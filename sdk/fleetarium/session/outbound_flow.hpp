@@ -28,6 +28,11 @@ struct delivery {
     bool shared : 1 = false;       ///< came by a shared subscription (server only)
     bool waited : 1 = false;       ///< could not be sent at once (server only)
     bool holds_quota : 1 = false;  ///< its PUBLISH took a unit of the connection's send quota
+    /// Of a shared one: which of the receiver's shared subscriptions it came by, counted among
+    /// those that match, up to group_place_max (server only).
+    std::uint8_t group_place : 2 = 0;
+
+    static constexpr unsigned group_place_max = 3;
 };
 
 static_assert(sizeof(delivery) == 16);
