@@ -1,3 +1,4 @@
+#include <fleetarium/core/random.hpp>
 #include <fleetarium/storage/database.hpp>
 #include <fleetarium/storage/session_file.hpp>
 
@@ -101,6 +102,43 @@ TEST_CASE("a damaged page is refused, and costs what was on it or below it", "[s
         CHECK(damaged.load().empty());
     }
     CHECK(leaves >= 5);
+}
+
+TEST_CASE("whatever bytes of a file are wrong, it is used, refused or recovered", "[storage]") {
+    const filled_file sound;
+    std::ifstream whole(sound.file, std::ios::binary);
+    const std::string bytes{std::istreambuf_iterator<char>(whole), {}};
+    random_stream draw(2026, 11, 27);
+    int refused = 0;
+    int recovered = 0;
+    for (int round = 0; round < 60; ++round) {
+        INFO("round " << round);
+        const temporary_folder in;
+        const std::string file = in.path() + "/x.db";
+        std::string damaged = bytes;
+        for (std::uint64_t i = draw.below(40) + 1; i > 0; --i) {
+            damaged[draw.below(damaged.size())] = static_cast<char>(draw.below(256));
+        }
+        if (draw.below(4) == 0) {
+            damaged.resize(draw.below(damaged.size()));
+        }
+        std::ofstream(file, std::ios::binary) << damaged;
+        try {
+            durable_bench opened({.path = file});
+            continue;
+        } catch (const session_file_error&) {
+            ++refused;
+        }
+        try {
+            storage::recover_session_file(file);
+        } catch (const session_file_error&) {
+            continue;
+        }
+        ++recovered;
+        CHECK_NOTHROW(durable_bench({.path = file}));
+    }
+    CHECK(refused > 20);
+    CHECK(recovered > 10);
 }
 
 TEST_CASE("recovery says why it does nothing", "[storage]") {

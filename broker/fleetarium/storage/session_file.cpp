@@ -363,6 +363,9 @@ session_file::~session_file() = default;
 session_file_contents session_file::load(broker::broker_core& into, change_journal& journal) try {
     implementation& in = *implementation_;
     const std::string& path = in.options.path;
+    if (const std::string found = in.file.text("PRAGMA quick_check(1)"); found != "ok") {
+        refuse(path, found);
+    }
     session_file_contents out;
     const auto messages = in.load_messages(journal);
     const auto sessions = in.load_sessions(into, journal);
