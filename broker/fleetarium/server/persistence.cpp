@@ -3,6 +3,7 @@
 #include <fleetarium/net/real_clock.hpp>
 
 #include <chrono>
+#include <exception>
 #include <string>
 #include <utility>
 
@@ -89,17 +90,17 @@ void persistence::run() {
 /// Takes what has changed and writes it, however often that has to be tried; false if it could not
 /// be and the server stops.
 bool persistence::write_next(std::unique_lock<std::mutex>& turn) {
-    storage::session_changes taken = journal_.take({});
-    writing_bytes_ = taken.memory_bytes();
+    taken_ = journal_.take(std::move(taken_));
+    writing_bytes_ = taken_.memory_bytes();
     bool done = false;
     while (!done) {
         turn.unlock();
         std::string wrong;
         const instant began = net::real_now();
         try {
-            file_.write(taken);
+            file_.write(taken_);
             done = true;
-        } catch (const storage::session_file_error& error) {
+        } catch (const std::exception& error) {  // no memory is no reason to end either
             wrong = error.what();
         }
         commit_nanoseconds_ += (net::real_now() - began).count();
@@ -122,8 +123,8 @@ bool persistence::write_next(std::unique_lock<std::mutex>& turn) {
             log_(log_level::info, options_.file + ": can be written again");
         }
         ++commits_;
-        changes_ += taken.changes.size();
-        core_.handle_durable(taken.position);
+        changes_ += taken_.changes.size();
+        core_.handle_durable(taken_.position);
         durable_();
     }
     written_.notify_all();

@@ -66,6 +66,7 @@ private:
     storage::session_file file_;
     storage::change_journal journal_;
     storage::session_file_contents contents_;
+    storage::session_changes taken_;  // of the thread that writes
     // With the core's turn
     std::condition_variable changed_;
     std::condition_variable written_;

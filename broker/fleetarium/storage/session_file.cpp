@@ -61,6 +61,22 @@ database open_database(const session_file_options& options) {
     return {options.path, database::mode::create, options.vfs};
 }
 
+/// Taken back unless it was committed.
+class transaction {
+public:
+    explicit transaction(database& in) : in_(in) { in.execute("BEGIN IMMEDIATE"); }
+    ~transaction() {
+        if (sqlite3_get_autocommit(in_.handle()) == 0) {
+            sqlite3_exec(in_.handle(), "ROLLBACK", nullptr, nullptr, nullptr);
+        }
+    }
+    transaction(const transaction&) = delete;
+    transaction& operator=(const transaction&) = delete;
+
+private:
+    database& in_;
+};
+
 std::uint64_t size_of(const std::string& path) {
     struct stat known {};
     return ::stat(path.c_str(), &known) == 0 ? static_cast<std::uint64_t>(known.st_size) : 0;
@@ -446,20 +462,15 @@ session_file_contents session_file::load(broker::broker_core& into, change_journ
     rethrow(error, implementation_->options.path);
 }
 
-void session_file::write(const session_changes& changes) {
+void session_file::write(const session_changes& changes) try {
     implementation& in = *implementation_;
-    try {
-        in.file.execute("BEGIN IMMEDIATE");
-        for (const session_change& each : changes.changes) {
-            in.write(changes, each);
-        }
-        in.file.execute("COMMIT");
-    } catch (const database_error& error) {
-        if (sqlite3_get_autocommit(in.file.handle()) == 0) {
-            sqlite3_exec(in.file.handle(), "ROLLBACK", nullptr, nullptr, nullptr);
-        }
-        rethrow(error, in.options.path);
+    const transaction whole(in.file);
+    for (const session_change& each : changes.changes) {
+        in.write(changes, each);
     }
+    in.file.execute("COMMIT");
+} catch (const database_error& error) {
+    rethrow(error, implementation_->options.path);
 }
 
 std::uint64_t session_file::file_bytes() const {
