@@ -45,12 +45,23 @@ message* message::allocate(std::size_t topic, std::size_t properties, std::size_
 
 void message::destroy(const message* dead) noexcept {
     const std::size_t size = dead->block_size();
+    if (dead->account_ != nullptr) {
+        dead->account_->bytes -= dead->memory_bytes();
+    }
     auto* const block = const_cast<message*>(dead);
     block->~message();
     block_pool::deallocate(block, size);
 }
 
-message_ptr message::make(const publish& in, const message_origin& origin) {
+void message::charge(memory_account* account) noexcept {
+    account_ = account;
+    if (account != nullptr) {
+        account->bytes += memory_bytes();
+    }
+}
+
+message_ptr message::make(const publish& in, const message_origin& origin,
+                          memory_account* account) {
     const std::size_t properties_size = forwardable_properties_size(in);
     const bool shared = in.payload.size() >= limits::shared_payload_size_min;
     message* const made =
@@ -71,6 +82,7 @@ message_ptr message::make(const publish& in, const message_origin& origin) {
     } else {
         copy_bytes(at, in.payload);
     }
+    made->charge(account);
     return message_ptr(made);
 }
 
@@ -95,6 +107,7 @@ message_ptr message::with_subscription_identifiers(
         at = write_variable_byte_integer(at, identifier);
     }
     copy_bytes(at, {data() + topic_size_ + properties_size_, payload_size_});
+    made->charge(account_);
     return message_ptr(made);
 }
 
