@@ -46,7 +46,8 @@ TEST_CASE("messages for a congested client wait and come in order once it has dr
     CHECK(given.slow.take_publish() == "t=d");
 }
 
-TEST_CASE("what a congested client's queue does not hold is dropped and counted", "[congestion]") {
+TEST_CASE("what a congested client's queue does not hold is dropped and counted",
+          "[congestion][threat/slow_reader]") {
     broker::broker_options options;
     options.queue_messages_max = 2;
     slow_subscriber given(options);
@@ -91,7 +92,7 @@ TEST_CASE("a connection may have a smaller Maximum Packet Size than the broker",
 }
 
 TEST_CASE("a user name that the transport vouches for stands against that of CONNECT",
-          "[congestion]") {
+          "[congestion][threat/certificates]") {
     broker_bench bench;
     peer& device = bench.open();
     bench.core().vouch_for_user(device.id(), "device-7");

@@ -38,6 +38,12 @@ TEST_CASE("options out of their range are refused with their name", "[options]")
                       "connect_packet_size_max"));
     CHECK(begins_with(rejected([](broker_options& o) { o.connect_timeout = {}; }),
                       "connect_timeout"));
+    CHECK(begins_with(rejected([](broker_options& o) { o.topic_levels_max = 0; }),
+                      "topic_levels_max"));
+    CHECK(begins_with(rejected([](broker_options& o) { o.topic_levels_max = 129; }),
+                      "topic_levels_max"));
+    CHECK(
+        begins_with(rejected([](broker_options& o) { o.topic_bytes_max = 0; }), "topic_bytes_max"));
     CHECK(begins_with(rejected([](broker_options& o) { o.sys_interval = -1s; }), "sys_interval"));
     CHECK(begins_with(rejected([](broker_options& o) { o.response_information = "\xFF"; }),
                       "response_information"));
@@ -88,7 +94,8 @@ TEST_CASE("above sessions_max new clients are refused, known ones are not", "[op
     CHECK(bench.connect(client("3", true)).closed() == (version == v5));
 }
 
-TEST_CASE("a client that sends no CONNECT in time is closed without a byte", "[options]") {
+TEST_CASE("a client that sends no CONNECT in time is closed without a byte",
+          "[options][threat/slow_connect]") {
     broker::broker_options options;
     options.connect_timeout = 3s;
     broker_bench bench(options);
@@ -109,7 +116,8 @@ TEST_CASE("a client that sends no CONNECT in time is closed without a byte", "[o
     CHECK(bench.core().connection_count() == 0);
 }
 
-TEST_CASE("a CONNECT may have connect_packet_size_max bytes, later packets more", "[options]") {
+TEST_CASE("a CONNECT may have connect_packet_size_max bytes, later packets more",
+          "[options][threat/large_packets]") {
     const auto version = GENERATE(v3, v5);
     broker::broker_options options;
     options.connect_packet_size_max = 64;
@@ -128,7 +136,8 @@ TEST_CASE("a CONNECT may have connect_packet_size_max bytes, later packets more"
     CHECK(endless.closed_silently());
 }
 
-TEST_CASE("maximum_packet_size is announced and enforced to the byte", "[options]") {
+TEST_CASE("maximum_packet_size is announced and enforced to the byte",
+          "[options][threat/large_packets]") {
     broker::broker_options options;
     options.maximum_packet_size = 64;
     broker_bench bench(options);

@@ -202,7 +202,7 @@ TEST_CASE("in CBOR questions and answers are the same, with bytes as such",
 }
 
 TEST_CASE("whatever comes is answered with a sentence, and nobody is the worse for it",
-          "[feed][feed_service]") {
+          "[feed][feed_service][threat/hostile_bytes]") {
     stage of;
     const auto viewer = of.open();
     for (const char* const each :

@@ -128,7 +128,8 @@ TEST_CASE("a client offers the application protocol of its options", "[tls]") {
     CHECK(carriers.sent(side::client).find("localhost") != std::string::npos);
 }
 
-TEST_CASE("the server refuses renegotiation, and who asks for it for ever is cut off", "[tls]") {
+TEST_CASE("the server refuses renegotiation, and who asks for it for ever is cut off",
+          "[tls][threat/tls]") {
     bare_pair pair(TLS1_2_VERSION, "");
     std::size_t answers = 0;
     std::size_t asked = 0;

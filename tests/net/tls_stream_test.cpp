@@ -218,7 +218,7 @@ TEST_CASE("a carrier that ends without the farewell of TLS ends the stream as it
     CHECK(pair.at_server.why == boost::asio::error::connection_reset);
 }
 
-TEST_CASE("the client checks the server's certificate", "[tls]") {
+TEST_CASE("the client checks the server's certificate", "[tls][threat/tls]") {
     const auto version = GENERATE(tls_version::v1_2, tls_version::v1_3);
     const test_certificate_authority stranger(8);
     tls_options server = authority().server_tls();
@@ -281,7 +281,8 @@ TEST_CASE("the client checks the server's certificate", "[tls]") {
     }
 }
 
-TEST_CASE("the server asks for client certificates as its options say", "[tls]") {
+TEST_CASE("the server asks for client certificates as its options say",
+          "[tls][threat/certificates]") {
     const auto version = GENERATE(tls_version::v1_2, tls_version::v1_3);
     const test_certificate_authority stranger(8);
     const auto connected = [&](client_certificates wish, const tls_options& client) {
@@ -378,7 +379,8 @@ TEST_CASE("a peer that does not speak TLS is told from its first bytes", "[tls]"
                StartsWith("the peer does not speak TLS (it sent an MQTT packet"));
 }
 
-TEST_CASE("random bytes behind a TLS record's start end the stream, and cost little", "[tls]") {
+TEST_CASE("random bytes behind a TLS record's start end the stream, and cost little",
+          "[tls][threat/hostile_bytes]") {
     const tls_context server(tls_role::server, authority().server_tls());
     for (std::uint64_t seed = 0; seed < 300; ++seed) {
         random_stream random(seed, 1, "garbage");

@@ -28,12 +28,13 @@ struct outcome {
 };
 
 /// What becomes of `bytes` at a server's side, in pieces.
-outcome at_server(const std::string& bytes, std::size_t piece = 1U << 20) {
+outcome at_server(const std::string& bytes, std::size_t piece = 1U << 20,
+                  const origin_check& may_ask = {}) {
     boost::asio::io_context context(1);
     carrier_pair carriers;
     told_events events;
-    const auto stream =
-        make_websocket_server_stream(carriers.make(side::server), context.get_executor(), "/mqtt");
+    const auto stream = make_websocket_server_stream(carriers.make(side::server),
+                                                     context.get_executor(), "/mqtt", may_ask);
     stream->start(events);
     for (std::size_t at = 0; at < bytes.size(); at += piece) {
         carriers.inject(side::server, bytes.substr(at, piece));
@@ -121,6 +122,27 @@ TEST_CASE("who asks for no WebSocket gets an HTTP answer that says what this por
     const std::string body = text.substr(text.find("\r\n\r\n") + 4);
     CHECK(body == "This is MQTT over WebSocket at the path /mqtt; connect with an MQTT client.\n");
     CHECK_THAT(text, Contains("Content-Length: " + std::to_string(body.size()) + "\r\n"));
+}
+
+TEST_CASE("a web page of an origin that may not ask is refused, other programs are not asked",
+          "[websocket][threat/web_page]") {
+    const auto asked_by = [](const std::string& headers) {
+        std::string request = upgrade_request();
+        request.insert(request.find("Upgrade:"), headers);
+        return at_server(request, 1U << 20,
+                         [](std::string_view origin) { return origin == "https://good.example"; });
+    };
+    CHECK_THAT(asked_by("").answer, StartsWith("HTTP/1.1 101 "));
+    CHECK_THAT(asked_by("Origin: https://good.example\r\n").answer, StartsWith("HTTP/1.1 101 "));
+    for (const char* const headers :
+         {"Origin: https://evil.example\r\n", "Origin: null\r\n",
+          "origin: HTTPS://EVIL.EXAMPLE\r\n", "Origin:\r\n",
+          "Origin: https://good.example\r\nOrigin: https://evil.example\r\n"}) {
+        CAPTURE(headers);
+        const outcome made = asked_by(headers);
+        CHECK_THAT(made.answer, StartsWith("HTTP/1.1 403 "));
+        CHECK(made.why == websocket_error::wrong_origin);
+    }
 }
 
 TEST_CASE("a query behind the path does not matter", "[websocket]") {

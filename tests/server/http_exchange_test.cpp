@@ -156,7 +156,8 @@ TEST_CASE("a handler that fails costs a status 500 and a notice", "[http]") {
     CHECK_FALSE(exchange.should_close());
 }
 
-TEST_CASE("without a token only requests for a loopback address are served", "[http]") {
+TEST_CASE("without a token only requests for a loopback address are served",
+          "[http][threat/web_page]") {
     const http_service service = make_service();
     const auto status_for = [&](std::string_view headers) {
         const std::string request = "GET /ask HTTP/1.1\r\n" + std::string(headers) + "\r\n";
@@ -180,7 +181,7 @@ TEST_CASE("without a token only requests for a loopback address are served", "[h
     CHECK(status_for("Host: localhost\r\nHost: localhost\r\n") == "HTTP/1.1 400 Bad Request");
 }
 
-TEST_CASE("with a token every request needs it, whatever it asks for", "[http]") {
+TEST_CASE("with a token every request needs it, whatever it asks for", "[http][threat/token]") {
     const http_service service = make_service("open sesame");
     const auto answer_with = [&](std::string_view headers) {
         return answer_to(service, "GET /ask HTTP/1.1\r\nHost: broker.example\r\n" +
@@ -322,7 +323,8 @@ TEST_CASE("who comes when there are too many is told so", "[http]") {
     CHECK(exchange.should_close());
 }
 
-TEST_CASE("whatever bytes come, the answer is HTTP and the memory bounded", "[http]") {
+TEST_CASE("whatever bytes come, the answer is HTTP and the memory bounded",
+          "[http][threat/hostile_bytes]") {
     http_service service = make_service();
     service.limits.header_bytes_max = 300;
     service.limits.body_bytes_max = 300;

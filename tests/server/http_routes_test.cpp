@@ -164,7 +164,7 @@ TEST_CASE("a path that no route can have is refused with a sentence", "[http]") 
     }
 }
 
-TEST_CASE("a route sees the headers of the request, but no secret", "[http]") {
+TEST_CASE("a route sees the headers of the request, but no secret", "[http][threat/secrets]") {
     http_service service;
     http_request seen;
     service.token = "secret";
@@ -212,7 +212,7 @@ TEST_CASE("an answer has the headers that its route gives it", "[http]") {
     }
 }
 
-TEST_CASE("an open route needs no token, whatever else is asked for does", "[http]") {
+TEST_CASE("an open route needs no token, whatever else is asked for does", "[http][threat/token]") {
     const http_service service = make_service("secret");
     const auto status = [&](const std::string& request) {
         return status_line(answer_to(service, request)).substr(9, 3);
@@ -227,7 +227,7 @@ TEST_CASE("an open route needs no token, whatever else is asked for does", "[htt
     CHECK(status(get("/api/devices/a", "Sec-WebSocket-Protocol: bearer.secret\r\n")) == "401");
 }
 
-TEST_CASE("with a token a page of another origin is refused", "[http]") {
+TEST_CASE("with a token a page of another origin is refused", "[http][threat/web_page]") {
     const http_service service = make_service("secret");
     const auto status = [&](std::string_view host, std::string_view origin) {
         return status_line(
@@ -294,7 +294,8 @@ TEST_CASE("a request for a WebSocket that is not one is told what is there", "[h
     CHECK(with("/feed/a", "/files/a") == "200");
 }
 
-TEST_CASE("without a token a WebSocket is for pages of this machine only", "[http]") {
+TEST_CASE("without a token a WebSocket is for pages of this machine only",
+          "[http][threat/web_page]") {
     const http_service service = make_service();
     CHECK(agreed_to(service, "Origin: http://localhost:8000\r\n") == "none");
     CHECK(agreed_to(service, "Origin: https://evil.example\r\n") == "403");

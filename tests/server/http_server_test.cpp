@@ -187,7 +187,7 @@ TEST_CASE("an answer of any size arrives whole, and requests sent ahead are answ
     }
 }
 
-TEST_CASE("an address that others can reach needs a token", "[http]") {
+TEST_CASE("an address that others can reach needs a token", "[http][threat/token]") {
     CHECK(refusal("0.0.0.0:0") ==
           "HTTP address \"0.0.0.0:0\": others can reach this address, so it needs a token that "
           "they have to know: set one, or listen on 127.0.0.1");
@@ -267,7 +267,8 @@ TEST_CASE("a request that does not come to its end is given up", "[http]") {
     CHECK(silent.rest().empty());
 }
 
-TEST_CASE("bytes that come one by one do not lengthen a request's time", "[http]") {
+TEST_CASE("bytes that come one by one do not lengthen a request's time",
+          "[http][threat/slow_http]") {
     http_options options;
     options.request_timeout = 100ms;
     options.limits.header_bytes_max = std::uint32_t{1} << 30;
@@ -295,7 +296,7 @@ TEST_CASE("a connection at rest is closed after a while", "[http]") {
     CHECK(client.rest().empty());
 }
 
-TEST_CASE("a client that does not take its answer is cut off", "[http]") {
+TEST_CASE("a client that does not take its answer is cut off", "[http][threat/slow_http]") {
     http_options options;
     options.request_timeout = 50ms;
     options.answer_bytes_per_second_min = std::size_t{1} << 30;

@@ -15,7 +15,7 @@ TEST_CASE("a line of the log has its time in UTC, its level and one line of text
 }
 
 TEST_CASE("a client id can neither begin a line of its own nor move a terminal's cursor",
-          "[server][log]") {
+          "[server][log][threat/log_forging]") {
     CHECK(log_line(log_level::info, 0, "a\nb\r\x1B[2J\x7F") ==
           "1970-01-01T00:00:00.000Z info a\\x0ab\\x0d\\x1b[2J\\x7f\n");
     CHECK(log_line(log_level::info, 0, "\xFF\xC3\xA4") ==

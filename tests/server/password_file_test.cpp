@@ -40,7 +40,7 @@ std::string problem_of(std::string_view text) {
 
 }  // namespace
 
-TEST_CASE("a password is good for its user only", "[server][passwords]") {
+TEST_CASE("a password is good for its user only", "[server][passwords][threat/strangers]") {
     const auto users = users_of("# people\n" + password_line("ann", "secret", few_rounds) +
                                 "\r\n\n" + password_line("bob", "", few_rounds) + "\n" +
                                 password_line("M\xC3\xBCller & co", "p:$7$\xC3\xA4", few_rounds));
@@ -68,7 +68,7 @@ TEST_CASE("lines that mosquitto_passwd wrote are understood", "[server][password
 }
 
 TEST_CASE("a line has its own random salt, of a size that mosquitto takes, and many rounds",
-          "[server][passwords]") {
+          "[server][passwords][threat/password_file]") {
     std::set<std::string> lines;
     for (int i = 0; i < 20; ++i) {
         lines.insert(password_line("ann", "secret", few_rounds));
@@ -84,7 +84,7 @@ TEST_CASE("a line has its own random salt, of a size that mosquitto takes, and m
 }
 
 TEST_CASE("a mistake in a password file has its place, and shows no password",
-          "[server][passwords]") {
+          "[server][passwords][threat/secrets]") {
     const std::string good_hash(86, 'A');
     std::string text;
     std::string message;

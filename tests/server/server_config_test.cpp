@@ -321,8 +321,9 @@ TEST_CASE("a mistake in a configuration has its place, what was found and what w
          "once\n"},
         {R"({"listeners": [{"url": "mqtt://:1", "cert": "c"}]})",
          "broker.json:1:37: /listeners/0/cert: found the unknown field \"cert\", expected one of "
-         "url, tls, subject_as_user_name, allow_anonymous, connections_max or "
-         "maximum_packet_size\n"},
+         "url, tls, subject_as_user_name, allow_anonymous, connections_max, maximum_packet_size, "
+         "connection_rate_max, address_connection_rate_max, address_connections_max or "
+         "origins\n"},
         {R"({"listeners": [{"url": "mqtts://:1", "tls": {"certificat": "c"}}]})",
          "broker.json:1:46: /listeners/0/tls/certificat: found the unknown field \"certificat\", "
          "expected a field of TLS options (did you mean \"certificate\"?)\n"},
@@ -340,10 +341,12 @@ TEST_CASE("a mistake in a configuration has its place, what was found and what w
         {R"({"http_address": "0.0.0.0:9090"})",
          "broker.json:1:18: /http_address: found \"0.0.0.0:9090\", which others can reach, "
          "expected "
-         "an address of this machine alone, such as 127.0.0.1:9090, or an http_token\n"},
+         "an address of this machine alone, such as 127.0.0.1:9090, or a token: "
+         "--http-token-file FILE\n"},
         {R"({"http_address": "[::]:9090"})",
          "broker.json:1:18: /http_address: found \"[::]:9090\", which others can reach, expected "
-         "an address of this machine alone, such as 127.0.0.1:9090, or an http_token\n"},
+         "an address of this machine alone, such as 127.0.0.1:9090, or a token: "
+         "--http-token-file FILE\n"},
         {R"({"http_address": "localhost:70000"})",
          "broker.json:1:18: /http_address: found \"localhost:70000\", expected HOST:PORT, such as "
          "\"127.0.0.1:9090\", or a port\n"},

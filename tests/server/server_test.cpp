@@ -134,7 +134,8 @@ TEST_CASE("sessions and retained messages outlive a stop and a start of the same
     CHECK(again.take_publish() == "kept=1");
 }
 
-TEST_CASE("a subscriber that does not read slows nobody, and costs bounded memory", "[server]") {
+TEST_CASE("a subscriber that does not read slows nobody, and costs bounded memory",
+          "[server][threat/slow_reader]") {
     server_options options = on_port(2);
     options.output_bytes_max = 64 * 1024;
     options.broker.queue_messages_max = 10;
@@ -191,7 +192,8 @@ TEST_CASE("a listener's bound on connections holds for it alone", "[server]") {
     CHECK(first.take<fleetarium::disconnect>().code == reason_code::packet_too_large);
 }
 
-TEST_CASE("anonymous clients are let in or not, by server and by listener", "[server]") {
+TEST_CASE("anonymous clients are let in or not, by server and by listener",
+          "[server][threat/strangers]") {
     server_options options = on_port();
     options.allow_anonymous = false;
     options.listeners.push_back(options.listeners.front());
@@ -219,7 +221,8 @@ private:
                             .string();
 };
 
-TEST_CASE("passwords are checked, and read again while the server runs", "[server][passwords]") {
+TEST_CASE("passwords are checked, and read again while the server runs",
+          "[server][passwords][threat/strangers]") {
     // Few rounds: the test is about who gets in, not about how long it takes.
     text_file file(broker::password_line("ann", "secret", 1000) + "\n");
     server_options options = on_port();
@@ -295,7 +298,7 @@ TEST_CASE("a start with a file that is wrong names it", "[server]") {
     CHECK_THROWS_WITH(server(options).start(), Catch::Contains("/nowhere/access"));
 }
 
-TEST_CASE("a client that says nothing is closed in time", "[server]") {
+TEST_CASE("a client that says nothing is closed in time", "[server][threat/slow_connect]") {
     server_options options = on_port();
     options.broker.connect_timeout = std::chrono::milliseconds{50};
     server given(options);
@@ -305,7 +308,7 @@ TEST_CASE("a client that says nothing is closed in time", "[server]") {
 }
 
 TEST_CASE("what is no MQTT on the MQTT port is closed, logged as what it is, and others go on",
-          "[server]") {
+          "[server][threat/hostile_bytes]") {
     struct attempt {
         std::string_view bytes;
         std::string_view logged;

@@ -179,7 +179,8 @@ TEST_CASE("a peer that breaks a rule is told the code that RFC 6455 has for it",
     CHECK(open.exchange.poll_message()->payload.size() == 1000);
 }
 
-TEST_CASE("whatever frames come, the answer is frames and the memory bounded", "[websocket]") {
+TEST_CASE("whatever frames come, the answer is frames and the memory bounded",
+          "[websocket][threat/hostile_bytes]") {
     websocket_limits limits;
     limits.message_bytes_max = 200;
     random_stream draws(42, 0, "frames");

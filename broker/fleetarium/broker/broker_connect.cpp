@@ -67,9 +67,11 @@ void broker_core::handle_connect(connection_id from, const connect& request, ins
     if (request.user_name && !source.vouched) {
         source.user_name = std::make_unique<std::string>(*request.user_name);
     }
-    const refusal refused = source.refused
-                                ? refusal{reason_code::server_busy, "too many connections"}
-                                : check_connect(request);
+    const bool is_short = memory_.sheds(shedding::connections);
+    metrics_.shed[index_of(shedding::connections)] += is_short;
+    const refusal refused = is_short         ? refusal{reason_code::server_busy, "memory is short"}
+                            : source.refused ? refusal{source.refusal, "too many connections"}
+                                             : check_connect(request);
     if (refused.code != reason_code::success) {
         refuse_connect(from, request, refused, now);
         return;
@@ -253,13 +255,14 @@ connack broker_core::make_connack(const connection& source, const connect& reque
 }
 
 std::unique_ptr<stored_will> broker_core::make_will(const connect& request,
-                                                    std::string_view client_id, instant now) const {
+                                                    std::string_view client_id, instant now) {
     if (!request.will) {
         return nullptr;
     }
     auto out = std::make_unique<stored_will>();
-    out->message = message::make(message_of(*request.will),
-                                 {{0, now}, session_registry::hash_of(client_id), never});
+    out->message =
+        message::make(message_of(*request.will),
+                      {{0, now}, session_registry::hash_of(client_id), never}, memory_.messages());
     out->delay_interval = request.will->delay_interval;
     out->message_expiry_interval = request.will->message_expiry_interval;
     return out;
@@ -269,6 +272,16 @@ void broker_core::accept_connect(connection_id from, const connect& request,
                                  std::string_view client_id, std::string_view authentication_data,
                                  instant now) {
     session_index index = sessions_.find(client_id);
+    const std::unique_ptr<std::string>& user_name = connections_[from].user_name;
+    const std::uint64_t user =
+        session_registry::hash_of(user_name ? std::string_view(*user_name) : std::string_view());
+    if (index != no_session && options_.sessions_belong_to_users &&
+        sessions_[index].owner_hash != 0 && sessions_[index].owner_hash != user) {
+        ++metrics_.sessions_denied;
+        refuse_connect(from, request,
+                       {reason_code::not_authorized, "the session belongs to another user"}, now);
+        return;
+    }
     if (index != no_session) {
         if (sessions_[index].connection != no_connection) {
             take_over(index, now);
@@ -315,6 +328,7 @@ void broker_core::accept_connect(connection_id from, const connect& request,
         note_refused(from, client_id, reason_code::packet_too_large, violation::none, now);
         return;
     }
+    owner.owner_hash = user;
     owner.expiry_interval = expiry_interval;
     owner.expires_at = never;
     if (is_on(mutant::will_published_after_reconnect) && owner.will) {
@@ -557,6 +571,7 @@ void broker_core::end_session(session_index index, instant now) {
     if (journal_ != nullptr) {
         journal_->session_ended(index, ending);
     }
+    memory_.count(ending.counted_bytes, 0);
     sessions_.erase(index);
 }
 

@@ -32,12 +32,16 @@ broker_core::broker_core(const broker_options& options, broker_hooks* hooks)
       hooks_(hooks == nullptr ? &default_hooks() : hooks),
       observed_(hooks_->wants_events()),
       observes_messages_(observed_ && hooks_->wants_message_events()),
-      asks_(hooks_->wants_authorization()) {
+      asks_(hooks_->wants_authorization()),
+      memory_(options.memory_max) {
     require(options.receive_maximum >= 1, "receive_maximum must be 1 or more");
     require(options.maximum_packet_size >= 1, "maximum_packet_size must be 1 or more");
     require(options.inflight_messages_max >= 1, "inflight_messages_max must be 1 or more");
     require(options.connect_packet_size_max >= 64, "connect_packet_size_max must be 64 or more");
     require(options.connect_timeout > duration{}, "connect_timeout must be positive");
+    require(options.topic_levels_max >= 1 && options.topic_levels_max <= limits::topic_levels_max,
+            "topic_levels_max must be from 1 to 128");
+    require(options.topic_bytes_max >= 1, "topic_bytes_max must be 1 or more");
     require(options.sys_interval >= duration{}, "sys_interval must not be negative");
     require(options.response_information.size() <= limits::string_size_max &&
                 detail::check_string(options.response_information) == violation::none,
@@ -73,6 +77,7 @@ connection_id broker_core::handle_open(const connection_manner& manner, instant 
         made.protocol.tell_progress();
     }
     made.refused = manner.refused || connections_.size() > options_.connections_max;
+    made.refusal = manner.refused ? manner.refusal : reason_code::server_busy;
     arm_connection(id, now);
     ++metrics_.connections_opened;
     return id;
@@ -97,6 +102,9 @@ void broker_core::handle_bytes(connection_id from, bytes_view bytes, instant now
     }
     if (source.protocol.has_output() || source.protocol.should_close()) {
         list_output(from);
+    }
+    if (memory_.is_set()) {
+        settle_memory(from, now);
     }
 }
 
@@ -158,8 +166,10 @@ void broker_core::handle_closed(connection_id gone, instant now) {
     connections_[gone].protocol.detach();
     detach(gone, reason_code::unspecified_error, violation::none, now);
     forget_held_outputs(connections_[gone]);
+    memory_.count(connections_[gone].counted_bytes, 0);
     connections_.erase(gone);
     ++metrics_.connections_closed;
+    count_tables();
 }
 
 void broker_core::handle_congested(connection_id slow, instant) {
@@ -191,6 +201,7 @@ void broker_core::handle_timeout(instant now) {
     while (deadlines_.next_time() <= now) {
         fire(deadlines_.pop(), now);
     }
+    count_tables();
 }
 
 instant broker_core::poll_timeout() const { return deadlines_.next_time(); }

@@ -3,6 +3,7 @@
 #include <fleetarium/broker/broker_options.hpp>
 #include <fleetarium/broker/filter_list.hpp>
 #include <fleetarium/broker/hooks.hpp>
+#include <fleetarium/broker/memory_ceiling.hpp>
 #include <fleetarium/broker/metrics.hpp>
 #include <fleetarium/broker/retained_store.hpp>
 #include <fleetarium/broker/session_registry.hpp>
@@ -28,15 +29,16 @@ class session_journal;
 /// What goes out of a broker on one connection.
 struct broker_output {
     connection_id connection = no_connection;
-    wire_buffer bytes;   ///< may be empty
-    bool close = false;  ///< after the bytes; then call handle_closed
+    wire_buffer bytes;         ///< may be empty
+    bool close = false;        ///< after the bytes; then call handle_closed
     bool client_left = false;  ///< it said farewell itself: nobody waits for an end in order
 };
 
 /// What holds for one connection alone.
 struct connection_manner {
     std::uint32_t maximum_packet_size = limits::packet_size_max;  ///< bytes; if under the broker's
-    bool refused = false;  ///< CONNECT is answered with "server busy"
+    bool refused = false;                            ///< CONNECT is answered with `refusal`
+    reason_code refusal = reason_code::server_busy;  ///< one of CONNACK
 };
 
 /// A session in a list of sessions; views are valid until the next call of a non-const member.
@@ -93,6 +95,13 @@ public:
     /// whatever CONNECT says. Before CONNECT.
     void vouch_for_user(connection_id from, std::string_view user_name);
 
+    /// Bytes that came out of the core and wait in transports, of all connections together: they
+    /// count for the memory ceiling.
+    void note_transport_bytes(std::size_t waiting) {
+        memory_.set_outside(waiting);
+        memory_.update();
+    }
+
     // Output
 
     /// Whether poll_output may have something; false is sure.
@@ -148,8 +157,14 @@ public:
     bool restore_identifier(session_index from, std::uint16_t packet_id);
     bool restore_retained(message_ptr kept);
 
-    /// Whether a filter, shared or not, is valid and within the bounds of the topic tree.
-    static bool is_storable_filter(std::string_view filter);
+    /// The account of messages made for this core; null: nobody counts.
+    memory_account* message_account() { return memory_.messages(); }
+
+    /// Whether a filter, shared or not, is valid and within bounds, which are at most those of the
+    /// topic tree.
+    static bool is_storable_filter(std::string_view filter,
+                                   std::size_t levels_max = limits::topic_levels_max,
+                                   std::size_t bytes_max = limits::string_size_max);
 
     /// Ends the connections of sessions that had one, does what has become due meanwhile.
     void go_on(instant now);
@@ -190,6 +205,10 @@ public:
 
     /// Heap memory of the core, by estimate of its parts; messages in queues not counted.
     std::size_t memory_bytes() const;
+
+    /// The account for options().memory_max, and what is shed. Of a core without a ceiling nothing
+    /// is counted.
+    const memory_ceiling& memory() const { return memory_; }
 
     // Looking ahead, for drivers that know what comes next: each asks the processor to fetch what
     // a part of handle_bytes will read, and reads what an earlier one has fetched. Between the
@@ -232,13 +251,15 @@ private:
         server_session protocol;
         instant armed = never;  // its entry in the wheel
         session_index session = no_session;
-        bool listed : 1 = false;     // in outputs_
-        bool dismissed : 1 = false;  // its close was told
-        bool refused : 1 = false;    // over connections_max
-        bool congested : 1 = false;  // its transport takes nothing more for now
-        bool vouched : 1 = false;    // user_name is the transport's
-        bool promises : 1 = false;   // its output waits for the journal
+        bool listed : 1 = false;                         // in outputs_
+        bool dismissed : 1 = false;                      // its close was told
+        bool refused : 1 = false;                        // over connections_max
+        bool congested : 1 = false;                      // its transport takes nothing more for now
+        bool vouched : 1 = false;                        // user_name is the transport's
+        bool promises : 1 = false;                       // its output waits for the journal
+        reason_code refusal = reason_code::server_busy;  // where `refused`
         std::uint32_t maximum_packet_size = limits::packet_size_max;
+        std::uint32_t counted_bytes = 0;   // as session::counted_bytes
         std::uint32_t last_held = 0;       // number of its newest held output; 0: none
         std::uint64_t client_id_hash = 0;  // of the session, near what a PUBLISH touches
         std::unique_ptr<std::vector<std::uint8_t>> pending;  // CONNECT while AUTH goes on
@@ -305,7 +326,7 @@ private:
     std::uint32_t packet_size_maximum(const connection& source) const;
     std::uint32_t expiry_interval_for(const connect& request) const;
     std::unique_ptr<stored_will> make_will(const connect& request, std::string_view client_id,
-                                           instant now) const;
+                                           instant now);
     void take_over(session_index index, instant now);
     void handle_disconnect(connection_id from, const fleetarium::disconnect& farewell, instant now);
     void end_connection(connection_id id, reason_code code, instant now);
@@ -364,12 +385,23 @@ private:
     // sys_topics.cpp
     void publish_sys_topics(instant now);
 
+    // broker_memory.cpp: the memory ceiling
+    void count_connection(connection_id id);
+    void count_session(session_index index);
+    void count_tables();
+    void settle_memory(connection_id after, instant now);
+    bool refuse_publish_for_memory(connection_id from, const fleetarium::publish& message,
+                                   instant now);
+    void shed_queues(instant now);
+    bool shed_oldest(session_index from, instant now);
+
     broker_options options_;
     broker_hooks* hooks_;
     bool observed_;
     bool observes_messages_;
     bool asks_;  // the hooks who may publish
     broker_metrics metrics_;
+    memory_ceiling memory_;  // before all that holds messages, whose account it has
     topic_tree tree_;
     retained_store retained_;
     struct sooner {
@@ -404,6 +436,7 @@ private:
     std::vector<std::uint32_t> identifiers_;
     std::vector<reason_code> codes_;
     std::vector<char> new_subscriptions_;
+    instant next_shedding_{};  // of queues, see shed_queues
 };
 
 }  // namespace fleetarium::broker

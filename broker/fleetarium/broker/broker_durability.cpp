@@ -31,6 +31,7 @@ session_index broker_core::restore_session(restored_session kept) {
     made.expiry_interval = kept.expiry_interval;
     made.expires_at = kept.was_connected ? never : kept.expires_at;
     made.will = std::move(kept.will);
+    made.owner_hash = kept.owner_hash;
     if (kept.was_connected && made.will) {
         made.will->due = never;
     }
@@ -129,6 +130,12 @@ void broker_core::go_on(instant now) {
             settle_session(i, now);
         }
     }
+    for (session_index i = 0; memory_.is_set() && i < sessions_.slots().end(); ++i) {
+        if (sessions_.slots().contains(i)) {
+            count_session(i);
+        }
+    }
+    count_tables();
 }
 
 /// A QoS 2 message was answered: if it was taken on, its packet id is not to be taken on again.

@@ -51,6 +51,16 @@ struct broker_options {
     /// For CONNECT to come, and for each AUTH of the client in enhanced authentication.
     duration connect_timeout = std::chrono::seconds{10};
     std::uint32_t connect_packet_size_max = 1024 * 1024;  ///< before a client is accepted
+    /// Of topics and filters, without `$share/NAME/`; 1 to limits::topic_levels_max.
+    std::uint16_t topic_levels_max = limits::topic_levels_max;
+    std::uint16_t topic_bytes_max = limits::string_size_max;  ///< likewise; 1 or more
+    /// Memory of all that clients make the broker hold; 0 is no ceiling. What is shed on the way
+    /// there, and in which order: memory_ceiling.hpp.
+    std::size_t memory_max = 0;
+
+    /// A session belongs to the user whose CONNECT made it, by user name or without one: under
+    /// another's client id nobody gets at what waits for it.
+    bool sessions_belong_to_users = true;
 
     // How messages wait.
     std::uint32_t queue_messages_max = 1000;               ///< a session, not yet sent

@@ -11,9 +11,10 @@
 
 namespace fleetarium::broker {
 
-bool broker_core::is_storable_filter(std::string_view filter) {
-    const auto within_bound = [](std::string_view plain) {
-        return topic_level_count(plain) <= limits::topic_levels_max;
+bool broker_core::is_storable_filter(std::string_view filter, std::size_t levels_max,
+                                     std::size_t bytes_max) {
+    const auto within_bound = [&](std::string_view plain) {
+        return plain.size() <= bytes_max && topic_level_count(plain) <= levels_max;
     };
     if (is_shared_filter(filter)) {
         const auto parts = parse_shared_filter(filter);
@@ -56,6 +57,7 @@ void broker_core::handle_subscribe(connection_id from, const subscribe& request,
         bool is_new = false;
         const reason_code code = subscribe_one(from, one, identifier, is_new);
         codes_.push_back(code);
+        metrics_.subscriptions_refused += is_failure(code);
         new_subscriptions_.push_back(is_new ? 1 : 0);
         emit({.what = broker_event::kind::subscribed,
               .at = now,
@@ -93,7 +95,7 @@ reason_code broker_core::subscribe_one(connection_id from, const subscription_re
     const bool v5 = connections_[from].protocol.version() == protocol_version::v5;
     const bool shared =
         is_shared_filter(one.filter) && (v5 || options_.shared_subscriptions_in_v3_1_1);
-    if (!is_storable_filter(one.filter) ||
+    if (!is_storable_filter(one.filter, options_.topic_levels_max, options_.topic_bytes_max) ||
         (has_wildcard(one.filter) && !options_.wildcard_subscription_available) ||
         (is_shared_filter(one.filter) && (!shared || !options_.shared_subscription_available))) {
         return v5 ? reason_code::topic_filter_invalid : reason_code::unspecified_error;
@@ -103,9 +105,11 @@ reason_code broker_core::subscribe_one(connection_id from, const subscription_re
     }
     const session_index owner = connections_[from].session;
     const bool full = sessions_[owner].filters.size() >= options_.subscriptions_per_session_max;
-    if (full) {
+    const bool is_short = memory_.sheds(shedding::growth);
+    if (full || is_short) {
         const auto known = tree_.find(one.filter);
         if (!known || tree_.find(*known, owner) == nullptr) {
+            metrics_.shed[index_of(shedding::growth)] += is_short;
             return reason_code::quota_exceeded;
         }
     }
@@ -166,7 +170,7 @@ void broker_core::handle_unsubscribe(connection_id from, const unsubscribe& requ
                 journal->unsubscribed(owner, filter);
             }
             code = reason_code::success;
-        } else if (!is_storable_filter(filter)) {
+        } else if (!is_storable_filter(filter, options_.topic_levels_max, options_.topic_bytes_max)) {
             code = reason_code::topic_filter_invalid;
         }
         codes_.push_back(code);

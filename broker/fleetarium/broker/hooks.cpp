@@ -14,6 +14,7 @@ std::string_view name_of(drop_reason reason) {
         case drop_reason::not_authorized: return "not_authorized";
         case drop_reason::topic_name_invalid: return "topic_name_invalid";
         case drop_reason::retained_full: return "retained_full";
+        case drop_reason::memory_ceiling: return "memory_ceiling";
     }
     return "unknown";
 }

@@ -31,11 +31,13 @@ enum class drop_reason : std::uint8_t {
     not_authorized,      ///< the publisher may not publish to the topic
     topic_name_invalid,  ///< the topic is reserved or has too many levels
     retained_full,       ///< not retained: the store is at its bound; deliveries are made
+    memory_ceiling,      ///< the broker's memory is near its ceiling, see memory_ceiling.hpp; with
+                         ///< no_session: a PUBLISH not taken on, or, of RETAIN 1, not retained
 };
 
 /// "queue_full" and so on.
 std::string_view name_of(drop_reason reason);
-inline constexpr std::size_t drop_reason_count = 10;
+inline constexpr std::size_t drop_reason_count = 11;
 
 /// One decision of the broker. Views are valid during the call.
 struct broker_event {

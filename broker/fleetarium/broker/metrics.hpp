@@ -1,6 +1,7 @@
 #pragma once
 
 #include <fleetarium/broker/hooks.hpp>
+#include <fleetarium/broker/memory_ceiling.hpp>
 
 #include <array>
 #include <cstdint>
@@ -22,6 +23,8 @@ struct broker_metrics {
     std::uint64_t connect_timeouts = 0;
     std::uint64_t keep_alive_timeouts = 0;
     std::uint64_t subscriptions_made = 0;
+    std::uint64_t subscriptions_refused = 0;  ///< answered by a failure in SUBACK
+    std::uint64_t sessions_denied = 0;        ///< CONNECTs for a session of another user
     /// From clients and taken on, by QoS; no repeats, no wills.
     std::array<std::uint64_t, 3> publish_received{};
     std::uint64_t publish_routed = 0;                  ///< had at least one delivery
@@ -32,6 +35,10 @@ struct broker_metrics {
     std::array<std::uint64_t, drop_reason_count> dropped{};  ///< by drop_reason
     std::uint64_t retained_sent = 0;
     std::uint64_t wills_published = 0;
+    /// By step of the memory ceiling: CONNECTs refused; subscriptions and retained messages
+    /// refused; deliveries of QoS 0 dropped; deliveries dropped from queues; PUBLISHes and packets
+    /// under way refused.
+    std::array<std::uint64_t, shedding_step_count> shed{};
 };
 
 }  // namespace fleetarium::broker

@@ -11,8 +11,8 @@ namespace fleetarium::broker {
 /// once for all who keep it.
 struct broker_core::outgoing {
     /// A PUBLISH that just came in; must outlive this.
-    outgoing(const fleetarium::publish& in, const message_origin& from)
-        : source(&in), origin(from) {
+    outgoing(const fleetarium::publish& in, const message_origin& from, memory_account* on)
+        : source(&in), origin(from), account(on) {
         wire.topic = in.topic;
         wire.payload = in.payload;
         wire.qos = in.qos;
@@ -33,7 +33,7 @@ struct broker_core::outgoing {
     /// The stored message, made now if there is none yet.
     const message_ptr& hold() {
         if (!held) {
-            held = message::make(*source, origin);
+            held = message::make(*source, origin, account);
             view_held();
         }
         return held;
@@ -52,6 +52,7 @@ struct broker_core::outgoing {
 
     const fleetarium::publish* source = nullptr;
     message_origin origin;
+    memory_account* account = nullptr;  // where the stored message is counted
     message_ptr held;
     encoded_publish wire;  // qos is the publisher's
     bool retain = false;   // as the publisher set it

@@ -23,6 +23,9 @@ void broker_core::handle_publish(connection_id from, const fleetarium::publish& 
         fail(from, violation::retain_not_supported, now);
         return;
     }
+    if (memory_.is_set() && refuse_publish_for_memory(from, message, now)) {
+        return;
+    }
     drop_reason why = drop_reason::none;
     reason_code code = check_publish(from, message, why);
     if (code != reason_code::success) {
@@ -56,8 +59,9 @@ reason_code broker_core::check_topic(std::string_view topic, drop_reason& why) c
             return reason_code::not_authorized;
         }
     }
-    if (topic.size() > limits::topic_levels_max &&
-        topic_level_count(topic) > limits::topic_levels_max) {
+    if (topic.size() > options_.topic_bytes_max ||
+        (topic.size() >= options_.topic_levels_max &&
+         topic_level_count(topic) > options_.topic_levels_max)) {
         why = drop_reason::topic_name_invalid;
         return reason_code::topic_name_invalid;
     }
@@ -101,7 +105,7 @@ std::uint32_t broker_core::take_on(const fleetarium::publish& message, session_i
           .identity = origin.identity,
           .qos = message.qos,
           .flag = message.retain});
-    outgoing out(message, origin);
+    outgoing out(message, origin, memory_.messages());
     const bool kept =
         message.qos == qos::at_most_once || !is_on(mutant::retained_dropped_above_qos0);
     if (message.retain && kept) {
@@ -142,11 +146,13 @@ void broker_core::retain(outgoing& out, instant now) {
     const bool fits =
         (known != nullptr || retained_.size() < options_.retained_messages_max) &&
         retained_.message_bytes() - freed + kept->memory_bytes() <= options_.retained_bytes_max;
-    if (!fits) {
+    const bool is_short = known == nullptr && memory_.sheds(shedding::growth);
+    if (!fits || is_short) {
+        const drop_reason why = is_short ? drop_reason::memory_ceiling : drop_reason::retained_full;
+        metrics_.shed[index_of(shedding::growth)] += is_short;
         // The older message is out of date all the same [v3/MQTT-3.3.1-7].
-        remove_retained(out.topic(), out.origin.identity, drop_reason::retained_full, now);
-        report_drop(out.origin.identity, out.topic(), out.qos(), no_session,
-                    drop_reason::retained_full, now);
+        remove_retained(out.topic(), out.origin.identity, why, now);
+        report_drop(out.origin.identity, out.topic(), out.qos(), no_session, why, now);
         return;
     }
     const message_ptr replaced = retained_.set(kept);
@@ -358,6 +364,12 @@ void broker_core::deliver(outgoing& out, session_index to, enum qos granted, boo
                         now);
             return;
         }
+        if (memory_.sheds(shedding::qos_0)) {
+            ++metrics_.shed[index_of(shedding::qos_0)];
+            report_drop(out.origin.identity, out.topic(), delivered_qos, to,
+                        drop_reason::memory_ceiling, now);
+            return;
+        }
         receiver.holds_qos_0 = true;
     }
     delivery added;
@@ -406,6 +418,9 @@ void broker_core::enqueue(session_index to, delivery added, instant now) {
     }
     receiver.state.outbound.push(std::move(added));
     send_deliveries(to, now);
+    if (memory_.is_set()) {
+        count_session(to);
+    }
 }
 
 bool broker_core::make_room(session_index to, const delivery& added, instant now) {

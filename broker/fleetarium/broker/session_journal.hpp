@@ -70,6 +70,7 @@ struct restored_session {
     std::uint32_t expiry_interval = 0;  ///< seconds; not 0
     instant expires_at = never;         ///< meant if it was not connected
     bool was_connected = false;         ///< its connection ends when the core goes on
+    std::uint64_t owner_hash = 0;       ///< see session::owner_hash
     std::unique_ptr<stored_will> will{};
 };
 

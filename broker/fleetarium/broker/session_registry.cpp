@@ -6,8 +6,8 @@
 
 namespace fleetarium::broker {
 
-std::uint64_t session_registry::hash_of(std::string_view client_id) {
-    return std::max<std::uint64_t>(hash_text(client_id), 1);
+std::uint64_t session_registry::hash_of(std::string_view name) {
+    return std::max<std::uint64_t>(hash_text(name), 1);
 }
 
 session_index session_registry::find(std::string_view client_id) const {

@@ -30,11 +30,15 @@ struct session {
     std::unique_ptr<stored_will> will;
     std::unique_ptr<char[]> client_id_text;
     std::uint64_t client_id_hash = 0;
+    /// Hash of the user name of whose CONNECT made it, see session_registry::hash_of; 0: not known,
+    /// and then the next to connect is its owner.
+    std::uint64_t owner_hash = 0;
     std::size_t queued_bytes = 0;  ///< of deliveries never sent
     instant expires_at = never;    ///< while not connected
     instant armed = never;         ///< its entry in the wheel
     connection_id connection = no_connection;
     std::uint32_t expiry_interval = 0;  ///< seconds
+    std::uint32_t counted_bytes = 0;    ///< of its heap memory, on the account of memory_ceiling
     std::uint16_t client_id_size = 0;
     bool holds_qos_0 = false;  ///< QoS 0 may be among what waits: nothing may overtake it
 
@@ -59,9 +63,13 @@ public:
     const slab<session>& slots() const { return slots_; }
     void prefetch(session_index index) const { slots_.prefetch(index); }
     std::size_t memory_bytes() const;
+    /// As memory_bytes, without what sessions hold beside their places. Constant time.
+    std::size_t places_bytes() const {
+        return slots_.size() * sizeof(session) + by_client_id_.memory_bytes();
+    }
 
-    /// The hash by which publishers are known, never 0.
-    static std::uint64_t hash_of(std::string_view client_id);
+    /// The hash by which publishers and owners are known, never 0.
+    static std::uint64_t hash_of(std::string_view name);
 
 private:
     slab<session> slots_;

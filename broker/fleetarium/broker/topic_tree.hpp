@@ -131,6 +131,14 @@ public:
     /// Bytes held from the general allocator, without the object itself.
     std::size_t memory_bytes() const;
 
+    /// About memory_bytes, rather more than less, in constant time.
+    std::size_t memory_estimate() const {
+        return arena_.memory_bytes() + by_text_.memory_bytes() + wildcards_.memory_bytes() +
+               (lists_.capacity() + groups_.capacity()) * (sizeof(void*) + sizeof(std::uint32_t)) +
+               (lists_.size() - free_lists_.size()) * sizeof(subscriber_list) +
+               group_count() * sizeof(shared_group) + subscriptions_ * 2 * sizeof(subscription);
+    }
+
 private:
     struct record;
 

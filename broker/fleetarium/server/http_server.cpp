@@ -1,6 +1,8 @@
 #include <fleetarium/server/http_server.hpp>
 
 #include <fleetarium/net/listener.hpp>
+#include <fleetarium/net/real_clock.hpp>
+#include <fleetarium/server/log_limiter.hpp>
 #include <fleetarium/server/websocket_connection.hpp>
 
 #include <boost/asio/ip/address.hpp>
@@ -139,14 +141,18 @@ private:
     void forget(const connection& gone);
     void note_answer(const connection& by);
 
-    void log(const std::string& text) const {
-        if (options_.log && !text.empty()) {
-            options_.log(text);
+    void log(const std::string& text) {
+        if (!options_.log || text.empty()) {
+            return;
+        }
+        if (const auto more = log_limiter_.admit(net::real_now())) {
+            options_.log(text + *more);
         }
     }
 
     asio::io_context& context_;
     const http_options options_;
+    log_limiter log_limiter_;
     http_service service_;
     std::unique_ptr<net::listener> listener_;
     std::string listening_;

@@ -8,6 +8,21 @@
 
 namespace fleetarium::broker {
 
+namespace {
+
+void append_escaped(std::string& line, std::string_view text, bool is_text) {
+    for (const char letter : text) {
+        const auto byte = static_cast<unsigned char>(letter);
+        if (byte < 0x20 || byte == 0x7F || (byte >= 0x80 && !is_text)) {
+            line += fmt::format("\\x{:02x}", byte);
+        } else {
+            line += letter;
+        }
+    }
+}
+
+}  // namespace
+
 std::string_view name_of(log_level level) {
     switch (level) {
         case log_level::debug: return "debug";
@@ -29,14 +44,26 @@ std::string log_line(log_level level, std::int64_t unix_milliseconds, std::strin
         unsigned(date.day()), time.hours().count(), time.minutes().count(), time.seconds().count(),
         time.subseconds().count(), name_of(level));
     const bool is_text = is_valid_string(text);
-    for (const char letter : text) {
-        const auto byte = static_cast<unsigned char>(letter);
-        if (byte < 0x20 || byte == 0x7F || (byte >= 0x80 && !is_text)) {
-            line += fmt::format("\\x{:02x}", byte);
-        } else {
-            line += letter;
-        }
+    if (text.size() <= log_text_max) {
+        append_escaped(line, text, is_text);
+        return line + '\n';
     }
+    // What happened stands at the end of most lines, and who it was at the beginning. Letters of
+    // several bytes are not cut in two.
+    const auto is_inside = [&](std::size_t at) {
+        return is_text && at < text.size() && (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80;
+    };
+    std::size_t begin = log_text_max / 2;
+    std::size_t end = text.size() - log_text_max / 2;
+    while (is_inside(begin)) {
+        --begin;
+    }
+    while (is_inside(end)) {
+        ++end;
+    }
+    append_escaped(line, text.substr(0, begin), is_text);
+    line += fmt::format("[{} bytes left out]", end - begin);
+    append_escaped(line, text.substr(end), is_text);
     return line + '\n';
 }
 

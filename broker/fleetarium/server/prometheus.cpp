@@ -191,6 +191,11 @@ void write_sessions(exposition& out, const broker_metrics& counters, const broke
                 counters.sessions_expired);
     out.counter("fleetarium_subscriptions_made_total",
                 "Subscriptions granted, renewed ones not counted.", counters.subscriptions_made);
+    out.counter("fleetarium_subscriptions_refused_total", "Subscriptions refused in SUBACK.",
+                counters.subscriptions_refused);
+    out.counter("fleetarium_sessions_denied_total",
+                "CONNECT packets refused because the session is another user's.",
+                counters.sessions_denied);
 }
 
 void write_messages(exposition& out, const broker_metrics& counters, const broker_gauges& gauges) {
@@ -234,6 +239,25 @@ void write_messages(exposition& out, const broker_metrics& counters, const broke
               gauges.memory_bytes);
 }
 
+void write_memory(exposition& out, const broker_metrics& counters, const broker_gauges& gauges) {
+    out.gauge("fleetarium_memory_max_bytes", "Memory ceiling; 0 is none.", gauges.memory_max);
+    out.gauge("fleetarium_memory_used_bytes",
+              "Memory on the account of the ceiling; 0 without one.", gauges.memory_used);
+    out.gauge("fleetarium_memory_shedding_step",
+              "What is shed near the ceiling: 0 nothing, 1 connections, 2 growth, 3 qos_0, 4 "
+              "queues, 5 publishers.",
+              gauges.memory_step);
+    out.begin("fleetarium_memory_shed_total",
+              "Refused or dropped near the memory ceiling, by step of shedding.",
+              metric_kind::counter);
+    for (std::size_t i = 0; i < shedding_step_count; ++i) {
+        std::string label("step=\"");
+        label += name_of(static_cast<shedding>(i + 1));
+        label += '"';
+        out.sample(label, counters.shed[i]);
+    }
+}
+
 }  // namespace
 
 broker_gauges gauges_of(const broker_core& core) {
@@ -246,6 +270,9 @@ broker_gauges gauges_of(const broker_core& core) {
     out.retained_bytes = core.retained().message_bytes();
     out.deliveries_waiting = core.deliveries_waiting();
     out.memory_bytes = core.memory_bytes();
+    out.memory_max = core.memory().ceiling();
+    out.memory_used = core.memory().used();
+    out.memory_step = static_cast<std::size_t>(core.memory().step());
     return out;
 }
 
@@ -259,6 +286,7 @@ std::string prometheus_text(const broker_metrics& counters, const broker_gauges&
     write_connections(out, counters, gauges);
     write_sessions(out, counters, gauges);
     write_messages(out, counters, gauges);
+    write_memory(out, counters, gauges);
     for (const metric_family& family : extra) {
         out.begin(family.name, family.help, family.kind);
         for (const metric_sample& one : family.samples) {

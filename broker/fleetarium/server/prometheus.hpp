@@ -40,6 +40,9 @@ struct broker_gauges {
     std::size_t retained_bytes = 0;
     std::size_t deliveries_waiting = 0;
     std::size_t memory_bytes = 0;
+    std::size_t memory_max = 0;   ///< see memory_ceiling
+    std::size_t memory_used = 0;  ///< likewise
+    std::size_t memory_step = 0;  ///< number of the step of shedding
 };
 
 /// Linear in the number of sessions.

@@ -3,6 +3,7 @@
 #include <fleetarium/net/pipe.hpp>
 #include <fleetarium/net/real_clock.hpp>
 #include <fleetarium/server/broker_routes.hpp>
+#include <fleetarium/server/listener_origins.hpp>
 #include <fleetarium/server/server_connection.hpp>
 #include <fleetarium/server/server_implementation.hpp>
 #include <fleetarium/server/snapshot.hpp>
@@ -69,6 +70,9 @@ void check(const server_options& options) {
     if (options.output_bytes_max < 1024) {
         throw std::invalid_argument("output_bytes_max must be 1024 or more");
     }
+    if (options.password_checks_max < 1) {
+        throw std::invalid_argument("password_checks_max must be 1 or more");
+    }
     if (options.stop_timeout < duration{}) {
         throw std::invalid_argument("stop_timeout must not be negative");
     }
@@ -91,11 +95,13 @@ server::implementation::implementation(server_options with, broker_hooks* embedd
                   out.allow_anonymous = *of.came_by->options->allow_anonymous;
               }
               out.password_is_right = of.password_is_right;
+              out.is_too_busy = of.is_too_busy;
               out.speaks = of.speaks;
               return out;
           },
           [this](connection_id id) { return address_of(id); }),
-      core_(options_.broker, &gate_) {
+      core_(options_.broker, &gate_),
+      password_turns_(options_.password_checks_max) {
     check(options_);
 }
 
@@ -151,6 +157,10 @@ void server::implementation::start() {
         core_.handle_timeout(net::real_now());  // the $SYS topics begin
         arm_timer();
     }
+    if (log_) {
+        refusal_timer_.emplace(threads_.front()->context);
+        wait_for_refusals();
+    }
     for (const auto& each : threads_) {
         each->thread = std::thread([&context = each->context] { context.run(); });
     }
@@ -165,6 +175,13 @@ void server::implementation::open_listeners() {
             tls = net::tls_context(net::tls_role::server, each.tls);
         }
         made->socket = net::make_listener(threads_.front()->context, each.url, tls);
+        made->socket->check_origins(origin_check_of(each));
+        if (each.connection_rate_max != 0 || each.address_connection_rate_max != 0 ||
+            each.address_connections_max != 0) {
+            made->limiter.emplace(connection_bounds{each.connection_rate_max,
+                                                    each.address_connection_rate_max,
+                                                    each.address_connections_max});
+        }
         listeners_.push_back(std::move(made));
     }
     if (!options_.http_address.empty()) {
@@ -196,7 +213,13 @@ void server::implementation::open_http() {
     view.uptime = [since = net::real_now()] { return net::real_now() - since; };
     view.is_stopping = [this] { return stopping_.load(); };
     view.more_metrics = [this] {
-        return persistence_ ? persistence_->metrics() : std::vector<metric_family>();
+        std::vector<metric_family> out = metrics_of_bounds();
+        if (persistence_) {
+            for (metric_family& each : persistence_->metrics()) {
+                out.push_back(std::move(each));
+            }
+        }
+        return out;
     };
     http_options how;
     how.address = options_.http_address;
@@ -305,6 +328,7 @@ void server::implementation::cut_off(bool also_writing) {
 /// Everything that start made, in the opposite order. No thread runs any more.
 void server::implementation::release() {
     timer_.reset();
+    refusal_timer_.reset();
     http_timer_.reset();
     http_.reset();
     for (const auto& each : threads_) {

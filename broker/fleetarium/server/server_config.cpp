@@ -177,7 +177,8 @@ private:
     void check_http() {
         const auto& address = config_.server.http_address;
         const auto colon = address.rfind(':');
-        if (address.empty() || colon == std::string::npos || !config_.server.http_token.empty()) {
+        if (address.empty() || colon == std::string::npos || !config_.server.http_token.empty() ||
+            !config_.http_token_file.empty()) {
             return;
         }
         std::string host = address.substr(0, colon);
@@ -188,7 +189,8 @@ private:
         const auto ip = boost::asio::ip::make_address(host, is_name);
         if (!is_name && !ip.is_loopback()) {
             report("/http_address", quoted(address) + ", which others can reach",
-                   "an address of this machine alone, such as 127.0.0.1:9090, or an http_token");
+                   "an address of this machine alone, such as 127.0.0.1:9090, or a token: "
+                   "--http-token-file FILE");
         }
     }
 

@@ -29,6 +29,9 @@ struct server_config {
     server_options server{};
     enum log_level log_level = log_level::info;
     std::string log_file{};  ///< empty: standard error
+    /// A file whose first line is what server.http_token is to be; empty: none. Who serves reads
+    /// it: a token in a file of its own is in no configuration, and no list of processes.
+    std::string http_token_file{};
 };
 
 /// A value of the command line: `PATH=VALUE` as in config::detail::document::set, and what

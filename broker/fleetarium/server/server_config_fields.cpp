@@ -17,6 +17,7 @@ using namespace config::detail;
 namespace {
 
 constexpr std::size_t connections_max = 1'000'000'000;
+constexpr std::uint32_t rate_max = 1'000'000;  // a second: more is no bound
 
 value_type<net::url> url_to_listen_on() {
     static constexpr std::string_view expected =
@@ -155,6 +156,10 @@ std::vector<field<server_config>> server_fields() {
                     "Bytes of changes that may wait for the disk before nothing more is read from "
                     "clients.",
                     R"("16MB")"),
+        option("password_checks_max", integer<std::size_t>(1, 1'000'000), &o::password_checks_max,
+               "Passwords that are checked or wait for it, a quarter of them of one address; who "
+               "comes then is told to come later.",
+               "64"),
         option("output_bytes_max", size<std::size_t>(1024, std::size_t{1} << 40),
                &o::output_bytes_max,
                "Bytes that may wait for a slow client's socket; more messages wait in its session.",
@@ -173,6 +178,9 @@ std::vector<field<server_config>> server_fields() {
         make_field<t>("log_file", text(), &t::log_file,
                       "Lines are appended to it; empty is standard error.",
                       R"("/var/log/fleetarium.log")"),
+        make_field<t>("http_token_file", text(), &t::http_token_file,
+                      "A file whose first line is the http_token, instead of it; empty is none.",
+                      R"("token")"),
     };
     for (const auto& each : broker_options_fields()) {
         fields.push_back(lifted<t>(
@@ -228,7 +236,20 @@ const object_type<listener_options>& listener_type() {
                        &t::connections_max, "Clients connected that way at once.", "1000"),
          make_field<t>("maximum_packet_size",
                        optional_of(size<std::uint32_t>(16, limits::packet_size_max)),
-                       &t::maximum_packet_size, "Instead of the broker's.", R"("64kB")")}};
+                       &t::maximum_packet_size, "Instead of the broker's.", R"("64kB")"),
+         make_field<t>("connection_rate_max", integer<std::uint32_t>(0, rate_max),
+                       &t::connection_rate_max,
+                       "Connections in a second, and as many at once; 0 is no bound.", "500"),
+         make_field<t>("address_connection_rate_max", integer<std::uint32_t>(0, rate_max),
+                       &t::address_connection_rate_max,
+                       "The same for one address (of IPv6, its first 64 bits).", "20"),
+         make_field<t>("address_connections_max", integer<std::size_t>(0, connections_max),
+                       &t::address_connections_max,
+                       "Clients of one address connected that way at once; 0 is no bound.", "100"),
+         make_field<t>("origins", list_of(text()), &t::origins,
+                       "Web pages that may connect with ws:// or wss://; \"*\" is all. Without it, "
+                       "where the URL names this machine, pages of this machine, else all.",
+                       R"(["https://example.org"])")}};
     return type;
 }
 

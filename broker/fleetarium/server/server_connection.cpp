@@ -49,15 +49,23 @@ void server::implementation::adopt(io_thread& thread, std::unique_ptr<net::byte_
                                    listening_socket* came_by) {
     auto* const made = new connection(thread, std::move(stream), came_by);
     made->address = made->stream->peer().address;
-    made->next = std::exchange(thread.first, made);
-    if (made->next != nullptr) {
-        made->next->previous = made;
-    }
+    made->from = address_key_of(made->address);
     connection_manner manner;
     if (came_by != nullptr) {
         const listener_options& rules = *came_by->options;
         manner.maximum_packet_size = rules.maximum_packet_size.value_or(limits::packet_size_max);
         manner.refused = ++came_by->connection_count > rules.connections_max;
+        if (!admit_connection(*made, manner)) {
+            made->stream->abort();
+            --came_by->connection_count;
+            --thread.connection_count;
+            delete made;
+            return;
+        }
+    }
+    made->next = std::exchange(thread.first, made);
+    if (made->next != nullptr) {
+        made->next->previous = made;
     }
     {
         const std::lock_guard turn(core_mutex_);
@@ -111,6 +119,7 @@ void server::implementation::hand_in(connection& from, bytes_view bytes) {
     bool has_output = false;
     {
         const std::lock_guard turn(core_mutex_);
+        core_.note_transport_bytes(output_waiting_.load(std::memory_order_relaxed));
         core_.handle_bytes(from.id, bytes, net::real_now());
         has_output = has_work();
     }
@@ -156,16 +165,27 @@ void server::implementation::hold_connect(connection& from, bytes_view bytes) {
         admit(from, *known);
         return;
     }
+    if (!password_turns_.enter(from.from)) {
+        ++counted_.password_checks_refused;
+        {
+            const std::lock_guard turn(core_mutex_);
+            from.is_too_busy = true;
+        }
+        admit(from, false);
+        return;
+    }
+    std::shared_ptr<void> place(
+        nullptr, [this, address = from.from](void*) { password_turns_.leave(address); });
     from.reading = false;
     from.stream->pause_reading();
     boost::asio::post(
         *password_threads_,
         [this, weak = std::weak_ptr<connection::candidate>(from.waiting), &thread = from.thread,
-         user_name = std::string(*request.user_name), password = std::string(given)] {
-            if (weak.expired()) {
-                return;
-            }
-            const bool right = gate_.passwords().check(user_name, password);
+         place = std::move(place), user_name = std::string(*request.user_name),
+         password = std::string(given)]() mutable {
+            // Who has gone meanwhile costs nothing more.
+            const bool right = !weak.expired() && gate_.passwords().check(user_name, password);
+            place.reset();
             boost::asio::post(thread.context, [this, weak, right] {
                 if (const auto held_still = weak.lock()) {
                     admit(*held_still->of, right);
@@ -248,6 +268,7 @@ void server::implementation::write(mail& out) {
         out.client_left ? to.stream->hang_up() : to.stream->close();
         return;
     }
+    note_backlog(to);
     const std::size_t backlog = to.stream->backlog();
     if (backlog <= options_.output_bytes_max) {
         return;
@@ -265,6 +286,7 @@ void server::implementation::write(mail& out) {
 }
 
 void server::implementation::note_drained(connection& of) {
+    note_backlog(of);
     if (!of.congested) {
         return;
     }
@@ -283,14 +305,15 @@ void server::implementation::note_drained(connection& of) {
 // A connection goes
 
 void server::implementation::forget(connection& gone, boost::system::error_code why) {
-    if (!gone.has_spoken && why) {
-        log_(log_level::info,
-             gone.address + ": closed before it said anything in MQTT: " + why.message());
-    }
+    dismiss(gone);
     io_thread& thread = gone.thread;
     bool has_output = false;
+    std::optional<std::string> said;
     {
         const std::lock_guard turn(core_mutex_);
+        if (!gone.has_spoken && why) {
+            said = strangers_.admit(net::real_now());
+        }
         core_.handle_closed(gone.id, net::real_now());
         connections_[gone.id] = nullptr;
         std::erase_if(thread.mailbox, [&](const mail& each) { return each.to == &gone; });
@@ -301,6 +324,10 @@ void server::implementation::forget(connection& gone, boost::system::error_code 
     }
     if (has_output) {
         flush_soon(thread);
+    }
+    if (said) {
+        log_(log_level::info,
+             gone.address + ": closed before it said anything in MQTT: " + why.message() + *said);
     }
     if (gone.came_by != nullptr) {
         --gone.came_by->connection_count;

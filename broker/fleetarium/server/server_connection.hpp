@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -39,8 +40,13 @@ public:
     bool congested = false;
     bool reading = true;
     bool has_spoken = false;  // its first bytes have come
+    bool is_counted = false;  // by the listener's limiter
+    bool is_refused = false;  // it is told no as soon as it says what it is
+    std::optional<address_key> from;
+    std::size_t backlog_counted = 0;  // of the stream, in output_waiting_
     // With the core's turn: the gate asks for them, on whichever thread.
     bool password_is_right = false;
+    bool is_too_busy = false;
     server_gate::foreign_protocol speaks = server_gate::foreign_protocol::none;
 };
 

@@ -74,6 +74,8 @@ reason_code server_gate::check(const client_info& client, const connect& request
             if (!facts.allow_anonymous) {
                 return reason_code::not_authorized;
             }
+        } else if (has_passwords() && facts.is_too_busy) {
+            return reason_code::server_busy;
         } else if (has_passwords() && !facts.password_is_right) {
             return reason_code::bad_user_name_or_password;
         }
@@ -148,15 +150,20 @@ void server_gate::tell(const broker_event& event) {
                  fmt::format("{} connected{}", who(), event.flag ? ", its session goes on" : ""));
             return;
         case kind::refused:
-            log_(log_level::warning, fmt::format("{} refused: {}", who(), why_refused(event)));
+            if (const auto more = refusals_.admit(event.at)) {
+                log_(log_level::warning,
+                     fmt::format("{} refused: {}{}", who(), why_refused(event), *more));
+            }
             refused_.connection = no_connection;
             return;
         case kind::disconnected:
             if (event.flag) {
                 log_(log_level::info, who() + " disconnected: the connection was lost");
             } else if (event.broken != violation::none) {
-                log_(log_level::warning,
-                     fmt::format("{} disconnected: {}", who(), describe(event.broken).phrase));
+                if (const auto more = faults_.admit(event.at)) {
+                    log_(log_level::warning, fmt::format("{} disconnected: {}{}", who(),
+                                                         describe(event.broken).phrase, *more));
+                }
             } else if (event.code == reason_code::success) {
                 log_(log_level::info, who() + " disconnected");  // took its leave
             } else {

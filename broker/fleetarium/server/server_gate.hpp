@@ -2,6 +2,7 @@
 
 #include <fleetarium/broker/access_policy.hpp>
 #include <fleetarium/broker/hooks.hpp>
+#include <fleetarium/server/log_limiter.hpp>
 #include <fleetarium/server/password_file.hpp>
 #include <fleetarium/server/server_log.hpp>
 #include <fleetarium/server/server_options.hpp>
@@ -28,6 +29,8 @@ public:
         bool allow_anonymous = true;
         /// Whether the password of CONNECT was found right, outside the core's turn.
         bool password_is_right = false;
+        /// It was not looked at: too many others are.
+        bool is_too_busy = false;
         foreign_protocol speaks = foreign_protocol::none;
     };
     using facts_of = std::function<connection_facts(connection_id)>;
@@ -78,6 +81,8 @@ private:
     access_policy access_;
     password_file passwords_;
     refusal refused_;
+    log_limiter refusals_;
+    log_limiter faults_;
 };
 
 }  // namespace fleetarium::broker

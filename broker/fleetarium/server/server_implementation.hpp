@@ -4,8 +4,12 @@
 #include <fleetarium/net/byte_stream.hpp>
 #include <fleetarium/net/listener.hpp>
 #include <fleetarium/net/real_clock.hpp>
+#include <fleetarium/server/connection_limiter.hpp>
 #include <fleetarium/server/http_server.hpp>
+#include <fleetarium/server/password_turns.hpp>
 #include <fleetarium/server/persistence.hpp>
+#include <fleetarium/server/prometheus.hpp>
+#include <fleetarium/server/refusal_log.hpp>
 #include <fleetarium/server/server.hpp>
 #include <fleetarium/server/server_gate.hpp>
 #include <fleetarium/server/server_log.hpp>
@@ -100,7 +104,16 @@ private:
         const listener_options* options = nullptr;
         std::unique_ptr<net::listener> socket;
         std::atomic<std::size_t> connection_count{0};
+        std::optional<connection_limiter> limiter;
     };
+
+    // server_bounds.cpp: who is let in, and what waits
+    bool admit_connection(connection& arriving, connection_manner& manner);
+    void dismiss(connection& gone);
+    void note_backlog(connection& of);
+    server_counters counters() const;
+    std::vector<metric_family> metrics_of_bounds() const;
+    void wait_for_refusals();
 
     // server_connection.cpp: the way of bytes
     io_thread& pick_thread();
@@ -157,6 +170,20 @@ private:
     std::optional<boost::asio::steady_timer> timer_;       // of the first thread
     instant timer_due_ = never;                            // with core_mutex_ held
     std::optional<boost::asio::steady_timer> http_timer_;  // of the first thread
+
+    struct {
+        std::atomic<std::uint64_t> rate_refused{0};
+        std::atomic<std::uint64_t> address_rate_refused{0};
+        std::atomic<std::uint64_t> address_connections_refused{0};
+        std::atomic<std::uint64_t> closed_unanswered{0};
+        std::atomic<std::uint64_t> password_checks_refused{0};
+    } counted_;
+    std::atomic<std::size_t> refusals_open_{0};   // connections that wait to be told no
+    std::atomic<std::size_t> output_waiting_{0};  // bytes in the streams' backlogs
+    password_turns password_turns_;
+    log_limiter strangers_;                                   // with core_mutex_ held
+    refusal_log refusal_log_;                                 // of the first thread
+    std::optional<boost::asio::steady_timer> refusal_timer_;  // of the first thread
 };
 
 }  // namespace fleetarium::broker

@@ -25,6 +25,17 @@ struct listener_options {
     std::optional<bool> allow_anonymous{};               ///< none: as the server's
     std::size_t connections_max = 4'000'000;             ///< above it: "server busy"
     std::optional<std::uint32_t> maximum_packet_size{};  ///< bytes; none: as the broker's
+
+    // Bounds that 0 leaves out. An address is an IPv4 address, or the first 64 bits of an IPv6 one.
+    /// Connections a second, and as many at once; above it "connection rate exceeded".
+    std::uint32_t connection_rate_max = 0;
+    std::uint32_t address_connection_rate_max = 0;  ///< likewise, of one address
+    std::size_t address_connections_max = 0;        ///< of one address; above it "quota exceeded"
+
+    /// Origins of the web pages that may connect, such as "https://example.org"; "*": all. Empty:
+    /// those of this machine where the URL names it (127.0.0.1 and the like), else all. Programs
+    /// that are no browsers send no origin, and are not concerned. For ws and wss.
+    std::vector<std::string> origins{};
 };
 
 enum class log_level : std::uint8_t { debug, info, warning, error };
@@ -59,6 +70,9 @@ struct server_options {
     std::string password_file{};  ///< see password_file.hpp; empty: none
     std::string access_file{};    ///< see access_file.hpp; empty: all is allowed
     persistence_options persistence{};
+    /// Passwords that are checked or wait for it, a quarter of one address; above it "server
+    /// busy". 1 or more.
+    std::size_t password_checks_max = 256;
     /// Bytes that may wait for a slow client's socket before its messages wait in its session's
     /// queue, where the queue's bounds hold; then nothing more is read from it either.
     std::size_t output_bytes_max = std::size_t{1} << 20;

@@ -36,7 +36,6 @@ struct change_journal::implementation {
         boost::unordered_flat_map<std::uint16_t, std::int64_t> in_flight;  // sequences
     };
     struct kept_message {
-        message_ptr alive;  // so that its address stays its own
         std::int64_t row = 0;
         std::uint32_t references = 0;
         std::uint32_t change = 0;  // its row's, if `taken` says that it was not taken yet
@@ -45,6 +44,7 @@ struct change_journal::implementation {
     using delivery_key = std::pair<std::int64_t, std::int64_t>;  // session, sequence
 
     std::vector<kept_session> sessions;
+    // By address: whoever holds a message in the core has a reference here.
     boost::unordered_map<const message*, kept_message> messages;
     std::int64_t last_session = 0;
     std::int64_t last_message = 0;
@@ -100,7 +100,6 @@ struct change_journal::implementation {
     std::int64_t take_reference(const message_ptr& to) {
         kept_message& kept = messages[&*to];
         if (++kept.references == 1) {
-            kept.alive = to;
             kept.row = ++last_message;
             session_change& added = add(kind::put_message, 0);
             added.message = kept.row;
@@ -173,7 +172,6 @@ void change_journal::know_session(broker::session_index index, std::int64_t row)
 void change_journal::know_message(const message_ptr& kept, std::int64_t row) {
     auto& in = *implementation_;
     implementation::kept_message& known = in.messages[&*kept];
-    known.alive = kept;
     known.row = row;
     known.change = implementation::written_before;
     in.last_message = std::max(in.last_message, row);
@@ -217,6 +215,7 @@ void change_journal::session_changed(broker::session_index index, const broker::
     row.expiry_interval = changed.expiry_interval;
     row.connected = changed.connection != broker::no_connection;
     row.expires_at = changed.expires_at;
+    row.owner = changed.owner_hash;
     if (changed.will) {
         row.will =
             session_row::will_row{in.row_of(*changed.will->message), changed.will->delay_interval,

@@ -75,6 +75,7 @@ struct session_row {
     std::uint32_t expiry_interval = 0;  ///< seconds
     bool connected = false;
     instant expires_at = never;
+    std::uint64_t owner = 0;  ///< hash of the user name that it belongs to, 0: nobody's yet
     std::optional<will_row> will{};
 };
 

@@ -99,8 +99,8 @@ struct session_file::implementation {
         put_session = file.prepare(
             "INSERT OR REPLACE INTO sessions (id, client_id, expiry_interval, connected, "
             "expires_at, will_topic, will_properties, will_payload, will_qos, will_retain, "
-            "will_delay_interval, will_message_expiry_interval, will_due) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+            "will_delay_interval, will_message_expiry_interval, will_due, owner) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
         for (const char* const table : {"sessions WHERE id", "subscriptions WHERE session",
                                         "deliveries WHERE session", "identifiers WHERE session"}) {
             erase_session.push_back(file.prepare(std::string("DELETE FROM ") + table + " = ?"));
@@ -191,7 +191,7 @@ struct session_file::implementation {
             }
             bind_instant(put_session, 13, row.will->due);
         }
-        put_session.run();
+        put_session.bind(14, static_cast<std::int64_t>(row.owner)).run();
     }
 
     void write(const session_changes& all, const session_change& change) {
@@ -273,7 +273,7 @@ struct session_file::implementation {
                               static_cast<enum qos>(level), row.integer(first + 4) != 0};
     }
 
-    message_table load_messages(change_journal& journal) {
+    message_table load_messages(change_journal& journal, memory_account* account) {
         message_table out;
         statement rows = file.prepare(
             "SELECT id, topic, properties, payload, qos, retain, publisher, number, published_at, "
@@ -289,21 +289,22 @@ struct session_file::implementation {
             origin.identity = {static_cast<std::uint64_t>(rows.integer(7)),
                                from_file(rows.integer(8))};
             origin.expires_at = instant_of(rows, 9);
-            const message_ptr made = message::restore(*parts, origin);
+            const message_ptr made = message::restore(*parts, origin, account);
             journal.know_message(made, rows.integer(0));
             out.emplace(rows.integer(0), made);
         }
         return out;
     }
 
-    std::unique_ptr<broker::stored_will> will_of(const statement& row) const {
+    std::unique_ptr<broker::stored_will> will_of(const statement& row,
+                                                  memory_account* account) const {
         const auto parts = message_parts(row, 5);
         if (!parts) {
             return nullptr;
         }
         auto out = std::make_unique<broker::stored_will>();
         out->message =
-            message::restore(*parts, {{}, broker::session_registry::hash_of(row.text(1)), never});
+            message::restore(*parts, {{}, broker::session_registry::hash_of(row.text(1)), never}, account);
         out->delay_interval = static_cast<std::uint32_t>(row.integer(10));
         if (!row.is_null(11)) {
             out->message_expiry_interval = static_cast<std::uint32_t>(row.integer(11));
@@ -318,14 +319,15 @@ struct session_file::implementation {
         statement rows = file.prepare(
             "SELECT id, client_id, expiry_interval, connected, expires_at, will_topic, "
             "will_properties, will_payload, will_qos, will_retain, will_delay_interval, "
-            "will_message_expiry_interval, will_due FROM sessions ORDER BY id");
+            "will_message_expiry_interval, will_due, owner FROM sessions ORDER BY id");
         while (rows.step()) {
             broker::restored_session kept;
             kept.client_id = rows.text(1);
             kept.expiry_interval = static_cast<std::uint32_t>(rows.integer(2));
             kept.was_connected = rows.integer(3) != 0;
             kept.expires_at = instant_of(rows, 4);
-            kept.will = will_of(rows);
+            kept.owner_hash = static_cast<std::uint64_t>(rows.integer(13));
+            kept.will = will_of(rows, into.message_account());
             const broker::session_index index = into.restore_session(std::move(kept));
             if (index == broker::no_session) {
                 refuse(options.path, "the session of '" + std::string(rows.text(1)) +
@@ -383,7 +385,7 @@ session_file_contents session_file::load(broker::broker_core& into, change_journ
         refuse(path, found);
     }
     session_file_contents out;
-    const auto messages = in.load_messages(journal);
+    const auto messages = in.load_messages(journal, into.message_account());
     const auto sessions = in.load_sessions(into, journal);
     out.messages = messages.size();
     out.sessions = sessions.size();

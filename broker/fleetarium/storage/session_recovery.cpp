@@ -32,8 +32,8 @@ constexpr table tables[] = {
     {"sessions", "id",
      "id, client_id, expiry_interval, connected, expires_at, will_topic, will_properties, "
      "will_payload, will_qos, will_retain, will_delay_interval, will_message_expiry_interval, "
-     "will_due",
-     "itiiitbbiiiii"},
+     "will_due, owner",
+     "itiiitbbiiiiii"},
     {"messages", "id",
      "id, topic, properties, payload, qos, retain, publisher, number, published_at, expires_at",
      "itbbiiiiii"},

@@ -25,7 +25,8 @@ CREATE TABLE sessions (
     will_retain INTEGER,
     will_delay_interval INTEGER,       -- seconds
     will_message_expiry_interval INTEGER,
-    will_due INTEGER                   -- NULL: not before the connection ends
+    will_due INTEGER,                  -- NULL: not before the connection ends
+    owner INTEGER NOT NULL DEFAULT 0   -- hash of the user name that it belongs to, 0: nobody's yet
 ) STRICT;
 CREATE TABLE subscriptions (
     session INTEGER NOT NULL,

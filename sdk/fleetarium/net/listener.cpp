@@ -37,6 +37,7 @@ struct destination {
     listener::accept_handler accepted;
     bool websocket;
     std::string path;
+    origin_check may_ask;
     std::atomic<bool> stopped = false;
 
     void deliver(boost::asio::io_context& context, socket_handle socket, const any_endpoint& peer,
@@ -49,7 +50,8 @@ struct destination {
             stream = make_tls_server_stream(std::move(stream), context.get_executor(), tls);
         }
         if (websocket) {
-            stream = make_websocket_server_stream(std::move(stream), context.get_executor(), path);
+            stream = make_websocket_server_stream(std::move(stream), context.get_executor(), path,
+                                                  may_ask);
         }
         accepted(std::move(stream), context);
     }
@@ -89,6 +91,8 @@ public:
 
     const url& bound() const override { return bound_; }
 
+    void check_origins(origin_check may_ask) override { may_ask_ = std::move(may_ask); }
+
     void start(context_picker pick, accept_handler accepted) override {
         FLEETARIUM_ASSERT(to_ == nullptr);
         pick_ = std::move(pick);
@@ -96,6 +100,7 @@ public:
         to_->accepted = std::move(accepted);
         to_->websocket = bound_.is_websocket();
         to_->path = bound_.path;
+        to_->may_ask = may_ask_;
         for (const auto& each : acceptors_) {
             each->watch();
         }
@@ -209,6 +214,7 @@ private:
     boost::asio::steady_timer rest_;
     std::vector<std::unique_ptr<acceptor>> acceptors_;
     context_picker pick_;
+    origin_check may_ask_;
     std::shared_ptr<destination> to_;
 };
 

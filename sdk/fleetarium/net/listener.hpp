@@ -3,6 +3,7 @@
 #include <fleetarium/net/byte_stream.hpp>
 #include <fleetarium/net/tls_context.hpp>
 #include <fleetarium/net/url.hpp>
+#include <fleetarium/net/websocket_origin.hpp>
 
 #include <boost/asio/io_context.hpp>
 
@@ -28,6 +29,9 @@ public:
 
     /// As bound: with the port that was free if the URL said 0.
     virtual const url& bound() const = 0;
+
+    /// Which web pages may open a WebSocket; before `start`.
+    virtual void check_origins(origin_check may_ask) = 0;
 
     /// Begins to accept.
     virtual void start(context_picker pick, accept_handler accepted) = 0;

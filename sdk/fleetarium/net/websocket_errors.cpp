@@ -22,6 +22,10 @@ const char* own_message(websocket_error error) {
         case websocket_error::bad_request: return "the peer's request for a WebSocket is malformed";
         case websocket_error::wrong_path:
             return "the peer asked for another path than the WebSocket's";
+        case websocket_error::wrong_origin:
+            return "a web page of another origin asked for the WebSocket (the listener's "
+                   "\"origins\" "
+                   "say which may)";
         case websocket_error::not_an_upgrade:
             return "the peer sent an HTTP request that asks for no WebSocket (a browser, or a "
                    "check of health, on the port for MQTT?)";

@@ -12,6 +12,7 @@ enum class websocket_error {
     header_too_large,
     bad_request,
     wrong_path,
+    wrong_origin,
     not_an_upgrade,
     no_subprotocol,
     closed_in_handshake,

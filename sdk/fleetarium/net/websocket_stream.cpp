@@ -130,8 +130,8 @@ public:
     }
 
     /// A server's side.
-    void serve(const std::string& path) {
-        upgrade_ = std::make_unique<websocket_upgrade>(path);
+    void serve(const std::string& path, const origin_check& may_ask) {
+        upgrade_ = std::make_unique<websocket_upgrade>(path, may_ask);
         // v5/MQTT-6.0.0-4
         websocket_.set_option(websocket::stream_base::decorator([](websocket::response_type& to) {
             to.set(http::field::server, "Fleetarium");
@@ -537,9 +537,10 @@ private:
 
 std::unique_ptr<byte_stream> make_websocket_server_stream(std::unique_ptr<byte_stream> carrier,
                                                           const asio::any_io_executor& executor,
-                                                          const std::string& path) {
+                                                          const std::string& path,
+                                                          const origin_check& may_ask) {
     auto made = std::make_unique<websocket_stream>(std::move(carrier), executor);
-    made->serve(path);
+    made->serve(path, may_ask);
     return made;
 }
 

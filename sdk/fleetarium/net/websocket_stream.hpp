@@ -2,6 +2,7 @@
 
 #include <fleetarium/net/byte_stream.hpp>
 #include <fleetarium/net/websocket_errors.hpp>
+#include <fleetarium/net/websocket_origin.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
 
@@ -23,7 +24,7 @@ namespace fleetarium::net {
 /// of `websocket_error_category`, or Beast's for faults of framing.
 std::unique_ptr<byte_stream> make_websocket_server_stream(
     std::unique_ptr<byte_stream> carrier, const boost::asio::any_io_executor& executor,
-    const std::string& path);
+    const std::string& path, const origin_check& may_ask = {});
 
 /// `host` is for the Host header: with its port if that is not the default.
 std::unique_ptr<byte_stream> make_websocket_client_stream(

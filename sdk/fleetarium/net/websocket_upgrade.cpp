@@ -114,6 +114,13 @@ websocket_upgrade::verdict websocket_upgrade::judge(std::size_t header_size) {
         return refuse(websocket_error::wrong_path, "404 Not Found", "",
                       "There is nothing at this path. " + speaks + ".\n");
     }
+    for (const auto& field : made.request) {
+        const std::string_view origin(field.value().data(), field.value().size());
+        if (field.name() == http::field::origin && may_ask_ && !may_ask_(origin)) {
+            return refuse(websocket_error::wrong_origin, "403 Forbidden", "",
+                          "Web pages of this origin may not connect here.\n");
+        }
+    }
     if (!boost::beast::websocket::is_upgrade(made.request) ||
         made.request[http::field::sec_websocket_version] != "13") {
         return refuse(websocket_error::not_an_upgrade, "426 Upgrade Required",

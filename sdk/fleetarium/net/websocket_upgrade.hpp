@@ -1,6 +1,7 @@
 #pragma once
 
 #include <fleetarium/core/bytes.hpp>
+#include <fleetarium/net/websocket_origin.hpp>
 
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/message.hpp>
@@ -24,8 +25,9 @@ public:
         std::string rest{};  ///< what came behind the request
     };
 
-    /// `path` is the only one that is served.
-    explicit websocket_upgrade(std::string path) : path_(std::move(path)) {}
+    /// `path` is the only one that is served. `may_ask` is as origin_check has it.
+    explicit websocket_upgrade(std::string path, origin_check may_ask = {})
+        : path_(std::move(path)), may_ask_(std::move(may_ask)) {}
 
     /// None as long as the request is not whole. Memory is bounded: a header that grows beyond
     /// 8 KiB is refused.
@@ -35,6 +37,7 @@ private:
     verdict judge(std::size_t header_size);
 
     std::string path_;
+    origin_check may_ask_;
     std::string text_;
 };
 

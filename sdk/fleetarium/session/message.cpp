@@ -45,9 +45,19 @@ message* message::allocate(std::size_t topic, std::size_t properties, std::size_
 
 void message::destroy(const message* dead) noexcept {
     const std::size_t size = dead->block_size();
+    if (dead->account_ != nullptr) {
+        dead->account_->bytes -= dead->memory_bytes();
+    }
     auto* const block = const_cast<message*>(dead);
     block->~message();
     block_pool::deallocate(block, size);
+}
+
+void message::charge(memory_account* account) noexcept {
+    account_ = account;
+    if (account != nullptr) {
+        account->bytes += memory_bytes();
+    }
 }
 
 message* message::allocate(const parts& in, std::size_t properties, const message_origin& origin) {
@@ -67,19 +77,23 @@ message* message::allocate(const parts& in, std::size_t properties, const messag
     return made;
 }
 
-message_ptr message::make(const publish& in, const message_origin& origin) {
+message_ptr message::make(const publish& in, const message_origin& origin,
+                          memory_account* account) {
     const std::size_t properties = forwardable_properties_size(in);
     message* const made =
         allocate({in.topic, {}, in.payload, in.qos, in.retain}, properties, origin);
     if (properties != 0) {
         write_forwardable_properties(in, made->data() + in.topic.size());
     }
+    made->charge(account);
     return message_ptr(made);
 }
 
-message_ptr message::restore(const parts& in, const message_origin& origin) {
+message_ptr message::restore(const parts& in, const message_origin& origin,
+                             memory_account* account) {
     message* const made = allocate(in, in.properties.size(), origin);
     copy_bytes(made->data() + in.topic.size(), in.properties);
+    made->charge(account);
     return message_ptr(made);
 }
 
@@ -104,6 +118,7 @@ message_ptr message::with_subscription_identifiers(
         at = write_variable_byte_integer(at, identifier);
     }
     copy_bytes(at, {data() + topic_size_ + properties_size_, payload_size_});
+    made->charge(account_);
     return message_ptr(made);
 }
 

@@ -55,14 +55,21 @@ struct message_origin {
     instant expires_at = never;
 };
 
+/// Bytes of all messages made for one owner that are still held by somebody. Outlives them.
+struct memory_account {
+    std::size_t bytes = 0;
+};
+
 /// An application message as sessions hold it: topic, the properties a server forwards unchanged
 /// in their encoded form, and payload, in one block from the pool. Payloads from
 /// limits::shared_payload_size_min on are held in a block of their own, which copies share.
 class message {
 public:
     /// Copies what `in` views. The Message Expiry Interval itself is not kept: see
-    /// message_origin::expires_at. Throws std::bad_alloc.
-    static message_ptr make(const publish& in, const message_origin& origin);
+    /// message_origin::expires_at. Its memory is on `account`, if there is one, for as long as it
+    /// lives, and so are copies that `with_subscription_identifiers` makes. Throws std::bad_alloc.
+    static message_ptr make(const publish& in, const message_origin& origin,
+                            memory_account* account = nullptr);
 
     /// What a message is made of, properties as `properties()` gives them.
     struct parts {
@@ -74,7 +81,8 @@ public:
     };
 
     /// A message as storage kept it. Copies what `in` views. Throws std::bad_alloc.
-    static message_ptr restore(const parts& in, const message_origin& origin);
+    static message_ptr restore(const parts& in, const message_origin& origin,
+                               memory_account* account = nullptr);
 
     /// The same message with subscription identifiers added to its properties; a shared payload
     /// stays shared. For the rare delivery that carries several.
@@ -120,6 +128,7 @@ private:
     static message* allocate(std::size_t topic, std::size_t properties, std::size_t payload);
     static message* allocate(const parts& in, std::size_t properties, const message_origin& origin);
     static void destroy(const message* dead) noexcept;
+    void charge(memory_account* account) noexcept;
 
     std::uint8_t* data() noexcept { return reinterpret_cast<std::uint8_t*>(this + 1); }
     const std::uint8_t* data() const noexcept {
@@ -139,6 +148,7 @@ private:
     message_identity identity_;
     std::uint64_t publisher_ = 0;
     shared_bytes shared_payload_;
+    memory_account* account_ = nullptr;  // null: nobody counts
 };
 
 inline void message_ptr::retain() noexcept {

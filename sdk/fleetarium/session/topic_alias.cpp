@@ -6,12 +6,15 @@ namespace fleetarium {
 
 namespace {
 
-std::size_t heap_bytes(const std::vector<std::string>& topics) {
-    std::size_t total = topics.capacity() * sizeof(std::string);
-    for (const std::string& topic : topics) {
-        total += topic.capacity() > std::string().capacity() ? topic.capacity() + 1 : 0;
-    }
-    return total;
+std::size_t heap_bytes(const std::string& topic) {
+    return topic.capacity() > std::string().capacity() ? topic.capacity() + 1 : 0;
+}
+
+/// Keeps count of the bytes that the texts hold.
+void replace(std::string& topic, std::string_view by, std::size_t& text_bytes) {
+    text_bytes -= heap_bytes(topic);
+    topic.assign(by);
+    text_bytes += heap_bytes(topic);
 }
 
 }  // namespace
@@ -20,7 +23,7 @@ void inbound_topic_aliases::set(std::uint16_t alias, std::string_view topic) {
     if (topics_.size() < alias) {
         topics_.resize(alias);
     }
-    topics_[alias - 1u].assign(topic);
+    replace(topics_[alias - 1u], topic, text_bytes_);
 }
 
 std::string_view inbound_topic_aliases::find(std::uint16_t alias) const {
@@ -35,15 +38,19 @@ outbound_topic_aliases::choice outbound_topic_aliases::choose(std::string_view t
     }
     const bool known = topics_[place] == topic;
     if (!known) {
-        topics_[place].assign(topic);
+        replace(topics_[place], topic, text_bytes_);
     }
     return {static_cast<std::uint16_t>(place + 1), known};
 }
 
 void outbound_topic_aliases::revoke(std::uint16_t alias) { topics_[alias - 1u].clear(); }
 
-std::size_t inbound_topic_aliases::memory_bytes() const { return heap_bytes(topics_); }
+std::size_t inbound_topic_aliases::memory_bytes() const {
+    return topics_.capacity() * sizeof(std::string) + text_bytes_;
+}
 
-std::size_t outbound_topic_aliases::memory_bytes() const { return heap_bytes(topics_); }
+std::size_t outbound_topic_aliases::memory_bytes() const {
+    return topics_.capacity() * sizeof(std::string) + text_bytes_;
+}
 
 }  // namespace fleetarium

@@ -18,11 +18,12 @@ public:
     /// The topic, or an empty view if the alias was never set.
     std::string_view find(std::uint16_t alias) const;
 
-    /// Bytes of heap memory held.
+    /// Bytes of heap memory held. Constant time.
     std::size_t memory_bytes() const;
 
 private:
     std::vector<std::string> topics_;  // [alias - 1]
+    std::size_t text_bytes_ = 0;       // that they hold on the heap
 };
 
 /// Topic aliases that this side sets on one connection, up to the peer's Topic Alias Maximum.
@@ -48,6 +49,7 @@ public:
 
 private:
     std::vector<std::string> topics_;  // [alias - 1]
+    std::size_t text_bytes_ = 0;       // that they hold on the heap
 };
 
 /// Both directions of one connection.

@@ -1,0 +1,140 @@
+// The memory ceiling: what is counted, and what is shed near it (memory_ceiling.hpp).
+
+#include <fleetarium/broker/broker_core.hpp>
+
+#include <fleetarium/broker/session_journal.hpp>
+
+#include <algorithm>
+#include <vector>
+
+namespace fleetarium::broker {
+
+namespace {
+
+/// Where queues could not be shed to the end, they are not walked again sooner: the walk is linear
+/// in the number of sessions, and a flood of PUBLISHes must not buy one each.
+constexpr duration between_walks = std::chrono::seconds{1};
+
+/// A client in the middle of a smaller packet keeps its connection above the ceiling.
+constexpr std::size_t small_packet = 64 * 1024;
+
+}  // namespace
+
+void broker_core::count_connection(connection_id id) {
+    connection& counted = connections_[id];
+    memory_.count(counted.counted_bytes, counted.protocol.memory_bytes());
+}
+
+void broker_core::count_session(session_index index) {
+    session& counted = sessions_[index];
+    memory_.count(counted.counted_bytes, counted.client_id_size + counted.filters.memory_bytes() +
+                                             counted.state.outbound.memory_bytes() +
+                                             counted.state.inbound.memory_bytes() +
+                                             (counted.will ? sizeof(stored_will) : 0));
+}
+
+/// After a connection's bytes were handled: counts what they may have changed.
+void broker_core::settle_memory(connection_id after, instant now) {
+    count_connection(after);
+    if (connections_[after].session != no_session) {
+        count_session(connections_[after].session);
+    }
+    count_tables();
+    if (!memory_.sheds(shedding::queues)) {
+        return;
+    }
+    shed_queues(now);
+    connection& source = connections_[after];
+    if (memory_.sheds(shedding::publishers) && source.counted_bytes > small_packet &&
+        !source.protocol.is_closing()) {
+        ++metrics_.shed[index_of(shedding::publishers)];
+        end_connection(after, reason_code::quota_exceeded, now);
+    }
+}
+
+void broker_core::count_tables() {
+    if (!memory_.is_set()) {
+        return;
+    }
+    memory_.set_tables(sessions_.places_bytes() + connections_.size() * sizeof(connection) +
+                       tree_.memory_estimate() + retained_.memory_bytes() +
+                       deadlines_.memory_bytes() +
+                       expiring_retained_.size() * (sizeof(message_ptr) + 4 * sizeof(void*)));
+    memory_.update();
+}
+
+bool broker_core::refuse_publish_for_memory(connection_id from, const fleetarium::publish& message,
+                                            instant now) {
+    memory_.update();
+    if (memory_.sheds(shedding::queues)) {
+        shed_queues(now);
+    }
+    if (!memory_.sheds(shedding::publishers)) {
+        return false;
+    }
+    ++metrics_.shed[index_of(shedding::publishers)];
+    report_drop({}, message.topic, message.qos, no_session, drop_reason::memory_ceiling, now);
+    if (message.qos != qos::at_most_once) {
+        server_session& protocol = connections_[from].protocol;
+        if (protocol.version() == protocol_version::v5) {
+            protocol.acknowledge(message, reason_code::quota_exceeded, now);
+        } else {
+            end_connection(from, reason_code::quota_exceeded, now);  // it will send it again
+        }
+    }
+    return true;
+}
+
+/// Absent sessions give their oldest messages, the largest queues first, until the step ends. One
+/// walk frees a twentieth of the ceiling, or is not repeated for a while.
+void broker_core::shed_queues(instant now) {
+    if (now < next_shedding_) {
+        return;
+    }
+    const auto smaller = [&](session_index a, session_index b) {
+        const std::size_t left = sessions_[a].queued_bytes;
+        const std::size_t right = sessions_[b].queued_bytes;
+        return left != right ? left < right : a > b;
+    };
+    std::vector<session_index> absent;
+    for (session_index i = 0; i < sessions_.slots().end(); ++i) {
+        if (sessions_.contains(i) && sessions_[i].connection == no_connection &&
+            sessions_[i].queued_bytes != 0) {
+            absent.push_back(i);
+        }
+    }
+    std::make_heap(absent.begin(), absent.end(), smaller);
+    while (memory_.sheds(shedding::queues) && !absent.empty()) {
+        std::pop_heap(absent.begin(), absent.end(), smaller);
+        if (shed_oldest(absent.back(), now)) {
+            std::push_heap(absent.begin(), absent.end(), smaller);
+        } else {
+            absent.pop_back();
+        }
+        memory_.update();
+    }
+    if (memory_.sheds(shedding::queues)) {
+        next_shedding_ = now + between_walks;
+    }
+}
+
+/// Whether the session has more to give.
+bool broker_core::shed_oldest(session_index from, instant now) {
+    session& largest = sessions_[from];
+    const delivery oldest = largest.state.outbound.remove_oldest_pending();
+    if (!oldest.message) {
+        return false;
+    }
+    largest.queued_bytes -= oldest.message->memory_bytes();
+    ++metrics_.shed[index_of(shedding::queues)];
+    if (session_journal* const journal = journal_of(from);
+        journal != nullptr && oldest.qos != qos::at_most_once) {
+        journal->dropped(from, oldest);
+    }
+    report_drop(oldest.message->identity(), oldest.message->topic(), oldest.qos, from,
+                drop_reason::memory_ceiling, now, oldest.waited);
+    count_session(from);
+    return largest.queued_bytes != 0;
+}
+
+}  // namespace fleetarium::broker
