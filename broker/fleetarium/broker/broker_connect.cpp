@@ -422,6 +422,9 @@ void broker_core::handle_disconnect(connection_id from, const fleetarium::discon
         if (farewell.session_expiry_interval) {
             owner.expiry_interval =
                 std::min(*farewell.session_expiry_interval, options_.session_expiry_maximum);
+            if (journal_ != nullptr && owner.expiry_interval == 0) {
+                journal_->session_ended(index, owner);  // what it gets yet, it takes along
+            }
         }
         if (farewell.code == reason_code::normal_disconnection &&
             !is_on(mutant::will_published_on_clean_disconnect)) {
@@ -545,7 +548,9 @@ void broker_core::publish_will(session_index index, instant now) {
           .session = index,
           .client_id = sessions_[index].client_id(),
           .topic = message.topic});
+    promises_all_ = true;  // that it goes out at most once
     take_on(message, index, no_connection, now);
+    promises_all_ = false;
 }
 
 void broker_core::end_session(session_index index, instant now) {

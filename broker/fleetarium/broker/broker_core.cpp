@@ -92,16 +92,20 @@ void broker_core::handle_bytes(connection_id from, bytes_view bytes, instant now
     if (is_on(mutant::subscription_effective_late)) {
         source.refused = source.refused && !source.protocol.is_accepted();  // see handle_subscribe
     }
+    // The answer to a lone PINGREQ promises nothing, and shows that somebody is here.
+    bool promises = !(bytes.size() == 2 && bytes.front() == 0xC0 &&
+                      source.protocol.is_between_packets());
     for (;;) {
         server_event event = source.protocol.handle_bytes(bytes, now);
         if (!std::holds_alternative<std::monostate>(event)) {
+            promises = true;
             handle_event(from, event, now);
         } else if (bytes.empty()) {
             break;
         }
     }
     if (source.protocol.has_output() || source.protocol.should_close()) {
-        list_output(from);
+        list_output(from, promises);
     }
     if (memory_.is_set()) {
         settle_memory(from, now);

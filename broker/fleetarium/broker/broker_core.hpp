@@ -421,6 +421,8 @@ private:
     session_journal* journal_ = nullptr;
     std::uint64_t durable_ = 0;  // position of the journal
     std::deque<held_output> held_;
+    std::size_t held_bytes_ = 0;
+    bool promises_all_ = false;  // QoS 0 too, for now
     std::uint32_t first_held_ = 1;  // number of the first of held_; numbers are odd, and wrap
     std::vector<session_index> cut_off_;  // restored, and connected when the process died
     std::uint64_t messages_taken_on_ = 0;

@@ -20,7 +20,10 @@ void broker_core::keep_journal(session_journal* journal) {
 // Going on from storage
 
 session_index broker_core::restore_session(restored_session kept) {
-    const bool usable = kept.expiry_interval != 0 && !kept.client_id.empty() &&
+    const bool has_valid_will =
+        !kept.will || (is_valid_topic_name(kept.will->message->topic()) &&
+                       topic_level_count(kept.will->message->topic()) <= limits::topic_levels_max);
+    const bool usable = has_valid_will && kept.expiry_interval != 0 && !kept.client_id.empty() &&
                         kept.client_id.size() <= limits::string_size_max &&
                         sessions_.find(kept.client_id) == no_session;
     if (!usable) {
@@ -66,7 +69,7 @@ bool broker_core::restore_delivery(session_index to, delivery kept) {
     const std::uint16_t packet_id = kept.packet_id;
     const bool released = kept.state == delivery_state::wait_pubcomp;
     const bool possible =
-        kept.message && kept.qos != qos::at_most_once &&
+        kept.message && kept.qos != qos::at_most_once && kept.qos <= qos::exactly_once &&
         (packet_id == 0 ? kept.state == delivery_state::pending
                         : flow.find(packet_id) == nullptr && flow.pending() == 0) &&
         (!released || kept.qos == qos::exactly_once);
@@ -152,6 +155,7 @@ void broker_core::note_identifier(session_index from, std::uint16_t packet_id) {
 void broker_core::hold_output(broker_output out, bool after_commit) {
     connection& of = connections_[out.connection];
     const std::uint64_t newest = held_.empty() ? durable_ : held_.back().position;
+    held_bytes_ += out.bytes.size();
     held_.push_back({std::move(out), after_commit ? journal_->position() : newest, of.last_held});
     of.last_held = first_held_ + 2 * static_cast<std::uint32_t>(held_.size() - 1);
 }
@@ -160,6 +164,7 @@ std::optional<broker_output> broker_core::poll_held_output() {
     while (!held_.empty() && held_.front().position <= durable_) {
         held_output next = std::move(held_.front());
         held_.pop_front();
+        held_bytes_ -= next.out.bytes.size();
         const std::uint32_t number = std::exchange(first_held_, first_held_ + 2);
         if (next.out.connection == no_connection) {
             continue;  // closed while it waited
@@ -177,6 +182,7 @@ void broker_core::forget_held_outputs(const connection& gone) {
     std::uint32_t number = gone.last_held;
     while (number != 0 && (number - first_held_) / 2 < held_.size()) {
         held_output& lost = held_[(number - first_held_) / 2];
+        held_bytes_ -= lost.out.bytes.size();
         lost.out.bytes = {};
         lost.out.connection = no_connection;
         number = lost.previous;

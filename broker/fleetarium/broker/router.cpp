@@ -342,13 +342,18 @@ void broker_core::deliver(outgoing& out, session_index to, enum qos granted, boo
         wire.message_expiry_interval = out.remaining_expiry(now);
         wire.subscription_identifiers = identifiers;
         connection& target = connections_[receiver.connection];
+        if (held_bytes_ > limits::held_output_bytes_max && target.last_held != 0) {
+            report_drop(out.origin.identity, out.topic(), delivered_qos, to,
+                        drop_reason::queue_full, now);
+            return;
+        }
         if (!target.protocol.send_qos_0(wire, now)) {
             report_drop(out.origin.identity, out.topic(), delivered_qos, to,
                         drop_reason::packet_too_large, now);
             return;
         }
         ++metrics_.publish_sent[0];
-        list_output(receiver.connection, false);
+        list_output(receiver.connection, promises_all_);
         emit({.what = broker_event::kind::sent,
               .at = now,
               .connection = receiver.connection,

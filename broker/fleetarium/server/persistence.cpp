@@ -42,6 +42,7 @@ persistence::~persistence() {
     {
         const std::lock_guard turn(core_mutex_);
         stopping_ = true;
+        lets_wait_ = false;
         changed_.notify_all();
         written_.notify_all();
     }
@@ -57,11 +58,17 @@ void persistence::commit_soon() {
 
 void persistence::wait_for_room() {
     std::unique_lock turn(core_mutex_);
-    const auto has_room = [this] { return stopping_ || waiting_bytes() <= options_.backlog_max; };
+    const auto has_room = [this] { return !lets_wait_ || waiting_bytes() <= options_.backlog_max; };
     if (!has_room()) {
         changed_.notify_one();
         written_.wait(turn, has_room);
     }
+}
+
+void persistence::let_wait(bool wait) {
+    const std::lock_guard turn(core_mutex_);
+    lets_wait_ = wait;
+    written_.notify_all();
 }
 
 void persistence::wait_until_durable(duration limit) {
@@ -97,6 +104,7 @@ bool persistence::write_next(std::unique_lock<std::mutex>& turn) {
         turn.unlock();
         std::string wrong;
         const instant began = net::real_now();
+        file_.set_clock_offset(net::offset_to_epoch());  // somebody may have set the clock
         try {
             file_.write(taken_);
             done = true;

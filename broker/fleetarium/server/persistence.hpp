@@ -42,6 +42,8 @@ public:
     /// Outside the core's turn: waits while more waits to be written than the options allow, so
     /// that no client can fill the memory faster than the disk empties it.
     void wait_for_room();
+    /// Whether it does: not while a server stops.
+    void let_wait(bool wait);
 
     /// Outside the core's turn: waits until all that has changed is durable, but no longer than
     /// the limit.
@@ -72,6 +74,7 @@ private:
     std::condition_variable written_;
     std::size_t writing_bytes_ = 0;
     bool stopping_ = false;
+    bool lets_wait_ = true;
     bool failing_ = false;
     // Any thread
     std::atomic<std::uint64_t> commits_{0};

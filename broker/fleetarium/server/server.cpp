@@ -190,6 +190,9 @@ void server::implementation::open_listeners() {
 }
 
 void server::implementation::open_persistence() {
+    if (persistence_) {
+        persistence_->let_wait(true);
+    }
     if (options_.persistence.file.empty() || persistence_) {
         return;
     }
@@ -262,6 +265,9 @@ void server::implementation::stop() {
         return;
     }
     stopping_ = true;
+    if (persistence_) {
+        persistence_->let_wait(false);
+    }
     boost::asio::post(threads_.front()->context, [this] {
         for (const auto& each : listeners_) {
             each->socket->stop();
@@ -431,6 +437,9 @@ std::unique_ptr<environment> server::pipe_environment(boost::asio::io_context& c
 }
 
 result<void> server::publish(const fleetarium::publish& message) {
+    if (!implementation_->knows_its_sessions()) {
+        return error::not_connected;
+    }
     return implementation_->with_core(
         [&](broker_core& core, instant now) { return core.publish(message, now); });
 }

@@ -50,7 +50,8 @@ public:
 
     /// Reads the files, binds the listeners, starts the threads; when it returns, connections are
     /// accepted. Throws std::runtime_error with a sentence that says what to do; then nothing is
-    /// open. May be called again after `stop`: with the same sessions and retained messages.
+    /// open. May be called again after `stop`: with the same sessions and retained messages; but
+    /// not where a session file was refused, which takes a new server.
     void start();
 
     /// Says "server shutting down" to every client, waits for it to be written but no longer than
@@ -83,6 +84,7 @@ public:
 
     // Verbs and getters of the core, each at once and consistent in itself
 
+    /// See broker_core. With a session file, error::not_connected before the first `start`.
     result<void> publish(const fleetarium::publish& message);
     result<void> publish(std::string_view topic, std::string_view payload,
                          enum qos qos = qos::at_most_once, bool retain = false);

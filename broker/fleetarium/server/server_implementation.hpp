@@ -53,6 +53,11 @@ public:
     std::unique_ptr<net::byte_stream> open_pipe(const boost::asio::any_io_executor& executor);
 
     const server_options& options() const { return options_; }
+    /// False while a session file is still to be read.
+    bool knows_its_sessions() const {
+        const std::lock_guard turn(core_mutex_);
+        return options_.persistence.file.empty() || persistence_;
+    }
     std::vector<net::url> listening() const;
     std::string http_listening() const;
 
@@ -158,8 +163,7 @@ private:
     std::size_t connections_open_ = 0;      // with core_mutex_ held
     std::condition_variable connection_gone_;
 
-    std::optional<persistence> persistence_;  // from the first start on
-    std::mutex life_mutex_;                   // start, stop and reload exclude one another
+    std::mutex life_mutex_;  // start, stop and reload exclude one another
     bool started_ = false;
     std::atomic<bool> stopping_{false};
     std::vector<std::unique_ptr<io_thread>> threads_;
@@ -184,6 +188,7 @@ private:
     log_limiter strangers_;                                   // with core_mutex_ held
     refusal_log refusal_log_;                                 // of the first thread
     std::optional<boost::asio::steady_timer> refusal_timer_;  // of the first thread
+    std::optional<persistence> persistence_;                  // from the first start on
 };
 
 }  // namespace fleetarium::broker

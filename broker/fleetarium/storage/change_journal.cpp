@@ -267,6 +267,7 @@ void change_journal::queued(broker::session_index to, const delivery& added) {
     row.qos = added.qos;
     row.retain = added.retain;
     row.shared = added.shared;
+    row.group_place = added.group_place;
     row.identifier = added.subscription_identifier;
     in.fresh_deliveries.emplace(implementation::delivery_key{owner.row, sequence}, in.newest());
 }

@@ -37,6 +37,7 @@ struct session_change {
     enum qos qos = qos::at_most_once;
     bool retain = false;
     bool shared = false;
+    std::uint8_t group_place = 0;  ///< see delivery
     std::uint16_t packet_id = 0;
     std::uint32_t identifier = 0;  ///< Subscription Identifier, 0: none
     std::uint32_t text_size = 0;   ///< of a filter

@@ -1,5 +1,7 @@
 #include <fleetarium/storage/session_file.hpp>
 
+#include <fleetarium/codec/codec.hpp>
+#include <fleetarium/codec/topic.hpp>
 #include <fleetarium/storage/database.hpp>
 #include <fleetarium/storage/session_schema.hpp>
 
@@ -55,10 +57,35 @@ void make_private_file(const std::string& path) {
 }
 
 database open_database(const session_file_options& options) {
+    if (options.path.empty() || options.path.front() == ':') {
+        throw session_file_error("'" + options.path + "': is not the name of a file", false);
+    }
     if (options.vfs.empty()) {
         make_private_file(options.path);
     }
     return {options.path, database::mode::create, options.vfs};
+}
+
+/// Whether a client could read a PUBLISH with them.
+bool has_valid_properties(const message::parts& of) {
+    if (of.properties.empty()) {
+        return true;
+    }
+    encoded_publish wire;
+    wire.topic = "t";
+    wire.forwardable_properties = of.properties;
+    wire_buffer out;
+    if (!encode(wire, protocol_version::v5, out)) {
+        return false;
+    }
+    std::vector<std::uint8_t> bytes;
+    out.for_each_part(
+        [&](bytes_view part) { bytes.insert(bytes.end(), part.begin(), part.end()); });
+    bytes_view rest = bytes;
+    frame whole;
+    publish decoded;
+    return split_frame(rest, whole).complete &&
+           decode(whole, protocol_version::v5, decoded) == violation::none;
 }
 
 /// Taken back unless it was committed.
@@ -106,8 +133,9 @@ struct session_file::implementation {
             erase_session.push_back(file.prepare(std::string("DELETE FROM ") + table + " = ?"));
         }
         put_subscription = file.prepare(
-            "INSERT OR REPLACE INTO subscriptions (session, filter, options, identifier) "
-            "VALUES (?, ?, ?, ?)");
+            "INSERT INTO subscriptions (session, filter, options, identifier) VALUES (?, ?, ?, ?) "
+            "ON CONFLICT (session, filter) DO UPDATE SET options = excluded.options, "
+            "identifier = excluded.identifier");
         erase_subscription =
             file.prepare("DELETE FROM subscriptions WHERE session = ? AND filter = ?");
         put_message = file.prepare(
@@ -116,7 +144,7 @@ struct session_file::implementation {
         erase_message = file.prepare("DELETE FROM messages WHERE id = ?");
         put_delivery = file.prepare(
             "INSERT INTO deliveries (session, sequence, message, packet_id, state, qos, retain, "
-            "shared, identifier) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)");
+            "shared, identifier, group_place) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
         set_delivery = file.prepare(
             "UPDATE deliveries SET packet_id = ?, state = ? WHERE session = ? AND sequence = ?");
         erase_delivery = file.prepare("DELETE FROM deliveries WHERE session = ? AND sequence = ?");
@@ -228,6 +256,7 @@ struct session_file::implementation {
                     .bind(7, static_cast<std::int64_t>(change.retain))
                     .bind(8, static_cast<std::int64_t>(change.shared))
                     .bind(9, std::int64_t{change.identifier})
+                    .bind(10, std::int64_t{change.group_place})
                     .run();
                 return;
             case kind::set_delivery:
@@ -265,12 +294,12 @@ struct session_file::implementation {
 
     std::optional<message::parts> message_parts(const statement& row, int first) const {
         const std::int64_t level = row.integer(first + 3);
-        if (row.is_null(first) || level < 0 || level > 2 || row.text(first).empty() ||
-            row.text(first).size() > limits::string_size_max) {
-            return std::nullopt;
-        }
-        return message::parts{row.text(first), row.blob(first + 1), row.blob(first + 2),
-                              static_cast<enum qos>(level), row.integer(first + 4) != 0};
+        const message::parts out{row.text(first), row.blob(first + 1), row.blob(first + 2),
+                                 static_cast<enum qos>(level & 3), row.integer(first + 4) != 0};
+        const bool valid = level >= 0 && level <= 2 && is_valid_topic_name(out.topic) &&
+                           out.topic.size() <= limits::string_size_max &&
+                           has_valid_properties(out);
+        return valid ? std::optional(out) : std::nullopt;
     }
 
     message_table load_messages(change_journal& journal, memory_account* account) {
@@ -282,7 +311,7 @@ struct session_file::implementation {
             const auto parts = message_parts(rows, 1);
             if (!parts) {
                 refuse(options.path,
-                       "message " + std::to_string(rows.integer(0)) + " has no valid topic or QoS");
+                       "message " + std::to_string(rows.integer(0)) + " has no valid topic, QoS or properties");
             }
             message_origin origin;
             origin.publisher = static_cast<std::uint64_t>(rows.integer(6));
@@ -298,9 +327,13 @@ struct session_file::implementation {
 
     std::unique_ptr<broker::stored_will> will_of(const statement& row,
                                                   memory_account* account) const {
+        if (row.is_null(5)) {
+            return nullptr;
+        }
         const auto parts = message_parts(row, 5);
         if (!parts) {
-            return nullptr;
+            refuse(options.path, "the will of '" + std::string(row.text(1)) +
+                                     "' has no valid topic, QoS or properties");
         }
         auto out = std::make_unique<broker::stored_will>();
         out->message =
@@ -331,7 +364,7 @@ struct session_file::implementation {
             const broker::session_index index = into.restore_session(std::move(kept));
             if (index == broker::no_session) {
                 refuse(options.path, "the session of '" + std::string(rows.text(1)) +
-                                         "' is there twice, or has no expiry interval");
+                                         "' is there twice, or has no expiry interval or no valid will");
             }
             journal.know_session(index, rows.integer(0));
             out.emplace(rows.integer(0), loaded_session{index, std::string(rows.text(1))});
@@ -406,7 +439,7 @@ session_file_contents session_file::load(broker::broker_core& into, change_journ
     };
 
     statement subscriptions = in.file.prepare(
-        "SELECT session, filter, options, identifier FROM subscriptions ORDER BY session, filter");
+        "SELECT session, filter, options, identifier FROM subscriptions ORDER BY id");
     while (subscriptions.step()) {
         const auto owner = owner_of(subscriptions, "a subscription");
         const auto options = implementation::options_of(subscriptions.integer(2));
@@ -419,8 +452,10 @@ session_file_contents session_file::load(broker::broker_core& into, change_journ
         ++out.subscriptions;
     }
     statement deliveries = in.file.prepare(
-        "SELECT session, sequence, message, packet_id, state, qos, retain, shared, identifier "
-        "FROM deliveries ORDER BY session, sequence");
+        "SELECT session, sequence, message, packet_id, state, qos, retain, shared, identifier, "
+        "group_place FROM deliveries ORDER BY session, sequence");
+    broker::session_index last_owner = broker::no_session;
+    std::int64_t last_pending = -1;
     while (deliveries.step()) {
         const auto owner = owner_of(deliveries, "a delivery");
         delivery kept;
@@ -431,7 +466,13 @@ session_file_contents session_file::load(broker::broker_core& into, change_journ
         kept.retain = deliveries.integer(6) != 0;
         kept.shared = deliveries.integer(7) != 0;
         kept.subscription_identifier = static_cast<std::uint32_t>(deliveries.integer(8));
-        if (!into.restore_delivery(owner.index, kept)) {
+        kept.group_place = deliveries.integer(9) & delivery::group_place_max;
+        // Those that were never sent follow one another without a gap.
+        const bool follows = owner.index != last_owner || last_pending < 0 ||
+                             deliveries.integer(1) == last_pending + 1;
+        last_owner = owner.index;
+        last_pending = kept.packet_id == 0 ? deliveries.integer(1) : -1;
+        if (!follows || !into.restore_delivery(owner.index, kept)) {
             refuse(path, "delivery " + std::to_string(deliveries.integer(1)) + " to '" +
                              owner.client_id + "' cannot stand where it stands");
         }
@@ -473,6 +514,10 @@ void session_file::write(const session_changes& changes) try {
     in.file.execute("COMMIT");
 } catch (const database_error& error) {
     rethrow(error, implementation_->options.path);
+}
+
+void session_file::set_clock_offset(duration offset) {
+    implementation_->options.clock_offset = offset;
 }
 
 std::uint64_t session_file::file_bytes() const {

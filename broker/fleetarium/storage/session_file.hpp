@@ -63,6 +63,9 @@ public:
     /// Throws session_file_error, and the file is as before: the same changes may be tried again.
     void write(const session_changes& changes);
 
+    /// From the next write on, instead of that of the options.
+    void set_clock_offset(duration offset);
+
     /// Bytes of the file and of its write-ahead log.
     std::uint64_t file_bytes() const;
 

@@ -29,12 +29,13 @@ CREATE TABLE sessions (
     owner INTEGER NOT NULL DEFAULT 0   -- hash of the user name that it belongs to, 0: nobody's yet
 ) STRICT;
 CREATE TABLE subscriptions (
+    id INTEGER PRIMARY KEY,            -- in the order subscribed
     session INTEGER NOT NULL,
     filter TEXT NOT NULL,              -- as subscribed: with $share/NAME/ if shared
     options INTEGER NOT NULL,          -- the byte of SUBSCRIBE
     identifier INTEGER NOT NULL,       -- 0: none
-    PRIMARY KEY (session, filter)
-) STRICT, WITHOUT ROWID;
+    UNIQUE (session, filter)
+) STRICT;
 CREATE TABLE messages (
     id INTEGER PRIMARY KEY,
     topic TEXT NOT NULL,
@@ -57,6 +58,7 @@ CREATE TABLE deliveries (
     retain INTEGER NOT NULL,
     shared INTEGER NOT NULL,
     identifier INTEGER NOT NULL,
+    group_place INTEGER NOT NULL,      -- of a shared one, among the session's groups that match
     PRIMARY KEY (session, sequence)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE identifiers (             -- of QoS 2 messages received and not released

@@ -32,6 +32,9 @@ inline constexpr std::size_t aliased_topic_size_max = 1024;
 /// match time out of proportion, and no fleet names its topics so.
 inline constexpr std::size_t topic_levels_max = 128;
 
+/// Bytes of output that waits for a session file before QoS 0 behind it is dropped.
+inline constexpr std::size_t held_output_bytes_max = std::size_t{64} << 20;
+
 /// Arrays and objects inside one another in a JSON text: a scenario needs ten, and the reader
 /// uses stack for each.
 inline constexpr std::size_t json_depth_max = 64;

@@ -71,6 +71,8 @@ public:
     bool is_closing() const { return phase_ == phase::closing || phase_ == phase::left; }
     protocol_version version() const { return endpoint_.version(); }
     std::uint16_t send_quota() const { return endpoint_.send_quota(); }
+    /// Whether nothing of a packet has come that is not complete.
+    bool is_between_packets() const { return endpoint_.is_between_packets(); }
     /// Whether CONNECT named an authentication method.
     bool authenticates() const { return authentication_method_ != nullptr; }
     /// Whether Reason Strings and User Properties may go into any packet [v5/MQTT-3.1.2-29].
