@@ -121,6 +121,10 @@ struct session_file::implementation {
         const char* const levels[] = {"FULL", "NORMAL", "OFF"};
         file.execute(std::string("PRAGMA synchronous = ") +
                      levels[static_cast<std::size_t>(options.sync)]);
+        // The log that a crash left may end inside a sector. On disks where a write may harm its
+        // sector (not every disk is powersafe), to go on writing there would risk what was
+        // committed; so it goes to the database, and the log begins anew.
+        file.execute("PRAGMA wal_checkpoint(TRUNCATE)");
         file.execute("PRAGMA wal_autocheckpoint = 4000");
         file.execute("PRAGMA cache_size = -32768");
         put_session = file.prepare(
