@@ -137,7 +137,7 @@ double time_of_rows(std::uint64_t messages, std::uint64_t group) {
         "PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = OFF; "
         "PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -32768");
     statement put(file, "INSERT INTO messages VALUES (?1, ?2, x'', ?3, 1, 0, 7, ?1, 0, NULL)");
-    statement queue(file, "INSERT INTO deliveries VALUES (1, ?1, ?1, 5, 1, 1, 0, 0, 0)");
+    statement queue(file, "INSERT INTO deliveries VALUES (1, ?1, ?1, 5, 1, 1, 0, 0, 0, 0)");
     statement done(file, "DELETE FROM deliveries WHERE session = 1 AND sequence = ?1");
     statement drop(file, "DELETE FROM messages WHERE id = ?1");
     return time_of([&] {

@@ -358,6 +358,14 @@ int run_broker(const broker_flags& flags) {
         std::cout << broker::server_config_text(config) << std::flush;
         return std::cout ? exit_success : exit_not_carried_out;
     }
+    if (config.server.persistence.file.empty() &&
+        (flags.persist || flags.sync || flags.recover)) {
+        std::cerr << "fleetarium: "
+                  << (flags.persist ? "--persist" : flags.sync ? "--sync" : "--recover")
+                  << ": no file is named; --persist FILE or persist_file of the configuration "
+                     "names it\n";
+        return exit_bad_input;
+    }
     if (flags.recover) {
         return recover(config.server.persistence.file);
     }
@@ -420,12 +428,11 @@ void add_broker(CLI::App& app, int& exit_status) {
         ->add_option("--access", flags->access,
                      "Who may do what: lines such as \"user ann\" and \"topic readwrite home/#\"")
         ->type_name("FILE");
-    auto* const persist =
-        command
-            ->add_option("--persist", flags->persist,
-                         "Keep sessions and retained messages there: nothing acknowledged is lost, "
-                         "whenever the process dies")
-            ->type_name("FILE");
+    command
+        ->add_option("--persist", flags->persist,
+                     "Keep sessions and retained messages there: nothing acknowledged is lost, "
+                     "whenever the process dies")
+        ->type_name("FILE");
     command
         ->add_option("--sync", flags->sync,
                      "What an acknowledgement waits for. full: until the disk has what it "
@@ -433,11 +440,9 @@ void add_broker(CLI::App& app, int& exit_status) {
                      "the last moments, kill -9 nothing. off: as normal, but a power cut may "
                      "damage the file. Without it, full")
         ->type_name("MODE");
-    command
-        ->add_flag("--recover", flags->recover,
-                   "Save what can be read of a damaged FILE of --persist, say what, and exit; the "
-                   "damaged one stays beside it")
-        ->needs(persist);
+    command->add_flag("--recover", flags->recover,
+                      "Save what can be read of a damaged FILE of --persist, say what, and exit; "
+                      "the damaged one stays beside it");
     command->add_option("--threads", flags->threads, "Without it, one for each core")
         ->type_name("N");
     command

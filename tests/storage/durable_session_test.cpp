@@ -1,3 +1,5 @@
+#include <fleetarium/storage/database.hpp>
+
 #include <support/durable_bench.hpp>
 #include <support/temporary_folder.hpp>
 
@@ -340,4 +342,98 @@ TEST_CASE("what was not committed has not happened", "[storage]") {
     durable.restart();
     CHECK(durable.contents().deliveries == 0);
     CHECK(durable.back("s").waiting() == 0);
+}
+
+TEST_CASE("a client that ends its session as it leaves takes its will's message along",
+          "[storage]") {
+    durable_broker durable;
+    durable.subscriber().cut();
+    will last;
+    last.topic = "a/will";
+    last.payload = as_bytes_view(std::string_view("gone"));
+    last.qos = qos::at_least_once;
+    last.retain = true;
+    peer& leaving =
+        durable.broker().connect({.client_id = "w", .session_expiry = 100, .will = last});
+    durable.commit();
+    leaving.discard();
+    leaving.send_hex("82 0C 00 01 00 00 06 61 2F 77 69 6C 6C 01");  // its own will's topic
+    durable.commit();
+    leaving.send_hex("E0 07 04 05 11 00 00 00 00");  // with will, and no session any more
+    durable.commit();
+    durable.restart();
+    CHECK(durable.contents().sessions == 1);
+    CHECK(durable.contents().retained == 1);
+    peer& subscriber = durable.back("s");
+    CHECK(subscriber.take_publish() == "a/will=gone q1");
+    durable.broker().publish(durable.publisher(), "a/will", "new", qos::at_least_once, 1, true);
+    durable.commit();
+    durable.restart();
+    CHECK(durable.contents().retained == 1);
+}
+
+TEST_CASE("a shared delivery goes back to its own group, after a restart too",
+          "[storage][v5/MQTT-4.8.2-5]") {
+    durable_broker durable;
+    const auto join = [&](std::string client_id, std::string_view filter) -> peer& {
+        peer& made = durable.broker().connect({.client_id = std::move(client_id),
+                                               .clean_start = false,
+                                               .session_expiry = hour});
+        durable.commit();
+        const subscription_request one{
+            filter, {qos::at_least_once, false, false, retain_handling::send}};
+        subscribe request;
+        request.packet_id = 1;
+        request.requests = subscription_requests({&one, 1});
+        made.send(request);
+        durable.commit();
+        made.discard();
+        return made;
+    };
+    join("both", "$share/zebra/a/b").cut();
+    join("both", "$share/apple/a/b").cut();
+    durable.broker().publish(durable.publisher(), "a/b", "to each group", qos::at_least_once, 1);
+    durable.commit();
+    durable.restart();
+    peer& zebra = join("z", "$share/zebra/a/b");
+    peer& apple = join("y", "$share/apple/a/b");
+    durable.broker().connect({.client_id = "both"});  // a clean start ends the session
+    durable.commit();
+    CHECK(zebra.take_publish() == "a/b=to each group q1");
+    CHECK(apple.take_publish() == "a/b=to each group q1");
+    CHECK(zebra.waiting() == 0);
+    CHECK(apple.waiting() == 0);
+}
+
+TEST_CASE("the answer to PINGREQ waits for no disk", "[storage]") {
+    durable_broker durable;
+    peer& subscriber = durable.subscriber();
+    durable.broker().publish(durable.publisher(), "r", "kept", qos::at_most_once, 0, true);
+    CHECK(subscriber.is_served());
+}
+
+TEST_CASE("a queue that recovery took messages from goes on without a gap", "[storage]") {
+    durable_broker durable;
+    durable.subscriber().cut();
+    peer& publisher = durable.publisher();
+    for (std::uint16_t n = 1; n <= 6; ++n) {
+        durable.broker().publish(publisher, "a/b", std::to_string(n), qos::at_least_once, n);
+    }
+    durable.commit();
+    const std::string file = durable.path() + "/sessions.db";
+    durable.die();
+    {
+        storage::database damaged(file, storage::database::mode::write);
+        damaged.execute("DELETE FROM messages WHERE payload = CAST('3' AS BLOB)");
+    }
+    CHECK(storage::recover_session_file(file).saved.deliveries == 5);
+    durable.start();
+    peer& subscriber = durable.back("s");
+    for (const int n : {1, 2, 4, 5, 6}) {
+        CHECK(subscriber.take_publish() == "a/b=" + std::to_string(n) + " q1");
+    }
+    subscriber.send_hex("40 02 00 04");
+    durable.commit();
+    durable.restart();
+    CHECK(durable.contents().deliveries == 4);
 }

@@ -98,21 +98,32 @@ TEST_CASE("rows that contradict one another are refused by name", "[storage]") {
         return refusal(in.file, true);
     };
     SECTION("a delivery without its message") {
-        CHECK_THAT(with("INSERT INTO deliveries VALUES (1, 0, 77, 0, 0, 1, 0, 0, 0)"),
+        CHECK_THAT(with("INSERT INTO deliveries VALUES (1, 0, 77, 0, 0, 1, 0, 0, 0, 0)"),
                    Contains("message 77 is not there") && Contains("--recover"));
     }
     SECTION("two deliveries under one packet identifier") {
-        CHECK_THAT(with("INSERT INTO deliveries VALUES (1, 0, 5, 3, 1, 1, 0, 0, 0), "
-                        "(1, 1, 5, 3, 1, 1, 0, 0, 0)"),
+        CHECK_THAT(with("INSERT INTO deliveries VALUES (1, 0, 5, 3, 1, 1, 0, 0, 0, 0), "
+                        "(1, 1, 5, 3, 1, 1, 0, 0, 0, 0)"),
                    Contains("delivery 1 to 'lamp'"));
     }
     SECTION("a subscription of nobody") {
-        CHECK_THAT(with("INSERT INTO subscriptions VALUES (8, 'a', 0, 0)"),
+        CHECK_THAT(with("INSERT INTO subscriptions VALUES (1, 8, 'a', 0, 0)"),
                    Contains("a session that is not there: 8"));
     }
     SECTION("a filter that is none") {
-        CHECK_THAT(with("INSERT INTO subscriptions VALUES (1, 'a/#/b', 0, 0)"),
+        CHECK_THAT(with("INSERT INTO subscriptions VALUES (1, 1, 'a/#/b', 0, 0)"),
                    Contains("'a/#/b'"));
+    }
+    SECTION("a gap in a queue") {
+        CHECK_THAT(with("INSERT INTO deliveries VALUES (1, 0, 5, 0, 0, 1, 0, 0, 0, 0), "
+                        "(1, 2, 5, 0, 0, 1, 0, 0, 0, 0)"),
+                   Contains("delivery 2 to 'lamp'"));
+    }
+    SECTION("a will that cannot be read") {
+        CHECK_THAT(with("UPDATE sessions SET will_topic = 't', will_properties = x'0102FF', "
+                        "will_payload = x'', will_qos = 1, will_retain = 0, "
+                        "will_delay_interval = 0"),
+                   Contains("the will of 'lamp'"));
     }
     SECTION("a session twice") {
         CHECK_THAT(with("INSERT INTO sessions (id, client_id, expiry_interval, connected) "

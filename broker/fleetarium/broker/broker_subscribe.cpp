@@ -170,7 +170,8 @@ void broker_core::handle_unsubscribe(connection_id from, const unsubscribe& requ
                 journal->unsubscribed(owner, filter);
             }
             code = reason_code::success;
-        } else if (!is_storable_filter(filter, options_.topic_levels_max, options_.topic_bytes_max)) {
+        } else if (!is_storable_filter(filter, options_.topic_levels_max,
+                                       options_.topic_bytes_max)) {
             code = reason_code::topic_filter_invalid;
         }
         codes_.push_back(code);

@@ -301,8 +301,7 @@ struct session_file::implementation {
         const message::parts out{row.text(first), row.blob(first + 1), row.blob(first + 2),
                                  static_cast<enum qos>(level & 3), row.integer(first + 4) != 0};
         const bool valid = level >= 0 && level <= 2 && is_valid_topic_name(out.topic) &&
-                           out.topic.size() <= limits::string_size_max &&
-                           has_valid_properties(out);
+                           out.topic.size() <= limits::string_size_max && has_valid_properties(out);
         return valid ? std::optional(out) : std::nullopt;
     }
 
@@ -314,8 +313,8 @@ struct session_file::implementation {
         while (rows.step()) {
             const auto parts = message_parts(rows, 1);
             if (!parts) {
-                refuse(options.path,
-                       "message " + std::to_string(rows.integer(0)) + " has no valid topic, QoS or properties");
+                refuse(options.path, "message " + std::to_string(rows.integer(0)) +
+                                         " has no valid topic, QoS or properties");
             }
             message_origin origin;
             origin.publisher = static_cast<std::uint64_t>(rows.integer(6));
@@ -330,7 +329,7 @@ struct session_file::implementation {
     }
 
     std::unique_ptr<broker::stored_will> will_of(const statement& row,
-                                                  memory_account* account) const {
+                                                 memory_account* account) const {
         if (row.is_null(5)) {
             return nullptr;
         }
@@ -340,8 +339,8 @@ struct session_file::implementation {
                                      "' has no valid topic, QoS or properties");
         }
         auto out = std::make_unique<broker::stored_will>();
-        out->message =
-            message::restore(*parts, {{}, broker::session_registry::hash_of(row.text(1)), never}, account);
+        out->message = message::restore(
+            *parts, {{}, broker::session_registry::hash_of(row.text(1)), never}, account);
         out->delay_interval = static_cast<std::uint32_t>(row.integer(10));
         if (!row.is_null(11)) {
             out->message_expiry_interval = static_cast<std::uint32_t>(row.integer(11));
@@ -367,8 +366,9 @@ struct session_file::implementation {
             kept.will = will_of(rows, into.message_account());
             const broker::session_index index = into.restore_session(std::move(kept));
             if (index == broker::no_session) {
-                refuse(options.path, "the session of '" + std::string(rows.text(1)) +
-                                         "' is there twice, or has no expiry interval or no valid will");
+                refuse(options.path,
+                       "the session of '" + std::string(rows.text(1)) +
+                           "' is there twice, or has no expiry interval or no valid will");
             }
             journal.know_session(index, rows.integer(0));
             out.emplace(rows.integer(0), loaded_session{index, std::string(rows.text(1))});

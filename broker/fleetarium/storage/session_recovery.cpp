@@ -8,12 +8,15 @@
 
 #include <sqlite3.h>
 
+#include <cerrno>
+#include <fcntl.h>
 #include <filesystem>
 #include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <unistd.h>
 #include <utility>
 #include <vector>
 
@@ -37,9 +40,10 @@ constexpr table tables[] = {
     {"messages", "id",
      "id, topic, properties, payload, qos, retain, publisher, number, published_at, expires_at",
      "itbbiiiiii"},
-    {"subscriptions", "session", "session, filter, options, identifier", "itii"},
+    {"subscriptions", "id", "id, session, filter, options, identifier", "iitii"},
     {"deliveries", "session",
-     "session, sequence, message, packet_id, state, qos, retain, shared, identifier", "iiiiiiiii"},
+     "session, sequence, message, packet_id, state, qos, retain, shared, identifier, group_place",
+     "iiiiiiiiii"},
     {"identifiers", "session", "session, packet_id", "ii"},
     {"retained", "message", "message", "i"},
 };
@@ -159,6 +163,10 @@ private:
     statement put_;
 };
 
+constexpr const char* drop_unheld_messages =
+    "DELETE FROM messages WHERE id NOT IN (SELECT message FROM deliveries UNION "
+    "SELECT message FROM retained)";
+
 /// Deletes rows that no broker could go on from; returns how many.
 std::size_t drop_contradictions(database& in) {
     const char* const rules[] = {
@@ -174,16 +182,9 @@ std::size_t drop_contradictions(database& in) {
         "message NOT IN (SELECT id FROM messages) OR qos NOT BETWEEN 1 AND 2 OR "
         "packet_id NOT BETWEEN 0 AND 65535 OR state NOT BETWEEN 0 AND 3 OR "
         "(packet_id = 0) <> (state = 0) OR (state = 3 AND qos <> 2)",
-        // In flight comes before what was never sent, and each under an identifier of its own.
-        "DELETE FROM deliveries WHERE packet_id <> 0 AND (EXISTS (SELECT 1 FROM deliveries AS "
-        "before WHERE before.session = deliveries.session AND before.sequence < "
-        "deliveries.sequence AND (before.packet_id = 0 OR before.packet_id = "
-        "deliveries.packet_id)))",
         "DELETE FROM retained WHERE message NOT IN (SELECT id FROM messages)",
         "DELETE FROM retained WHERE message NOT IN (SELECT max(retained.message) FROM retained "
         "JOIN messages ON messages.id = retained.message GROUP BY messages.topic)",
-        "DELETE FROM messages WHERE id NOT IN (SELECT message FROM deliveries UNION "
-        "SELECT message FROM retained)",
     };
     std::size_t out = 0;
     for (const char* const rule : rules) {
@@ -191,6 +192,25 @@ std::size_t drop_contradictions(database& in) {
         out += static_cast<std::size_t>(sqlite3_changes(in.handle()));
     }
     return out;
+}
+
+/// What is in flight comes before what was never sent, each under a packet identifier of its own,
+/// and the places in a queue have no gaps; returns how many deliveries could not stay.
+std::size_t renumber_deliveries(database& in) {
+    const std::int64_t before = in.integer("SELECT count(*) FROM deliveries").value_or(0);
+    in.execute(
+        "CREATE TEMP TABLE sound AS SELECT * FROM deliveries WHERE (session, sequence) IN ("
+        "SELECT session, sequence FROM (SELECT session, sequence, packet_id, "
+        "max(packet_id = 0) OVER (PARTITION BY session ORDER BY sequence) AS behind_pending, "
+        "row_number() OVER (PARTITION BY session, packet_id ORDER BY sequence) AS repeats "
+        "FROM deliveries) WHERE packet_id = 0 OR (behind_pending = 0 AND repeats = 1));"
+        "DELETE FROM deliveries;"
+        "INSERT INTO deliveries SELECT session, row_number() OVER (PARTITION BY session ORDER BY "
+        "sequence) - 1, message, packet_id, state, qos, retain, shared, identifier, group_place "
+        "FROM sound;"
+        "DROP TABLE sound");
+    return static_cast<std::size_t>(before -
+                                    in.integer("SELECT count(*) FROM deliveries").value_or(0));
 }
 
 /// Topics and filters that SQL cannot judge.
@@ -228,13 +248,24 @@ std::size_t count(database& in, std::string_view table) {
         in.integer("SELECT count(*) FROM " + std::string(table)).value_or(0));
 }
 
-void move_aside(const std::string& from, const std::string& to) {
-    std::error_code why;
-    std::filesystem::rename(from, to, why);
-    if (why && why != std::errc::no_such_file_or_directory) {
-        throw session_file_error(from + ": cannot be renamed to " + to + ": " + why.message(),
-                                 false);
+void check(bool done, const std::string& path, const char* what) {
+    if (!done) {
+        throw session_file_error(
+            path + ": cannot be " + what + ": " + std::generic_category().message(errno), false);
     }
+}
+
+/// Puts a file in the place of another, which gets a second name first: at no moment is there none.
+void replace(const std::string& path, const std::string& by, const std::string& second_name) {
+    check(::link(path.c_str(), second_name.c_str()) == 0, second_name, "made");
+    const std::string log = path + "-wal";
+    check(::rename(log.c_str(), (second_name + "-wal").c_str()) == 0 || errno == ENOENT, log,
+          "renamed");
+    check(::rename(by.c_str(), path.c_str()) == 0, by, "renamed");
+    const std::string folder = std::filesystem::absolute(path).parent_path().string();
+    const int opened = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    check(opened >= 0 && ::fsync(opened) == 0, folder, "synced");
+    ::close(opened);
 }
 
 }  // namespace
@@ -269,6 +300,8 @@ recovered_session_file recover_session_file(const std::string& path) try {
         }
         out.unreadable_rows += drop_invalid_names(to);
         out.unreadable_rows += drop_contradictions(to);
+        out.unreadable_rows += renumber_deliveries(to);
+        to.execute(drop_unheld_messages);
         to.execute("COMMIT");
         out.saved = {count(to, "sessions"), count(to, "subscriptions"), count(to, "messages"),
                      count(to, "deliveries"), count(to, "retained")};
@@ -280,11 +313,17 @@ recovered_session_file recover_session_file(const std::string& path) try {
         change_journal journal;
         proof.load(core, journal);
     }
-    move_aside(path, out.damaged_path);
-    move_aside(path + "-wal", out.damaged_path + "-wal");
-    move_aside(made, path);
+    {
+        // All of it in one file, with no log beside it.
+        database closed(made, database::mode::write);
+        closed.execute("PRAGMA journal_mode = DELETE");
+    }
+    replace(path, made, out.damaged_path);
     return out;
 } catch (const database_error& error) {
+    if (error.primary_code() == SQLITE_BUSY || error.primary_code() == SQLITE_LOCKED) {
+        throw session_file_error(path + ": another process uses it", false);
+    }
     throw session_file_error(std::string(error.what()) + "; nothing can be saved of it", true);
 }
 
