@@ -1,6 +1,8 @@
 #include "commands.hpp"
 #include "log_output.hpp"
+#include "run_live.hpp"
 #include "run_recording.hpp"
+#include "token_file.hpp"
 
 #include <fleetarium/config/json_document.hpp>
 #include <fleetarium/feed/broker_source.hpp>
@@ -59,6 +61,7 @@ struct broker_flags {
     maybe_text sync;
     bool recover = false;
     maybe_text http;
+    maybe_text http_token_file;
     maybe_text key_log;
     maybe_text log_level;
     std::vector<std::string> overrides;
@@ -98,6 +101,7 @@ broker::server_settings settings_of(const broker_flags& flags) {
     text(made.others, "persist_file", "--persist", flags.persist);
     text(made.others, "persist_sync", "--sync", flags.sync);
     text(made.others, "http_address", "--http", flags.http);
+    text(made.others, "http_token_file", "--http-token-file", flags.http_token_file);
     text(made.others, "log_level", "--log-level", flags.log_level);
     truth(made.others, "allow_anonymous=true", "--allow-anonymous", flags.allow_anonymous);
     truth(made.others, "allow_anonymous=false", "--no-anonymous", flags.no_anonymous);
@@ -257,9 +261,12 @@ int serve(const broker::server_config& config, const recording_flags& recording,
     const awaited_signals signals;
     std::signal(SIGPIPE, SIG_IGN);  // whoever reads our output may leave
     std::signal(SIGXFSZ, SIG_IGN);  // a limit of file size is an error of the file then
+    broker::server_options options = config.server;
+    if (!config.http_token_file.empty()) {
+        options.http_token = read_token(config.http_token_file);
+    }
     auto recorder = recorder_of(recording);
 
-    broker::server_options options = config.server;
     options.log = log.sink();
     log.write(log_level::info, raise_file_limit(options));
     std::unique_ptr<broker_feed> viewers;
@@ -344,6 +351,13 @@ int run_broker(const broker_flags& flags) {
         std::cerr << "fleetarium: " << wrong << '\n';
         return exit_bad_input;
     }
+    for (const std::string& each : flags.overrides) {
+        if (each.find("http_token=") <= 1) {  // "/http_token=" is the same
+            std::cerr << "fleetarium: found the token in the command line, where others can see it "
+                         "in ps; expected --http-token-file FILE\n";
+            return exit_bad_input;
+        }
+    }
     broker::server_config defaults;
     // As people know it of brokers that run by themselves; an embedded one has none by default.
     defaults.server.broker.sys_interval = std::chrono::seconds{10};
@@ -380,6 +394,9 @@ int run_broker(const broker_flags& flags) {
     }
     try {
         return serve(config, flags.recording, log);
+    } catch (const usage_error& error) {
+        std::cerr << "fleetarium: " << error.what() << '\n';
+        return exit_bad_input;
     } catch (const std::invalid_argument& error) {
         std::cerr << "fleetarium: " << error.what() << '\n';
         return exit_bad_input;
@@ -450,6 +467,11 @@ void add_broker(CLI::App& app, int& exit_status) {
                      "Serve a web page, the API of dashboard/feed.md, /metrics and /health "
                      "there")
         ->type_name("HOST:PORT");
+    command
+        ->add_option("--http-token-file", flags->http_token_file,
+                     "What HTTP clients have to show, in a first line; needed where others can "
+                     "reach HOST")
+        ->type_name("FILE");
     command->add_option("--key-log", flags->key_log, "Append the secrets of TLS, for Wireshark")
         ->type_name("FILE");
     command->add_option("--log-level", flags->log_level, "debug, info, warning or error")

@@ -16,7 +16,7 @@ int open_output(const std::string& path, bool& made) {
     if (path == "-") {
         return STDOUT_FILENO;
     }
-    const int created = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    const int created = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (created >= 0) {
         made = true;
         return created;

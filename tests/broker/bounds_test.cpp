@@ -72,7 +72,7 @@ void check_topics(broker_bench& bench, protocol_version version, const std::stri
 
 TEST_CASE("topics and filters may have topic_levels_max levels", "[bounds][threat/topics]") {
     const auto version = GENERATE(v3, v5);
-    const std::size_t most = GENERATE(1, 5, 128);
+    const std::size_t most = GENERATE(1u, 5u, 128u);
     broker::broker_options options;
     options.topic_levels_max = static_cast<std::uint16_t>(most);
     broker_bench bench(options);
@@ -81,7 +81,7 @@ TEST_CASE("topics and filters may have topic_levels_max levels", "[bounds][threa
 
 TEST_CASE("topics and filters may have topic_bytes_max bytes", "[bounds][threat/topics]") {
     const auto version = GENERATE(v3, v5);
-    const std::size_t most = GENERATE(1, 100, 40'000);
+    const std::size_t most = GENERATE(1u, 100u, 40'000u);
     broker::broker_options options;
     options.topic_bytes_max = static_cast<std::uint16_t>(most);
     broker_bench bench(options);

@@ -2,7 +2,9 @@
 
 #include <sqlite3.h>
 
+#include <fcntl.h>
 #include <system_error>
+#include <unistd.h>
 #include <utility>
 
 namespace fleetarium::storage {
@@ -11,6 +13,13 @@ database::database(const std::string& path, mode how, const std::string& vfs) : 
     const int flags = how == mode::read    ? SQLITE_OPEN_READONLY
                       : how == mode::write ? SQLITE_OPEN_READWRITE
                                            : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+    if (how == mode::create && vfs.empty()) {
+        // What devices say is for nobody else to read. SQLite gives its other files the same mode.
+        const int made = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        if (made >= 0) {
+            ::close(made);
+        }
+    }
     // One thread at a time uses a connection: no mutex of SQLite's is needed.
     if (sqlite3_open_v2(path.c_str(), &handle_, flags | SQLITE_OPEN_NOMUTEX,
                         vfs.empty() ? nullptr : vfs.c_str()) != SQLITE_OK) {
