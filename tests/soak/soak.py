@@ -57,7 +57,7 @@ class Broker:
              "--log-level", "warning",
              # Bounds that are reached within the soak, so that all that may grow has grown.
              "--set", "queue_messages_max=500", "--set", "inflight_messages_max=500",
-             "--set", "session_expiry_maximum=60s", "--set", "connect_timeout=2s", *recording],
+             "--set", "connect_timeout=2s", *recording],
             stdout=subprocess.PIPE, stderr=self.log, text=True)
         self.port, self.http_port = self.read_port("listening on"), self.read_port("http")
 
