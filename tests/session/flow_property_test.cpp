@@ -154,6 +154,7 @@ private:
                     step.b % 4 == 0 ? step.a : plain_.last_id + step.a % 200);
                 real_.continue_packet_ids_behind(plain_.last_id);
                 return {};
+            case move:
             default: {
                 outbound_flow moved(std::move(real_));
                 real_ = std::move(moved);

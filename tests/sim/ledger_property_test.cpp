@@ -124,6 +124,7 @@ private:
                     }
                 }
                 return;
+            case vanish:
             default:
                 if (!messages_.empty()) {
                     messages_[step.a % messages_.size()].vanished = true;
