@@ -8,16 +8,37 @@ namespace {
 
 using kind = row_blocks::kind;
 
+[[noreturn]] void fail(const database& in, std::string_view what, std::int64_t of,
+                       std::int64_t value) {
+    throw recording_error(in.path() + ": is damaged: " + std::string(what) + " of row " +
+                          std::to_string(of) + " is " + std::to_string(value));
+}
+
 std::uint8_t checked(const database& in, std::string_view what, std::int64_t of, std::int64_t value,
                      std::size_t count) {
     if (value < 0 || value >= static_cast<std::int64_t>(count)) {
-        throw recording_error(in.path() + ": is damaged: " + std::string(what) + " of row " +
-                              std::to_string(of) + " is " + std::to_string(value));
+        fail(in, what, of, value);
     }
     return static_cast<std::uint8_t>(value);
 }
 
 }  // namespace
+
+std::int64_t checked_instant(const database& in, std::string_view what, std::int64_t of,
+                             std::int64_t value) {
+    if (value < -instant_max || value > instant_max) {
+        fail(in, what, of, value);
+    }
+    return value;
+}
+
+std::int64_t epoch_of(database& in) {
+    const std::int64_t epoch = in.integer("SELECT epoch FROM runs").value_or(0);
+    if (epoch < 0 || epoch > 2 * instant_max) {
+        fail(in, "epoch in runs", 1, epoch);
+    }
+    return epoch;
+}
 
 steady_view::steady_view(database& of) : of_(of) { of_.execute("BEGIN"); }
 
@@ -62,8 +83,10 @@ bool message_rows::next(message_row& row) {
         return false;
     }
     row.id = rows_.integer(0);
-    row.at = rows_.integer(1);
-    row.published = rows_.is_null(2) ? no_instant : rows_.integer(2);
+    row.at = checked_instant(in_, "at in messages", row.id, rows_.integer(1));
+    row.published = rows_.is_null(2)
+                        ? no_instant
+                        : checked_instant(in_, "published in messages", row.id, rows_.integer(2));
     row.broker = rows_.integer(3);
     row.publisher = rows_.integer(4);
     row.topic = rows_.integer(5);
@@ -80,7 +103,8 @@ bool message_rows::next(message_row& row) {
     while (acknowledged_id_ < row.id) {
         if (acknowledgements_.next()) {
             acknowledged_id_ = acknowledgements_.integer(0);
-            acknowledged_at_ = acknowledgements_.integer(1);
+            acknowledged_at_ = checked_instant(in_, "at in acknowledgements", acknowledged_id_,
+                                               acknowledgements_.integer(1));
         } else {
             acknowledged_id_ = std::numeric_limits<std::int64_t>::max();
         }
@@ -117,20 +141,21 @@ bool delivery_rows::next(delivery_row& row) {
     if (!rows_.next()) {
         return false;
     }
-    const auto instant = [this](std::size_t column) {
-        return rows_.is_null(column) ? no_instant : rows_.integer(column);
-    };
     row.id = rows_.integer(0);
+    const auto instant = [&](std::size_t column, std::string_view what) {
+        return rows_.is_null(column) ? no_instant
+                                     : checked_instant(in_, what, row.id, rows_.integer(column));
+    };
     row.receiver = rows_.integer(1);
     row.qos = checked(in_, "qos in deliveries", row.id, rows_.integer(2), 3);
     row.state = static_cast<recorded_state>(
         checked(in_, "state in deliveries", row.id, rows_.integer(3), recorded_state_count));
     row.reason =
         checked(in_, "reason in deliveries", row.id, rows_.integer(4), broker::drop_reason_count);
-    row.made = rows_.integer(5);
-    row.sent = instant(6);
-    row.received = instant(7);
-    row.ended = instant(8);
+    row.made = checked_instant(in_, "made in deliveries", row.id, rows_.integer(5));
+    row.sent = instant(6, "sent in deliveries");
+    row.received = instant(7, "received in deliveries");
+    row.ended = instant(8, "ended in deliveries");
     row.resent = rows_.integer(9);
     row.copies = rows_.integer(10);
     row.code = checked(in_, "code in deliveries", row.id, rows_.integer(11), 256);

@@ -28,6 +28,17 @@ inline constexpr std::int64_t no_instant = -1;
 /// In place of a number that is NULL.
 inline constexpr std::int64_t not_known = -1;
 
+/// Instants in recordings are within this, some 73 years to either side of the begin, so that they
+/// can be subtracted from each other and added to the epoch.
+inline constexpr std::int64_t instant_max = std::int64_t{1} << 61;
+
+/// The value of a row, an instant. Throws recording_error if it is beyond instant_max.
+std::int64_t checked_instant(const database& in, std::string_view what, std::int64_t of,
+                             std::int64_t value);
+
+/// Instant 0 of a recording as nanoseconds since 1970; 0 if it has no run. Throws recording_error.
+std::int64_t epoch_of(database& in);
+
 /// A row of `messages`, and of `acknowledgements`. Views are valid until the next row.
 struct message_row {
     std::int64_t id = 0;

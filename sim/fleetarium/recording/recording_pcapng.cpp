@@ -71,7 +71,7 @@ public:
         : in_(from.tables()),
           selection_(selection),
           names_(in_, selection),
-          book_(names_, in_.integer("SELECT epoch FROM runs").value_or(0), to),
+          book_(names_, epoch_of(in_), to),
           message_(in_, 1, 0),
           messages_(*this),
           connections_(*this),
@@ -279,6 +279,9 @@ private:
     }
 
     void resend(std::int64_t at, std::int64_t message, std::int64_t delivery) {
+        if (message < 0 || message > message_id_max) {
+            return;  // there is none
+        }
         const auto found = exchanges_.find(delivery != 0 ? delivery : -message);
         if (found == exchanges_.end()) {
             return;
@@ -368,7 +371,9 @@ private:
             made.at = next;
             made.accepted = rows.integer(4) != 0;
             made.session_present = rows.integer(5) != 0;
-            made.ended = rows.is_null(6) ? no_instant : rows.integer(6);
+            made.ended = rows.is_null(6) ? no_instant
+                                         : checked_instant(whole.in_, "ended in connections",
+                                                           made.id, rows.integer(6));
             made.code = static_cast<std::uint8_t>(rows.integer(7));
             made.lost = rows.integer(8) != 0;
             made.violation = rows.integer(9) != 0;
@@ -377,7 +382,11 @@ private:
             whole.open(made);
             advance();
         }
-        void advance() { next = rows.step() ? rows.integer(3) : at_end; }
+        void advance() {
+            next = rows.step() ? checked_instant(whole.in_, "at in connections", rows.integer(0),
+                                                 rows.integer(3))
+                               : at_end;
+        }
 
         pcapng_export& whole;
         statement rows;
@@ -396,7 +405,8 @@ private:
         explicit subscription_stream(pcapng_export& of)
             : whole(of),
               rows(of.in_,
-                   "SELECT broker, client, at, filter, code, ends FROM subscriptions ORDER BY id") {
+                   "SELECT broker, client, at, filter, code, ends, id FROM subscriptions "
+                   "ORDER BY id") {
             advance();
         }
         std::int64_t at() const override { return next; }
@@ -410,7 +420,11 @@ private:
             }
             advance();
         }
-        void advance() { next = rows.step() ? rows.integer(2) : at_end; }
+        void advance() {
+            next = rows.step() ? checked_instant(whole.in_, "at in subscriptions", rows.integer(6),
+                                                 rows.integer(2))
+                               : at_end;
+        }
 
         pcapng_export& whole;
         statement rows;
@@ -423,7 +437,7 @@ private:
                   of.in_.integer("SELECT EXISTS(SELECT 1 FROM resends WHERE delivery IS NULL)")
                       .value_or(0) != 0),
               whole(of),
-              rows(of.in_, "SELECT at, message, delivery FROM resends ORDER BY id") {
+              rows(of.in_, "SELECT at, message, delivery, id FROM resends ORDER BY id") {
             advance();
         }
         std::int64_t at() const override { return next; }
@@ -431,7 +445,11 @@ private:
             whole.resend(next, rows.integer(1), rows.integer(2));
             advance();
         }
-        void advance() { next = rows.step() ? rows.integer(0) : at_end; }
+        void advance() {
+            next = rows.step() ? checked_instant(whole.in_, "at in resends", rows.integer(3),
+                                                 rows.integer(0))
+                               : at_end;
+        }
 
         const bool of_publishers;
         pcapng_export& whole;

@@ -1,5 +1,6 @@
 #include <fleetarium/recording/recording_reader.hpp>
 
+#include <fleetarium/recording/recorded_rows.hpp>
 #include <fleetarium/recording/schema.hpp>
 
 #include <nlohmann/json.hpp>
@@ -52,7 +53,12 @@ void require_whole(const std::string& path) {
 
 std::int64_t first_message_from(database& in, std::int64_t instant) {
     std::int64_t begin = in.integer("SELECT min(id) FROM messages").value_or(1);
-    std::int64_t end = in.integer("SELECT max(id) FROM messages").value_or(0) + 1;
+    const std::int64_t last = in.integer("SELECT max(id) FROM messages").value_or(0);
+    if (begin < 0 || last > message_id_max) {
+        throw recording_error(in.path() + ": is damaged: messages have numbers from " +
+                              std::to_string(begin) + " to " + std::to_string(last));
+    }
+    std::int64_t end = last + 1;
     statement probe(in, "SELECT id, at FROM messages WHERE id >= ?1 ORDER BY id LIMIT 1");
     while (begin < end) {
         const std::int64_t middle = begin + (end - begin) / 2;

@@ -1,11 +1,13 @@
 #include <fleetarium/recording/traffic_profile.hpp>
 
+#include <fleetarium/recording/recorded_rows.hpp>
 #include <fleetarium/recording/topic_pattern.hpp>
 
 #include <algorithm>
 #include <cmath>
 #include <map>
 #include <set>
+#include <string>
 #include <tuple>
 #include <unordered_map>
 
@@ -103,6 +105,8 @@ private:
                             bool retain);
     void note_topic(std::size_t kind, std::int64_t topic);
     static void note_gap(seen_client& client, std::size_t kind, std::int64_t at);
+    /// Throws recording_error for one that there is not.
+    const std::string& topic_name(std::int64_t row) const;
     const std::string& pattern_for(std::int64_t topic, std::int64_t publisher);
 
     database& from_;
@@ -120,10 +124,11 @@ private:
 };
 
 void profiler::read_run() {
-    statement run(from_, "SELECT epoch, ended_at, json_extract(scenario, '$.name') FROM runs");
+    statement run(from_, "SELECT 0, ended_at, json_extract(scenario, '$.name') FROM runs");
     if (run.step()) {
-        epoch_ = run.integer(0);
-        out_.span = duration{run.is_null(1) ? 0 : run.integer(1)};
+        epoch_ = epoch_of(from_);
+        out_.span = duration{
+            run.is_null(1) ? 0 : checked_instant(from_, "ended_at in runs", 1, run.integer(1))};
         out_.name = run.is_null(2) ? "" : std::string(run.text(2));
     }
     run.reset();
@@ -155,7 +160,7 @@ void profiler::read_patterns() {
         const std::int64_t publisher = pairs.is_null(1) ? nobody : pairs.integer(1);
         const auto client = client_rows_.find(publisher);
         std::string pattern =
-            pattern_of(topics_.at(topic), client == client_rows_.end()
+            pattern_of(topic_name(topic), client == client_rows_.end()
                                               ? std::string_view()
                                               : clients_[client->second].client_id)
                 .pattern;
@@ -168,12 +173,21 @@ void profiler::read_patterns() {
     }
 }
 
+const std::string& profiler::topic_name(std::int64_t row) const {
+    const auto found = topics_.find(row);
+    if (found == topics_.end()) {
+        throw recording_error(from_.path() + ": is damaged: it has no topic " +
+                              std::to_string(row));
+    }
+    return found->second;
+}
+
 std::size_t profiler::client_of(std::int64_t publisher, std::int64_t topic,
                                 const std::string& pattern) {
     if (const auto known = client_rows_.find(publisher); known != client_rows_.end()) {
         return known->second;
     }
-    const std::string part = device_part(topics_.at(topic), pattern);
+    const std::string part = device_part(topic_name(topic), pattern);
     const auto [found, is_new] = client_parts_.try_emplace(part, clients_.size());
     if (is_new) {
         seen_client one;
@@ -205,7 +219,7 @@ void profiler::note_topic(std::size_t kind, std::int64_t topic) {
         return;  // another publishes there, too
     }
     ++of.topics;
-    auto slots = slots_under(topics_.at(topic), of.pattern);
+    auto slots = slots_under(topic_name(topic), of.pattern);
     sums.names.resize(std::max(sums.names.size(), slots.size()));
     for (std::size_t i = 0; i < slots.size(); ++i) {
         sums.names[i].insert(slots[i]);
@@ -246,18 +260,28 @@ void profiler::note_gap(seen_client& client, std::size_t kind, std::int64_t at) 
 }
 
 void profiler::read_messages() {
-    statement rows(
-        from_,
-        "SELECT at, coalesce(published, at), publisher, topic, qos, retain, payload FROM messages "
-        "WHERE NOT copy AND payload IS NOT NULL ORDER BY id");
+    statement rows(from_,
+                   "SELECT at, coalesce(published, at), publisher, topic, qos, retain, payload, id "
+                   "FROM messages "
+                   "WHERE NOT copy AND payload IS NOT NULL ORDER BY id");
+    std::int64_t newest = 0;
     while (rows.step()) {
         const std::int64_t topic = rows.integer(3);
-        if (topics_.at(topic).starts_with('$') &&
-            (rows.is_null(2) || topics_.at(topic).starts_with("$SYS"))) {
+        if (topic_name(topic).starts_with('$') &&
+            (rows.is_null(2) || topic_name(topic).starts_with("$SYS"))) {
             ++out_.left_out;
             continue;
         }
-        const std::int64_t at = rows.integer(0);
+        const std::int64_t at =
+            checked_instant(from_, "at in messages", rows.integer(7), rows.integer(0));
+        const std::int64_t published =
+            checked_instant(from_, "published in messages", rows.integer(7), rows.integer(1));
+        if (at < newest) {
+            throw recording_error(from_.path() + ": is damaged: message " +
+                                  std::to_string(rows.integer(7)) +
+                                  " is older than the one before");
+        }
+        newest = at;
         topic_series& series =
             series_of(topic, rows.is_null(2) ? nobody : rows.integer(2),
                       static_cast<std::uint8_t>(rows.integer(4)), rows.integer(5) != 0);
@@ -279,14 +303,14 @@ void profiler::read_messages() {
         }
         series.last = at;
         kind.bytes.record(duration{static_cast<std::int64_t>(payload.size())});
-        if (rows.integer(1) < at) {
-            kind.way_up.record(duration{at - rows.integer(1)});
+        if (published < at) {
+            kind.way_up.record(duration{at - published});
         }
         const auto hour =
             static_cast<std::size_t>(std::max<std::int64_t>(at, 0) / nanoseconds_per_hour);
         kind.hours.resize(std::max(kind.hours.size(), hour + 1));
         ++kind.hours[hour];
-        kind.samples.add(topic, client.client_id, duration{epoch_ + rows.integer(1)}, payload);
+        kind.samples.add(topic, client.client_id, duration{epoch_ + published}, payload);
     }
 }
 
@@ -318,7 +342,7 @@ void profiler::read_subscriptions() {
 
 void profiler::read_connections() {
     statement rows(from_,
-                   "SELECT client, at, ended, session_present, lost FROM connections "
+                   "SELECT client, at, ended, session_present, lost, id FROM connections "
                    "WHERE accepted ORDER BY id");
     while (rows.step()) {
         const auto client = client_rows_.find(rows.is_null(0) ? nobody : rows.integer(0));
@@ -326,7 +350,8 @@ void profiler::read_connections() {
             continue;
         }
         seen_client& of = clients_[client->second];
-        const std::int64_t at = rows.integer(1);
+        const std::int64_t at =
+            checked_instant(from_, "at in connections", rows.integer(5), rows.integer(1));
         ++of.connections;
         of.resumed += rows.integer(3) != 0 ? 1U : 0U;
         if (of.last_end >= 0 && at >= of.last_end) {
@@ -335,7 +360,8 @@ void profiler::read_connections() {
         }
         of.last_end = -1;
         if (!rows.is_null(2)) {
-            of.last_end = rows.integer(2);
+            of.last_end =
+                checked_instant(from_, "ended in connections", rows.integer(5), rows.integer(2));
             of.connected_for += static_cast<double>(of.last_end - at);
             ++of.ended;
             of.lost += !rows.is_null(4) && rows.integer(4) != 0 ? 1U : 0U;
