@@ -320,7 +320,9 @@ private:
         static constexpr duration steps[] = {1ms, 1s, 7s, 61s, 2h, 24h * 40, 24h * 3'000};
         constexpr instant end_of_time{24h * 36'500};
         const instant end = std::min(now_ + drawn_.one_of(steps), end_of_time);
-        if (drawn_.coin() || (core_.options().sys_interval > duration{} && end - now_ > 10min)) {
+        // An hour has a few deadlines, and with $SYS topics many more.
+        const duration step_max = core_.options().sys_interval > duration{} ? 10min : 24h * 10;
+        if (drawn_.coin() || end - now_ > step_max) {
             // The driver wakes up late.
             now_ = end;
             core_.handle_timeout(now_);

@@ -57,6 +57,21 @@ TEST_CASE("a request is answered, and the connection kept for the next", "[http]
     CHECK(exchange.requests_answered() == 2);
 }
 
+TEST_CASE("a body of no chunks may come byte by byte", "[http]") {
+    const http_service service = make_service();
+    http_exchange exchange(service);
+    const std::string request =
+        request_text("POST", "/echo", "Transfer-Encoding: chunked\r\n") + "0\r\n\r\n";
+    for (const char& each : request) {
+        CHECK(exchange.poll_transmit().empty());
+        exchange.handle_bytes(as_bytes_view({&each, 1}));
+    }
+    const std::string answer = exchange.poll_transmit();
+    CHECK(status_line(answer) == "HTTP/1.1 201 Created");
+    CHECK(body_of(answer).empty());
+    CHECK(exchange.is_idle());
+}
+
 TEST_CASE("a request may come in any pieces", "[http]") {
     const http_service service = make_service();
     const std::string request =
