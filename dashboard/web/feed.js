@@ -92,6 +92,12 @@ class Watch {
     }
 }
 
+// A token may have characters that no subprotocol has.
+function base64url(text) {
+    const bytes = String.fromCharCode(...new TextEncoder().encode(text))
+    return btoa(bytes).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
+}
+
 export class Feed {
     // on.status({state, text, retry_at}): "open", "waiting", "unauthorised", "refused".
     constructor(on) {
@@ -112,18 +118,9 @@ export class Feed {
         url.hash = ''
         const protocols = [PROTOCOL]
         if (this.token !== '') {
-            protocols.push(`bearer.${this.token}`)
+            protocols.push(`bearer.${base64url(this.token)}`)
         }
-        let socket
-        try {
-            socket = new WebSocket(url, protocols)
-        } catch {
-            this.on.status({
-                state: 'unauthorised',
-                text: 'This token has characters that no token can have.',
-            })
-            return
-        }
+        const socket = new WebSocket(url, protocols)
         this.socket = socket
         socket.onopen = () => {
             ++counters.opened

@@ -17,7 +17,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 TIME_LIMIT = 550.0  # seconds for all of it
-TOKEN = "not-for-everybody"
+TOKEN = "not for everybody, häagen"
 
 # Something of each: three QoS, a fault that is over, messages that are dropped, retained ones,
 # Sparkplug's JSON beside text. It lasts long enough to be looked at for minutes at any speed.
