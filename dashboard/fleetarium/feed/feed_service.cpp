@@ -27,7 +27,7 @@ using broker::websocket_peer;
 constexpr std::size_t questions_max = 64;
 constexpr double every_min = 0.05;
 /// What answers that are given again and again may take of the source's time.
-constexpr double share_max = 0.04;
+constexpr double share_max = 0.02;
 constexpr double every_max = 60;
 /// However long answers take: people wait for them.
 constexpr double rest_max = 0.5;

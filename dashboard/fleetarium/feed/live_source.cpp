@@ -17,7 +17,8 @@ using recording::recorded_state;
 constexpr std::size_t watched_max = 4;
 constexpr std::size_t watched_events_max = 20'000;
 constexpr std::uint64_t losses_kept_per_tick = 1'000;
-constexpr double look_back_seconds = 10;
+constexpr std::uint64_t one_in_max = 1 << 24;
+constexpr double unfollowed_seconds = 2;
 
 std::int64_t nanoseconds(instant at) { return at.time_since_epoch().count(); }
 
@@ -34,48 +35,40 @@ live_source::live_source() { sums_.dropped.resize(broker::drop_reason_count); }
 void live_source::note_message(std::uint32_t broker, std::uint32_t publisher,
                                const fleetarium::publish& message, std::uint64_t number, bool copy,
                                instant published, instant now) {
-    qos_totals& of = sums_.qos[index_of(message.qos)];
-    routing_qos_ = static_cast<std::uint8_t>(message.qos);
+    if (tally_.takes_message(publisher, message, number, copy)) {
+        return;
+    }
     if (copy) {
-        ++of.copies;
+        tally_.routing_qos = message.qos;
+        ++tally_.of(message.qos).copies;
         if (kept_message* const known = kept(number)) {
             ++known->copies;
             known->last_copy = nanoseconds(now);
         }
         return;
     }
-    ++of.published;
-    ++sequence_;
     const std::size_t size = message.payload.size();
-    routing_size_ = size;
-    sums_.payload_bytes_in += size;
-
+    tally_.count_message(message.qos, size);
     const bool watched = !watched_.empty() && is_watched(publisher);
-    const bool is_kept = is_followed(number) || watched;
+    const bool is_followed = tally_.follows(number);
     const std::uint64_t hash = topic_table::hash_of(message.topic);
     topic_table::id topic = topic_table::none;
     if (publisher == kept_message::nobody) {
         topic = topics_.find_or_add(message.topic, hash);
         topics_.count(topic, 1, size);
-    } else if (is_kept || message.topic.size() > touch::topic_max) {
-        topic = count_published(publisher, message.topic, hash, size);
     } else {
-        touch& later = put_off();
-        later.client = publisher;
-        later.hash = hash;
-        later.size = static_cast<std::uint32_t>(size);
-        later.is_message = true;
-        later.topic_size = static_cast<std::uint8_t>(message.topic.size());
-        std::copy(message.topic.begin(), message.topic.end(), later.topic.begin());
-        prefetch_cell(publisher);
+        topic = count_published(publisher, message.topic, hash, size);
     }
-    if (!is_kept) {
+    if (!is_followed && !watched) {
         return;
+    }
+    if (!is_followed) {
+        tally_.add_message(number);
     }
     std::string properties;
     recording::write_properties(message, properties);
     kept_message& made =
-        messages_.add(sequence_, number, message.topic, message.payload, properties);
+        messages_.add(tally_.messages, number, message.topic, message.payload, properties);
     made.at = nanoseconds(now);
     made.published = published == instant::min() ? kept_delivery::not_yet : nanoseconds(published);
     made.publisher = publisher;
@@ -88,7 +81,7 @@ void live_source::note_message(std::uint32_t broker, std::uint32_t publisher,
                     .client = publisher,
                     .what = event_kind::published,
                     .qos = made.qos,
-                    .message = sequence_,
+                    .message = made.sequence,
                     .text = std::string(message.topic)});
     }
 }
@@ -112,31 +105,21 @@ topic_table::id live_source::count_published(std::uint32_t publisher, std::strin
     return cell.topic;
 }
 
-/// A place for what is to be counted a little later. The oldest that was put off is counted now:
-/// its cell has come from memory meanwhile.
-live_source::touch& live_source::put_off() {
-    if (touches_put_off_ - touches_done_ == touches_.size()) {
-        count_touch(touches_[touches_done_++ % touches_.size()]);
+void live_source::count_touches(std::span<const touch> made) {
+    for (const touch& each : made) {
+        prefetch_cell(each.client);  // all are on their way before the first is needed
     }
-    return touches_[touches_put_off_++ % touches_.size()];
-}
-
-void live_source::count_touch(const touch& of) {
-    if (of.is_message) {
-        count_published(of.client, {of.topic.data(), of.topic_size}, of.hash, of.size);
-    } else {
-        ++cell_of(of.client).received;
+    for (const touch& each : made) {
+        if (each.is_message) {
+            const std::string_view topic(each.topic.data(), each.topic_size);
+            count_published(each.client, topic, topic_table::hash_of(topic), each.size);
+        } else {
+            ++cell_of(each.client).received;
+            if (each.latency != touch::unknown) {
+                ++latency_[latency_buckets::of(duration{each.latency})];
+            }
+        }
     }
-}
-
-void live_source::count_touches() {
-    while (touches_done_ != touches_put_off_) {
-        count_touch(touches_[touches_done_++ % touches_.size()]);
-    }
-}
-
-kept_message* live_source::kept(std::uint64_t number) {
-    return may_be_kept(number) || !watched_.empty() ? messages_.find(number) : nullptr;
 }
 
 kept_message* live_source::keep_loss(std::uint64_t number, std::string_view topic, enum qos qos,
@@ -149,7 +132,7 @@ kept_message* live_source::keep_loss(std::uint64_t number, std::string_view topi
         return nullptr;
     }
     ++losses_kept_;
-    kept_message& made = messages_.add(++sequence_, number, topic, {}, {});
+    kept_message& made = messages_.add(++tally_.messages, number, topic, {}, {});
     made.at = nanoseconds(now);
     made.published = published == instant::min() ? kept_delivery::not_yet : nanoseconds(published);
     made.qos = static_cast<std::uint8_t>(qos);
@@ -161,19 +144,20 @@ kept_message* live_source::keep_loss(std::uint64_t number, std::string_view topi
 void live_source::note_decision(std::uint32_t client, const broker_event& decision,
                                 std::uint64_t number, bool is_copy) {
     using kind = broker_event::kind;
+    if (tally_.takes_decision(client, decision, number, is_copy)) {
+        return;
+    }
     switch (decision.what) {
-        case kind::received: return;
         case kind::repeated:
-            ++sums_.qos[index_of(qos::exactly_once)].copies;
+            ++tally_.of(qos::exactly_once).copies;
             if (kept_message* const known = kept(number)) {
                 ++known->copies;
                 known->last_copy = nanoseconds(decision.at);
             }
             return;
         case kind::routed:
+            tally_.count_routed(decision, is_copy);
             if (!is_copy) {
-                sums_.qos[routing_qos_].routed += decision.count != 0;
-                sums_.payload_bytes_out += routing_size_ * decision.count;
                 if (kept_message* const known = kept(number)) {
                     known->was_routed = true;
                 }
@@ -187,7 +171,7 @@ void live_source::note_decision(std::uint32_t client, const broker_event& decisi
             return;
         }
         case kind::queued: {
-            ++sums_.qos[index_of(decision.qos)].deliveries;
+            ++tally_.of(decision.qos).deliveries;
             sums_.queued_max = std::max(sums_.queued_max, static_cast<std::uint64_t>(++queued_));
             if (client != kept_message::nobody) {
                 ++cell_of(client).backlog;
@@ -201,17 +185,9 @@ void live_source::note_decision(std::uint32_t client, const broker_event& decisi
             break;
         }
         case kind::sent: {
-            qos_totals& of = sums_.qos[index_of(decision.qos)];
             const bool again = decision.flag;
-            of.deliveries += !decision.known;
-            ++(again ? of.resent : of.sent);
-            if (!again) {
-                queued_ -= decision.known;
-                if (decision.qos != qos::at_most_once) {
-                    sums_.in_flight_max =
-                        std::max(sums_.in_flight_max, static_cast<std::uint64_t>(++in_flight_));
-                }
-            }
+            tally_.count_sent(decision);
+            queued_ -= !again && decision.known;
             const bool ends = decision.qos == qos::at_most_once;
             bool tells = false;
             if (client != kept_message::nobody) {
@@ -221,7 +197,7 @@ void live_source::note_decision(std::uint32_t client, const broker_event& decisi
                 }
                 tells = tells_what_it_receives(client);
                 if (ends && !tells) {
-                    ++of.delivered;
+                    ++tally_.of(decision.qos).delivered;
                     ++cell_of(client).received;
                 }
             }
@@ -248,12 +224,10 @@ void live_source::note_decision(std::uint32_t client, const broker_event& decisi
             break;
         }
         case kind::acknowledged: {
-            qos_totals& of = sums_.qos[index_of(decision.qos)];
-            ++of.acknowledged;
-            --in_flight_;
+            tally_.count_acknowledged(decision);
             const bool rejected = is_failure(decision.code);
             if (client != kept_message::nobody && !tells_what_it_receives(client)) {
-                ++of.delivered;
+                ++tally_.of(decision.qos).delivered;
                 ++cell_of(client).received;
                 const duration latency = decision.at - decision.identity.published_at;
                 if (decision.identity.published_at != instant::min() && latency >= duration{}) {
@@ -297,10 +271,9 @@ void live_source::note_drop(const broker_event& decision, std::uint32_t client,
     const bool of_delivery = decision.session != broker::no_session;
     const bool refused = !of_delivery && decision.identity.number == 0;
     if (of_delivery) {
-        qos_totals& of = sums_.qos[index_of(decision.qos)];
-        ++of.dropped;
-        of.deliveries += !decision.known;
-        in_flight_ -= decision.flag;
+        ++sums_.qos[index_of(decision.qos)].dropped;
+        tally_.of(decision.qos).deliveries += !decision.known;
+        tally_.in_flight -= decision.flag;
         queued_ -= decision.known && !decision.flag;
         if (client != kept_message::nobody) {
             client_cell& cell = cell_of(client);
@@ -310,11 +283,11 @@ void live_source::note_drop(const broker_event& decision, std::uint32_t client,
     } else if (client != kept_message::nobody && refused) {
         ++cell_of(client).losses;
     }
-    if (decision.why == broker::drop_reason::no_subscriber && !is_followed(number)) {
+    if (decision.why == broker::drop_reason::no_subscriber && !tally_.follows(number)) {
         return;  // the commonest, and no loss
     }
     kept_message* const known =
-        keep_loss(refused ? ~sequence_ : number, decision.topic, decision.qos,
+        keep_loss(refused ? ~tally_.messages : number, decision.topic, decision.qos,
                   refused ? decision.at : decision.identity.published_at, decision.at);
     if (known == nullptr) {
         return;
@@ -410,15 +383,11 @@ void live_source::set_state(std::uint32_t client, client_cell& cell, device_stat
 
 void live_source::note_received(std::uint32_t client, std::uint64_t number, enum qos qos,
                                 bool repeated, instant published, instant now) {
+    if (tally_.takes_received(client, number, qos, repeated, published, now)) {
+        return;
+    }
     if (!repeated) {
-        ++sums_.qos[index_of(qos)].delivered;
-        touch& later = put_off();
-        later.client = client;
-        later.is_message = false;
-        prefetch_cell(client);
-        if (published != instant::min()) {
-            ++latency_[latency_buckets::of(now - published)];
-        }
+        tally_.count_received(client, qos, published, now);
     }
     if (kept_message* const known = kept(number)) {
         if (kept_delivery* const to = messages_.delivery_to(*known, client, false, 0)) {
@@ -448,7 +417,10 @@ void live_source::note_received(std::uint32_t client, std::uint64_t number, enum
 
 void live_source::note_completed(std::uint32_t publisher, std::uint64_t number, enum qos qos,
                                  instant now) {
-    ++sums_.qos[index_of(qos)].completed;
+    if (tally_.takes_completed(publisher, number, qos)) {
+        return;
+    }
+    ++tally_.of(qos).completed;
     kept_message* const known = kept(number);
     if (known != nullptr) {
         known->completed = nanoseconds(now);
@@ -554,6 +526,11 @@ void live_source::watch(std::uint32_t client) {
                       [gone](const kept_event& each) { return each.client == gone; });
     }
     watched_.push_back({client, present()});
+    std::vector<std::uint32_t> clients;
+    for (const watched_client& each : watched_) {
+        clients.push_back(each.client);
+    }
+    tally_.set_clients(clients);
 }
 
 // ------------------------------------------------------------------------------- in time
@@ -561,31 +538,29 @@ void live_source::watch(std::uint32_t client) {
 void live_source::tick(double wall, bool paused) {
     const instant now = present();
     const double passed = wall - wall_;
+    wall_ = wall;
     if (passed > 0) {
         speed_ = in_seconds(now) - in_seconds(at_tick_);
         speed_ /= passed;
-        const double rate = static_cast<double>(sequence_ - messages_at_tick_) / passed;
-        const auto one_in = static_cast<double>(follow_mask_ + 1);
-        if (rate / one_in > followed_per_second) {
-            while (rate / static_cast<double>(follow_mask_ + 1) > followed_per_second &&
-                   follow_mask_ < 0xFF'FFFF) {
-                follow_mask_ = follow_mask_ << 1 | 1;
+        const double rate = static_cast<double>(tally_.messages - messages_at_tick_) / passed;
+        std::uint64_t one_in = tally_.follows_one_in();
+        const auto followed = [&] { return rate / static_cast<double>(one_in); };
+        if (followed() > followed_per_second) {
+            while (followed() > followed_per_second && one_in < one_in_max) {
+                one_in *= 2;
             }
-            // Those that are followed already are followed to their end.
-            look_mask_until_ = wall + look_back_seconds;
-        } else if (follow_mask_ != 0 && rate / one_in < followed_per_second / 4) {
-            follow_mask_ >>= 1;
-            look_mask_ = std::min(look_mask_, follow_mask_);
-            look_mask_until_ = wall + look_back_seconds;
+            tally_.follow_one_in(one_in);
+            has_thinned_ = true;
+            note_unfollowed();
+        } else if (one_in > 1 && followed() < followed_per_second / 4) {
+            tally_.follow_one_in(one_in / 2);
         }
-        if (wall >= look_mask_until_ && look_mask_ != follow_mask_) {
-            look_mask_ = follow_mask_;
-            look_mask_until_ = wall + look_back_seconds;
+        if (tally_.has_other_messages() && wall - unfollowed_at_ >= unfollowed_seconds) {
+            note_unfollowed();
         }
     }
-    wall_ = wall;
     at_tick_ = now;
-    messages_at_tick_ = sequence_;
+    messages_at_tick_ = tally_.messages;
     losses_kept_ = 0;
     paused_ = paused;
 
@@ -611,17 +586,48 @@ void live_source::tick(double wall, bool paused) {
     }
 }
 
+/// Those that are followed already are followed to their end.
+void live_source::note_unfollowed() {
+    tally_.clear_messages();
+    messages_.for_each_newest([this](const kept_message& each) {
+        const bool is_under_way =
+            each.state() == message_state::under_way ||
+            (each.qos != 0 && each.completed == kept_delivery::not_yet && !each.is_part);
+        if (is_under_way && !tally_.follows(each.number)) {
+            tally_.add_message(each.number);
+        }
+        return true;
+    });
+    unfollowed_at_ = wall_;
+}
+
 void live_source::note_end() { ended_ = true; }
 
 feed::totals live_source::now_totals() {
+    count_touches();  // latencies are among them
     feed::totals out = sums_;
+    for (std::size_t i = 0; i < out.qos.size(); ++i) {
+        const sim::message_tally::qos_counts& counts = tally_.of(static_cast<enum qos>(i));
+        out.qos[i].published = counts.published;
+        out.qos[i].copies = counts.copies;
+        out.qos[i].routed = counts.routed;
+        out.qos[i].completed = counts.completed;
+        out.qos[i].deliveries = counts.deliveries;
+        out.qos[i].sent = counts.sent;
+        out.qos[i].resent = counts.resent;
+        out.qos[i].delivered = counts.delivered;
+        out.qos[i].acknowledged = counts.acknowledged;
+    }
+    out.payload_bytes_in = tally_.payload_bytes_in;
+    out.payload_bytes_out = tally_.payload_bytes_out;
     out.at = in_seconds(present());
     out.wall = wall_;
     out.speed = paused_ || ended_ ? 0 : speed_;
     out.paused = paused_;
     out.ended = ended_;
     out.queued = static_cast<std::uint64_t>(std::max<std::int64_t>(queued_, 0));
-    out.in_flight = static_cast<std::uint64_t>(std::max<std::int64_t>(in_flight_, 0));
+    out.in_flight = static_cast<std::uint64_t>(std::max<std::int64_t>(tally_.in_flight, 0));
+    out.in_flight_max = static_cast<std::uint64_t>(tally_.in_flight_max);
     out.faults_active = faults_active_;
     out.latency = latency_buckets::trimmed(latency_);
     complete(out);

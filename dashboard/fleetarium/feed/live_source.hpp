@@ -8,12 +8,14 @@
 #include <fleetarium/feed/latency_buckets.hpp>
 #include <fleetarium/feed/source.hpp>
 #include <fleetarium/feed/topic_table.hpp>
+#include <fleetarium/sim/message_tally.hpp>
 
 #include <array>
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -151,7 +153,9 @@ protected:
     void require_present(const std::optional<seconds>& at) const;
     device_row row_of_client(std::uint32_t client, const client_cell& cell) const;
     /// Counts at clients what was put off: before anybody looks at their cells.
-    void count_touches();
+    void count_touches() { tally_.settle(); }
+    /// Asked before what happened is noted, which asks again.
+    sim::message_tally& tally_of_messages() { return tally_; }
     void count_topics();
     /// Brings the counts of a client's topic over.
     void count_topic_of(client_cell& cell);
@@ -178,16 +182,14 @@ protected:
 
 private:
     party_names names() const;
-    bool is_followed(std::uint64_t number) const { return (mixed(number) & follow_mask_) == 0; }
-    bool may_be_kept(std::uint64_t number) const { return (mixed(number) & look_mask_) == 0; }
-    static std::uint64_t mixed(std::uint64_t number) {
-        return number * 0x9e37'79b9'7f4a'7c15 >> 20;
-    }
+    void note_unfollowed();
     bool is_watched(std::uint32_t client) const;
     /// Since when everything about a client is kept; null: it is not.
     const instant* since_watched(std::uint32_t client) const;
     void watch(std::uint32_t client);
-    kept_message* kept(std::uint64_t number);
+    kept_message* kept(std::uint64_t number) {
+        return tally_.tells_of(number) ? messages_.find(number) : nullptr;
+    }
     kept_message* keep_loss(std::uint64_t number, std::string_view topic, enum qos qos,
                             instant published, instant now);
     void set_state(std::uint32_t client, client_cell& cell, device_state state, instant now);
@@ -198,39 +200,28 @@ private:
     event_row row_of_event(const kept_event& happened, const std::string& name) const;
     feed::totals now_totals();
 
-    /// A message of a client, or one that it received, not counted at the client yet: a cell is
-    /// seldom in the processor's cache, and to wait for it is what a message would cost most.
-    struct alignas(64) touch {
-        static constexpr std::size_t topic_max = 44;
-
-        std::uint64_t hash = 0;
-        std::uint32_t client = 0;
-        std::uint32_t size = 0;
-        bool is_message = false;
-        std::uint8_t topic_size = 0;
-        std::array<char, topic_max> topic{};
-    };
-    static_assert(sizeof(touch) == 64);
+    using touch = sim::message_tally::touch;
     topic_table::id count_published(std::uint32_t publisher, std::string_view topic,
                                     std::uint64_t hash, std::size_t size);
-    touch& put_off();
-    void count_touch(const touch& of);
+    void count_touches(std::span<const touch> made);
 
-    std::array<touch, 16> touches_{};
-    std::size_t touches_put_off_ = 0;
-    std::size_t touches_done_ = 0;
+    class counting_tally final : public sim::message_tally {
+    public:
+        explicit counting_tally(live_source& of) : of_(of) {}
+
+    private:
+        void count_touches(std::span<const touch> made) override { of_.count_touches(made); }
+        live_source& of_;
+    };
+
+    counting_tally tally_{*this};
     feed::totals sums_;
     latency_counts latency_{};
     std::int64_t queued_ = 0;
-    std::int64_t in_flight_ = 0;
     topic_table topics_;
     kept_messages messages_;
-    std::uint64_t sequence_ = 0;
-    std::uint8_t routing_qos_ = 0;  // of the message that is taken on now
-    std::size_t routing_size_ = 0;
-    std::uint64_t follow_mask_ = 0;
-    std::uint64_t look_mask_ = 0;    // of what may have been followed lately
-    double look_mask_until_ = 0;     // wall
+    bool has_thinned_ = false;       // some messages were not followed
+    double unfollowed_at_ = 0;       // wall
     std::uint64_t losses_kept_ = 0;  // since the last tick
     std::uint64_t messages_at_tick_ = 0;
     double wall_ = 0;

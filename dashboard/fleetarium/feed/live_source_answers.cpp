@@ -348,7 +348,7 @@ device_answer live_source::device(const device_question& asked) {
     out.events_complete =
         all > asked.events
             ? !out.events.empty() && nanoseconds_of(out.events.front().at) >= since
-            : look_mask_ == 0 && events_forgotten_ == 0 && !messages_.has_forgotten();
+            : !has_thinned_ && events_forgotten_ == 0 && !messages_.has_forgotten();
     complete(out, *client);
     return out;
 }
@@ -372,7 +372,7 @@ messages_answer live_source::messages(const messages_question& asked) {
     const party_names called = names();
     messages_answer out;
     out.at = asked.at.value_or(in_seconds(present()));
-    out.one_in = static_cast<std::uint32_t>(follow_mask_ + 1);
+    out.one_in = static_cast<std::uint32_t>(tally_.follows_one_in());
     out.kept_from = messages_.empty() || !messages_.has_forgotten()
                         ? 0
                         : static_cast<double>(messages_.oldest().at) / 1e9;

@@ -44,6 +44,7 @@ world_source::world_source(sim::world& of, facts about, run_controls controls)
             cell_of(world_.host_of({i, device})).tells = true;
         }
     }
+    tally_of_messages().set_tellers_end(first_other);  // devices do
     world_.observe(*this);
 }
 

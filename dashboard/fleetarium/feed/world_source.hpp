@@ -3,6 +3,7 @@
 #include <fleetarium/feed/fleet_map.hpp>
 #include <fleetarium/feed/live_source.hpp>
 #include <fleetarium/sim/intervention.hpp>
+#include <fleetarium/sim/message_tally.hpp>
 #include <fleetarium/sim/world.hpp>
 
 #include <functional>
@@ -31,7 +32,7 @@ struct run_controls {
 
 /// A run that is under way: its world, for viewers.
 /// Thread rule: the world's. The world must outlive it.
-class world_source final : public live_source, private sim::world_observer {
+class world_source final : public live_source, private sim::tallying_observer {
 public:
     struct facts {
         std::string title{};
@@ -80,7 +81,8 @@ private:
     std::string_view fleet_of(std::uint32_t client) const override;
     std::vector<violation_row> violations() override;
 
-    // world_observer
+    // tallying_observer
+    sim::message_tally& tally() override { return tally_of_messages(); }
     void on_message(std::uint32_t broker, std::uint32_t publisher,
                     const fleetarium::publish& message, const message_identity& identity,
                     instant now) override;

@@ -347,7 +347,7 @@ message_identity broker_host::identify(broker::connection_id publisher, std::uin
         book()->publish_arrived(index(), publisher, message, taken.number, now);
     }
     if (world_.observer != nullptr) {
-        world_.observer->on_message(index(), from.peer, message, taken, now);
+        world_.tell_message(index(), from.peer, message, taken, now);
     }
     return taken;
 }
@@ -436,7 +436,7 @@ void broker_host::on_event(const broker::broker_event& decision) {
         default: break;
     }
     if (world_.observer != nullptr) {
-        world_.observer->on_decision(index(), host_of(decision), repeated ? *repeated : decision);
+        world_.tell_decision(index(), host_of(decision), repeated ? *repeated : decision);
     }
     if (on_decision) {
         on_decision(decision);

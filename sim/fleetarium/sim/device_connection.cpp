@@ -543,7 +543,7 @@ void fleet_state::handle_event(const context& at, client_event& learned, segment
                     book()->publish_acknowledged(at.host, done.identity().number, world_.now);
                 }
                 if (world_.observer != nullptr) {
-                    world_.observer->on_acknowledged(at.host, done.identity().number, world_.now);
+                    world_.tell_acknowledged(at.host, done.identity().number);
                 }
                 world_.accounts.publisher(message_number::source_of(done.identity().number),
                                           done.topic(),

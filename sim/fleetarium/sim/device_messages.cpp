@@ -371,7 +371,7 @@ void fleet_state::handle_message(const context& at, const fleetarium::publish& m
         identity = &matched;
     }
     if (world_.observer != nullptr && identity != nullptr) {
-        world_.observer->on_received(at.host, *identity, copy, world_.now);
+        world_.tell_received(at.host, *identity, copy);
     }
     if (identity != nullptr) {
         world_.accounts.flow(message_number::source_of(identity->number), index_, message.qos,

@@ -95,6 +95,10 @@ struct message_number {
         constexpr std::uint64_t mask = std::uint64_t{3} << qos_shift;
         return (number & ~mask) | std::uint64_t{static_cast<std::uint8_t>(qos)} << qos_shift;
     }
+    /// The same for all deliveries of a message, and for its copies.
+    static std::uint64_t base_of(std::uint64_t number) {
+        return with_qos(number, qos::at_most_once) & ~copy_bit;
+    }
     static std::uint32_t source_of(std::uint64_t number) {
         return static_cast<std::uint32_t>(number >> source_shift) & (source_end - 1);
     }

@@ -13,8 +13,7 @@ void world_observer::on_lost(std::uint32_t, std::uint64_t, instant) {}
 void world_observer::on_fault(std::uint32_t, bool, instant) {}
 
 std::uint64_t world_observer::base_number(std::uint64_t number) {
-    return detail::message_number::with_qos(number, qos::at_most_once) &
-           ~detail::message_number::copy_bit;
+    return detail::message_number::base_of(number);
 }
 
 bool world_observer::is_copy(std::uint64_t number) {

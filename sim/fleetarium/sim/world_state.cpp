@@ -185,6 +185,8 @@ void world_state::observers_changed() {
     observer = observers.empty()       ? nullptr
                : observers.size() == 1 ? observers.front()
                                        : all_observers.get();
+    auto* const tallying = dynamic_cast<tallying_observer*>(observer);
+    tally = tallying == nullptr ? nullptr : &tallying->tally();
 }
 
 void world_state::faults_changed() {

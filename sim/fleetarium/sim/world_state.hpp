@@ -13,11 +13,11 @@
 #include <fleetarium/sim/ledger.hpp>
 #include <fleetarium/sim/link_watch.hpp>
 #include <fleetarium/sim/memory_network.hpp>
+#include <fleetarium/sim/message_tally.hpp>
 #include <fleetarium/sim/raw_peer.hpp>
 #include <fleetarium/sim/remote_broker.hpp>
 #include <fleetarium/sim/stream_peer.hpp>
 #include <fleetarium/sim/virtual_broker.hpp>
-#include <fleetarium/sim/world_observer.hpp>
 
 #include <bit>
 #include <cstdint>
@@ -180,6 +180,42 @@ struct world_state {
     void lose(const event& voided, host_id receiver, protocol_version version);
     void lose(segment* voided, host_id receiver, protocol_version version);
 
+    // What an observer is told; there is one
+
+    void tell_message(std::uint32_t broker, host_id publisher,
+                      const fleetarium::publish& message,
+                      const message_identity& identity, instant at) {
+        if (tally == nullptr ||
+            !tally->takes_message(publisher, message, message_number::base_of(identity.number),
+                                  message_number::is_copy(identity.number))) {
+            observer->on_message(broker, publisher, message, identity, at);
+        }
+    }
+    void tell_decision(std::uint32_t broker, std::uint32_t client,
+                       const broker::broker_event& decision) {
+        const std::uint64_t number = decision.identity.number;
+        if (tally == nullptr ||
+            !tally->takes_decision(client, decision, message_number::base_of(number),
+                                   message_number::is_copy(number))) {
+            observer->on_decision(broker, client, decision);
+        }
+    }
+    void tell_received(host_id client, const message_identity& message, bool repeated) {
+        if (tally == nullptr ||
+            !tally->takes_received(client, message_number::base_of(message.number),
+                                   message_number::qos_of(message.number), repeated,
+                                   message.published_at, now)) {
+            observer->on_received(client, message, repeated, now);
+        }
+    }
+    void tell_acknowledged(host_id publisher, std::uint64_t number) {
+        if (tally == nullptr ||
+            !tally->takes_completed(publisher, message_number::base_of(number),
+                                    message_number::qos_of(number))) {
+            observer->on_acknowledged(publisher, number, now);
+        }
+    }
+
     // Hosts
 
     accounting::receiver receiver_of(host_id host) const;
@@ -211,6 +247,7 @@ struct world_state {
     audit_options audit;           ///< of brokers outside
     bool publishes = true;         ///< devices do, on their own account
     world_observer* observer = nullptr;  ///< the one there is, or `all_observers`; null: none
+    message_tally* tally = nullptr;      ///< of `observer`; asked before it is told of messages
     std::vector<world_observer*> observers;
     std::unique_ptr<world_observer> all_observers;
     void observers_changed();
