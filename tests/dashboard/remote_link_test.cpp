@@ -127,12 +127,13 @@ TEST_CASE("a feed that is lost is found again, and what was asked is answered th
 }
 
 TEST_CASE("a feed that wants a token is told it, or says so", "[remote]") {
-    served by("127.0.0.1:0", "secret");
+    const std::string token = "open, sesame; \"ö\"";  // no subprotocol has such characters
+    served by("127.0.0.1:0", token);
     const feed_address address = parse_feed_address(by.server->listening());
     remote_link without(address);
     REQUIRE(by.until(without, [&] { return without.connection() == state::lost; }));
     CHECK(without.trouble().find("wants a token: --token-file FILE") != std::string::npos);
-    remote_link with(address, "secret");
+    remote_link with(address, token);
     CHECK(by.until(with, [&] { return with.connection() == state::connected; }));
     remote_link wrong(address, "guessed");
     REQUIRE(by.until(wrong, [&] { return wrong.connection() == state::lost; }));

@@ -3,6 +3,7 @@
 #include <fleetarium/feed/feed_types.hpp>
 #include <fleetarium/feed/shallow_json.hpp>
 #include <fleetarium/feed/source.hpp>
+#include <fleetarium/server/http_access.hpp>
 
 #include <boost/asio/executor_work_guard.hpp>  // tidy: allow(include)
 #include <boost/asio/io_context.hpp>           // tidy: allow(include)
@@ -186,7 +187,9 @@ private:
             websocket::stream_base::decorator([this](websocket::request_type& request) {
                 std::string protocols = std::string(feed_protocol) + ".cbor";
                 if (!token_.empty()) {
-                    protocols += ", bearer." + token_;
+                    // In base64url: a token may have characters that no subprotocol has.
+                    protocols += ", " + std::string(broker::token_subprotocol) +
+                                 broker::base64url(token_);
                 }
                 request.set(beast::http::field::sec_websocket_protocol, protocols);
             }));
