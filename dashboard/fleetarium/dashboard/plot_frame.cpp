@@ -249,12 +249,18 @@ void frame::finish(const overlay& over) {
     // Labels have rows: a band's is beside its begin, and where two would meet the later is lower.
     float taken = -1;
     int row = 0;
+    const float moment = std::isnan(axis_->playhead) ? -1 : sharp(x_of(axis_->playhead));
     const auto label = [&](float x, ImU32 colour, std::string_view words) {
         if (words.empty()) {
             return;
         }
-        const float at = std::clamp(x + em(0.25F), from.x + em(0.25F),
-                                    std::max(from.x, to.x - wide(words) - em(0.25F)));
+        const float last = std::max(from.x, to.x - wide(words) - em(0.25F));
+        float at = std::clamp(x + em(0.25F), from.x + em(0.25F), last);
+        if (moment > at - em(0.4F) && moment < at + wide(words) + em(0.4F)) {
+            // The line of the moment that is shown passes beside it.
+            const bool fits = moment + em(0.5F) <= last;
+            at = fits ? moment + em(0.5F) : std::max(from.x, moment - wide(words) - em(0.5F));
+        }
         const float line = ImGui::GetTextLineHeight();
         const int rows = std::max(1, static_cast<int>(height() / line) - 1);
         row = at < taken ? (row + 1) % std::min(3, rows) : 0;

@@ -84,12 +84,21 @@ std::size_t histogram(const char* id, std::span<const bucket> buckets,
     const float line = ImGui::GetTextLineHeight();
     float taken = in.from.x;
     int row = 0;
+    const auto is_shown = [&](const value_mark& each) {
+        return each.at >= least && each.at <= greatest;
+    };
+    const auto line_of = [&](const value_mark& each) { return std::floor(x_of(each.at)) + 0.5F; };
     for (const value_mark& each : marks) {
-        if (!(each.at >= least) || !(each.at <= greatest)) {
+        if (is_shown(each)) {
+            const float x = line_of(each);
+            in.list->AddLine({x, in.from.y}, {x, in.to.y}, each.colour);
+        }
+    }
+    for (const value_mark& each : marks) {
+        if (!is_shown(each)) {
             continue;
         }
-        const float x = std::floor(x_of(each.at)) + 0.5F;
-        in.list->AddLine({x, in.from.y}, {x, in.to.y}, each.colour);
+        const float x = line_of(each);
         const std::string words =
             std::string(each.label) + " " + value_words(options.kind, each.at);
         const float at =
@@ -98,7 +107,7 @@ std::size_t histogram(const char* id, std::span<const bucket> buckets,
         taken = std::max(taken, at + wide(words) + em(0.5F));
         const float y = in.from.y + em(0.1F) + static_cast<float>(row) * line;
         in.list->AddRectFilled({at - em(0.1F), y}, {at + wide(words) + em(0.1F), y + line},
-                               with_opacity(colours().panel, 0.75F));
+                               with_opacity(colours().panel, 0.9F));  // above all lines
         text(*in.list, {at, y}, each.colour, words);
     }
     in.unclip();

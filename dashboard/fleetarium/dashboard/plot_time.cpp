@@ -123,7 +123,8 @@ void draw_line(const frame& in, const series& of, const time_axis& axis, bool fi
 }
 
 std::string legend_value(const series& of, const time_axis& axis, value_kind kind) {
-    const double at = std::isnan(axis.cursor) ? axis.to : axis.cursor;
+    const double shown = std::isnan(axis.playhead) ? axis.to : axis.playhead;
+    const double at = std::isnan(axis.cursor) ? shown : axis.cursor;
     const double value = value_at(of.times, of.values, at);
     return std::isnan(value) ? "–" : value_words(kind, value);
 }

@@ -126,7 +126,9 @@ bool edit_line(const char* id, const char* hint, std::string& value, float width
 bool choose(const char* id, std::size_t& chosen, const std::vector<std::string>& items,
             float width) {
     bool changed = false;
-    ImGui::SetNextItemWidth(width);
+    // Narrower rather than cut at the edge.
+    ImGui::SetNextItemWidth(
+        std::clamp(ImGui::GetContentRegionAvail().x, std::min(em(4), width), width));
     const char* const shown = chosen < items.size() ? items[chosen].c_str() : "";
     if (ImGui::BeginCombo(("##" + std::string(id)).c_str(), shown)) {
         for (std::size_t i = 0; i < items.size(); ++i) {
