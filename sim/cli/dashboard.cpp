@@ -61,6 +61,9 @@ std::string dashboard_options::check() const {
     if (!http.empty() && !window.screenshot.empty()) {
         return "found --http and --screenshot, expected one of them";
     }
+    if (!http.empty() && window.frames != 0) {
+        return "found --http and --frames, expected one of them";
+    }
     return window.check();
 }
 
@@ -153,12 +156,18 @@ void serve_page(const dashboard_options& options) {
     }
 }
 
-void look(feed::source_link& link, const dashboard_options& options) {
+int look(feed::source_link& link, const dashboard_options& options) {
     if (!options.window.screenshot.empty()) {
         write_screenshots(link, options.window);
-        return;
+        return exit_success;
     }
-    dashboard_window(options.window).show(link, [] { return interrupted == 0; });
+    const auto goes_on = [] { return interrupted == 0; };
+    dashboard_window window(options.window);
+    if (options.window.frames != 0) {
+        return window.measure(link, goes_on) ? exit_success : exit_expectation_failed;
+    }
+    window.show(link, goes_on);
+    return exit_success;
 }
 
 int run(const dashboard_options& options) {
@@ -175,11 +184,11 @@ int run(const dashboard_options& options) {
             serve_page(options);
         } else if (!options.open.empty()) {
             opened_recording opened(options.open, !options.window.screenshot.empty());
-            look(opened.link(), options);
+            return look(opened.link(), options);
         } else {
             feed::remote_link link(feed::parse_feed_address(options.connect),
                                    read_token(options.token_file));
-            look(link, options);
+            return look(link, options);
         }
     } catch (const usage_error& error) {
         std::cerr << "fleetarium: " << error.what() << '\n';

@@ -20,6 +20,7 @@ struct window_flags {
     std::string theme;  // empty: as it was last time, or dark
     double scale = 1;
     std::string screenshot;
+    unsigned frames = 0;  // to be measured, of each view; 0: none
 
     void add_to(CLI::App& command);
     /// What is wrong with them, as a sentence; empty: nothing.
@@ -39,6 +40,10 @@ public:
     /// Shows a source until the window is closed, or `goes_on`, called a few times a second, says
     /// false.
     void show(feed::source_link& link, const std::function<bool()>& goes_on);
+
+    /// Draws `window_flags::frames` frames of each view, or of the one that is named, and prints
+    /// how long they took. Returns whether that is within the limit.
+    bool measure(feed::source_link& link, const std::function<bool()>& goes_on);
 
 private:
     class implementation;

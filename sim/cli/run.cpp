@@ -471,19 +471,20 @@ int run_with_window(run_options options) {
         }
     });
     began.get_future().wait();
+    std::exception_ptr window_failed;
     try {
         if (!is_over) {
             window->show(link, [&is_over] { return !is_over && interrupted == 0; });
         }
     } catch (...) {
-        failed = failed ? failed : std::current_exception();
+        window_failed = std::current_exception();
         interrupted = 1;
     }
     window.reset();
     is_open = false;
     running.join();
-    if (failed) {
-        std::rethrow_exception(failed);
+    if (failed || window_failed) {
+        std::rethrow_exception(failed ? failed : window_failed);
     }
     return status;
 }

@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -73,6 +74,21 @@ class Dashboard(unittest.TestCase):
             finally:
                 run.send_signal(signal.SIGINT)
                 run.wait(DEADLINE)
+
+    def test_frames_of_a_window_are_measured(self):
+        display = os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, "dashboard",
+                               "with_display.sh")
+        done = subprocess.run(
+            [display, FLEETARIUM, "dashboard", "--open", self.record(), "--view", "fleet",
+             "--frames", "10"],
+            capture_output=True, text=True, timeout=DEADLINE, check=False,
+            env={**self.environment, "LIBGL_ALWAYS_SOFTWARE": "1"})
+        self.assertEqual(done.stderr, "")
+        self.assertRegex(done.stdout, r"(?m)^1280x800, drawn by .*; milliseconds a frame$")
+        self.assertRegex(done.stdout, r"(?m)^view +frames .* limit 33\.3 ms$")
+        row = re.search(r"(?m)^fleet +10 .* (reached|NOT REACHED)$", done.stdout)
+        self.assertIsNotNone(row, done.stdout)
+        self.assertEqual(done.returncode, 0 if row[1] == "reached" else 1)
 
     def test_without_a_display_there_is_a_word_and_another_way(self):
         for arguments in (["dashboard", "--open", self.record()],
