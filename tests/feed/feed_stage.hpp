@@ -42,12 +42,14 @@ struct watched_world {
     void run_until(duration until) {
         while (world.now() < instant{until}) {
             world.run_until(std::min(instant{until}, world.now() + std::chrono::seconds{1}));
-            source.tick(static_cast<double>(world.now().time_since_epoch().count()) * 1e-9, false);
+            source.tick(static_cast<double>(world.now().time_since_epoch().count()) * 1e-9 / speed,
+                        false);
         }
     }
 
     sim::world world;
     world_source source;
+    double speed = 1;  // of the run beside the wall clock
 };
 
 /// Ten sensors that publish a QoS 0 message each second and a QoS 2 one each other, and a panel
