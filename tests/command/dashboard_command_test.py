@@ -79,7 +79,7 @@ class Dashboard(unittest.TestCase):
         display = os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, "dashboard",
                                "with_display.sh")
         done = subprocess.run(
-            [display, FLEETARIUM, "dashboard", "--open", self.record(), "--view", "fleet",
+            ["bash", display, FLEETARIUM, "dashboard", "--open", self.record(), "--view", "fleet",
              "--frames", "10"],
             capture_output=True, text=True, timeout=DEADLINE, check=False,
             env={**self.environment, "LIBGL_ALWAYS_SOFTWARE": "1"})
