@@ -10,4 +10,4 @@ if [[ ! -x $tests ]]; then
 fi
 export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1:check_initialization_order=1
 export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
-exec "$tests" '~[memory]~[oracle_nightly]'
+exec "$tests" '~[memory]~[oracle_nightly]~[nightly]'

@@ -115,6 +115,9 @@ struct session_file::implementation {
     explicit implementation(const session_file_options& with)
         : options(with), file(open_database(with)) {
         file.execute("PRAGMA locking_mode = EXCLUSIVE");
+        // Before there is a write-ahead log, a rollback journal whose end is not synced could come
+        // back after a power cut, and take a newer file back with it.
+        file.execute("PRAGMA synchronous = EXTRA");
         // Before anything is written: what is no session file stays as it is.
         prepare_schema(file);
         file.execute("PRAGMA journal_mode = WAL");

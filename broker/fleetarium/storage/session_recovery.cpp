@@ -93,10 +93,10 @@ private:
             return;
         }
         // What lies right behind is lost; the rest may not be.
-        const std::int64_t rest = last - reached;
-        std::int64_t step = 1;
-        while (step <= rest) {
-            const std::int64_t from = reached + step;
+        const std::uint64_t rest =
+            static_cast<std::uint64_t>(last) - static_cast<std::uint64_t>(reached);
+        for (std::uint64_t step = 1; step != 0 && step <= rest; step *= 2) {
+            const auto from = static_cast<std::int64_t>(static_cast<std::uint64_t>(reached) + step);
             std::int64_t next = from;
             if (copy_forward(from, last, next)) {
                 ++unreadable_;
@@ -107,7 +107,6 @@ private:
                 copy(next, last, depth + 1);
                 return;
             }
-            step = step > rest / 2 ? rest + 1 : step * 2;
         }
         ++unreadable_;
     }
