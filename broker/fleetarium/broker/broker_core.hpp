@@ -344,6 +344,7 @@ private:
     violation check_against_features(connection_id from, const subscribe& request) const;
     reason_code subscribe_one(connection_id from, const subscription_request& one,
                               std::uint32_t identifier, bool& is_new);
+    bool insert_subscription(std::string_view filter, const subscription& added);
     void send_retained(const subscription_request& one, const subscription& by, instant now);
 
     // router.cpp: from one message to its deliveries
@@ -366,6 +367,7 @@ private:
                  std::span<const std::uint32_t> identifiers, const shared_group* by, instant now);
     void enqueue(session_index to, delivery added, instant now);
     bool make_room(session_index to, const delivery& added, instant now);
+    bool drop_oldest(session_index to, drop_reason why, instant now);
     void send_deliveries(session_index to, instant now);
     void report_drop(const message_identity& identity, std::string_view topic, enum qos qos,
                      session_index to, drop_reason why, instant now, bool known = false,

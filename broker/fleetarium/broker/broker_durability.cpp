@@ -50,17 +50,7 @@ bool broker_core::restore_subscription(session_index owner, std::string_view fil
     if (!is_storable_filter(filter)) {
         return false;
     }
-    const subscription added{owner, identifier, options};
-    topic_tree::insertion made;
-    if (is_shared_filter(filter)) {
-        const auto parts = parse_shared_filter(filter);
-        made = tree_.insert_shared(parts->share_name, parts->filter, added);
-    } else {
-        made = tree_.insert(filter, added);
-    }
-    if (!made.replaced) {
-        sessions_[owner].filters.push_back(made.filter);
-    }
+    insert_subscription(filter, {owner, identifier, options});
     return true;
 }
 

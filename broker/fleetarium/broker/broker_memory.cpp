@@ -2,8 +2,6 @@
 
 #include <fleetarium/broker/broker_core.hpp>
 
-#include <fleetarium/broker/session_journal.hpp>
-
 #include <algorithm>
 #include <vector>
 
@@ -120,21 +118,12 @@ void broker_core::shed_queues(instant now) {
 
 /// Whether the session has more to give.
 bool broker_core::shed_oldest(session_index from, instant now) {
-    session& largest = sessions_[from];
-    const delivery oldest = largest.state.outbound.remove_oldest_pending();
-    if (!oldest.message) {
+    if (!drop_oldest(from, drop_reason::memory_ceiling, now)) {
         return false;
     }
-    largest.queued_bytes -= oldest.message->memory_bytes();
     ++metrics_.shed[index_of(shedding::queues)];
-    if (session_journal* const journal = journal_of(from);
-        journal != nullptr && oldest.qos != qos::at_most_once) {
-        journal->dropped(from, oldest);
-    }
-    report_drop(oldest.message->identity(), oldest.message->topic(), oldest.qos, from,
-                drop_reason::memory_ceiling, now, oldest.waited);
     count_session(from);
-    return largest.queued_bytes != 0;
+    return sessions_[from].queued_bytes != 0;
 }
 
 }  // namespace fleetarium::broker

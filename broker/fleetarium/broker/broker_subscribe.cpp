@@ -120,22 +120,28 @@ reason_code broker_core::subscribe_one(connection_id from, const subscription_re
     } else if (is_on(mutant::retain_as_published_ignored)) {
         added.options.retain_as_published = false;
     }
-    topic_tree::insertion made;
-    if (shared) {
-        const auto parts = parse_shared_filter(one.filter);
-        made = tree_.insert_shared(parts->share_name, parts->filter, added);
-    } else {
-        made = tree_.insert(one.filter, added);
-    }
-    is_new = !made.replaced;
-    if (is_new) {
-        sessions_[owner].filters.push_back(made.filter);
-        ++metrics_.subscriptions_made;
-    }
+    is_new = insert_subscription(one.filter, added);
+    metrics_.subscriptions_made += is_new;
     if (session_journal* const journal = journal_of(owner)) {
         journal->subscribed(owner, one.filter, added);
     }
     return static_cast<reason_code>(added.options.qos);
+}
+
+/// Puts a storable filter's subscription into the tree and, if it is new there, into its session's
+/// list; returns whether it is new.
+bool broker_core::insert_subscription(std::string_view filter, const subscription& added) {
+    topic_tree::insertion made;
+    if (is_shared_filter(filter)) {
+        const auto parts = parse_shared_filter(filter);
+        made = tree_.insert_shared(parts->share_name, parts->filter, added);
+    } else {
+        made = tree_.insert(filter, added);
+    }
+    if (!made.replaced) {
+        sessions_[added.session].filters.push_back(made.filter);
+    }
+    return !made.replaced;
 }
 
 void broker_core::send_retained(const subscription_request& one, const subscription& by,

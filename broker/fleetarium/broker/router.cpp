@@ -439,18 +439,27 @@ bool broker_core::make_room(session_index to, const delivery& added, instant now
         if (options_.queue_policy == queue_policy::drop_new || bytes > options_.queue_bytes_max) {
             return false;
         }
-        const delivery oldest = receiver.state.outbound.remove_oldest_pending();
-        if (!oldest.message) {
+        if (!drop_oldest(to, drop_reason::queue_full, now)) {
             return false;
         }
-        receiver.queued_bytes -= oldest.message->memory_bytes();
-        if (session_journal* const journal = journal_of(to);
-            journal != nullptr && oldest.qos != qos::at_most_once) {
-            journal->dropped(to, oldest);
-        }
-        report_drop(oldest.message->identity(), oldest.message->topic(), oldest.qos, to,
-                    drop_reason::queue_full, now, oldest.waited);
     }
+    return true;
+}
+
+/// Takes the oldest delivery never sent out of a queue; false if there is none.
+bool broker_core::drop_oldest(session_index to, drop_reason why, instant now) {
+    session& receiver = sessions_[to];
+    const delivery oldest = receiver.state.outbound.remove_oldest_pending();
+    if (!oldest.message) {
+        return false;
+    }
+    receiver.queued_bytes -= oldest.message->memory_bytes();
+    if (session_journal* const journal = journal_of(to);
+        journal != nullptr && oldest.qos != qos::at_most_once) {
+        journal->dropped(to, oldest);
+    }
+    report_drop(oldest.message->identity(), oldest.message->topic(), oldest.qos, to, why, now,
+                oldest.waited);
     return true;
 }
 
