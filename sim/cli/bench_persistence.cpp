@@ -231,7 +231,8 @@ figure measure_start(std::uint64_t retained, std::uint64_t sessions) {
         while (rows.step()) {
             bytes += rows.text(1).size() + rows.blob(3).size();
         }
-        statement others(file, "SELECT * FROM sessions JOIN subscriptions ON session = sessions.id");
+        statement others(file,
+                         "SELECT * FROM sessions JOIN subscriptions ON session = sessions.id");
         while (others.step()) {
             bytes += others.text(1).size();
         }
