@@ -4,7 +4,6 @@ import statistics
 import typing
 
 RISE_SHARE = 0.05  # of the mean, over the time judged
-RISE_DESCRIPTORS = 10
 # What opens and closes while nobody is connected: the connection that asks for /metrics.
 DESCRIPTORS_LEFT = 1
 LATENCY_RATIO = 3
@@ -14,12 +13,14 @@ class Bounds(typing.NamedTuple):
     """What differs between a soak of many minutes and one of seconds."""
 
     rise_mib: float  # memory may rise by that, if RISE_SHARE is less
+    rise_descriptors: float  # of strangers and requests under way, a sample shows up to 40
     cost_ratio: float
     latency_ms: float  # one up to it is never too long
+    still_samples: int  # in so many one after the other a pair that gets nothing has failed
 
 
-LONG = Bounds(rise_mib=6, cost_ratio=1.5, latency_ms=5)
-SHORT = Bounds(rise_mib=64, cost_ratio=2.5, latency_ms=100)
+LONG = Bounds(rise_mib=6, rise_descriptors=10, cost_ratio=1.5, latency_ms=5, still_samples=1)
+SHORT = Bounds(rise_mib=64, rise_descriptors=60, cost_ratio=2.5, latency_ms=100, still_samples=3)
 
 
 def slope(points):
@@ -69,7 +70,7 @@ def judge(samples, idle, after, bounds):
     if grown > max(RISE_SHARE * mean, 1024 * bounds.rise_mib):
         problems.append(f"memory: it rises by {grown / 1024:.1f} MiB from {mean / 1024:.1f} MiB")
     grown = rise(judged, "descriptors_beside")
-    if grown > RISE_DESCRIPTORS:
+    if grown > bounds.rise_descriptors:
         problems.append(f"descriptors: those that are no client's rise by {grown:.1f}")
     left = after["descriptors"] - idle["descriptors"]
     if left > DESCRIPTORS_LEFT:
@@ -88,7 +89,7 @@ def judge(samples, idle, after, bounds):
     elif now > bounds.latency_ms and now > LATENCY_RATIO * before * max(
             1, latency_ms(last, "machine_ms") / latency_ms(middle, "machine_ms")):
         problems.append(f"latency: its median was {before:.2f} ms, then {now:.2f}")
-    for one, other in zip(samples, samples[1:]):
+    for one, other in zip(samples, samples[bounds.still_samples:]):
         for qos in range(3):
             if other["counted"][qos] == one["counted"][qos]:
                 problems.append(f"load: the pair of QoS {qos} stood still "

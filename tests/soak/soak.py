@@ -19,10 +19,11 @@ Every S seconds: resident memory, descriptors, threads and processor time of the
                  middle one (time on the clock would tell what else the machine does)
     latency      the median of the last third is at most 3 times that of the middle one, and 5 ms,
                  if it is not the machine that got slower: by the time of a byte to another process
-    load         no sample in which the counted pairs stand still
+    load         no sample (--short: no three) in which one of the counted pairs stands still
     messages     none lost, doubled or out of order, by the pairs' count and the fleets' audit
 
---short has wider bounds for memory, cost and latency: what fills in the first minutes grows.
+--short has wider bounds: what fills in the first minutes grows, and ten samples tell little of what
+comes and goes.
 
 Exit status: 0 all of it holds; 1 something does not; 3 the soak could not be carried out."""
 
@@ -75,8 +76,11 @@ class Broker:
             status = dict(line.split(":", 1) for line in file if ":" in line)
         with open(at + "stat", encoding="utf-8") as file:
             times = file.read().rsplit(")", 1)[1].split()
-        metrics = self.metrics()
-        descriptors = len(os.listdir(at + "fd"))
+        for _ in range(10):  # until nobody came or went while it was counted
+            before = self.metrics()["connections"]
+            descriptors, metrics = len(os.listdir(at + "fd")), self.metrics()
+            if metrics["connections"] == before:
+                break
         return {"rss_kib": int(status["VmRSS"].split()[0]), "threads": int(status["Threads"]),
                 "descriptors": descriptors,
                 "descriptors_beside": descriptors - metrics["connections"],

@@ -69,8 +69,11 @@ class Judge(unittest.TestCase):
                    lambda i, s: s.update(latency_ms=None if i >= 40 else 1.0))
 
     def test_a_pair_that_stands_still_is_named(self):
-        self.check("the pair of QoS 2 stood still 145 to 150 s",
-                   lambda i, s: s.update(counted=[i, i, i if i < 30 else i - 1]))
+        def still(samples):
+            return lambda i, s: s.update(counted=[i, i, min(i, 29) + max(0, i - 29 - samples)])
+        self.check("the pair of QoS 2 stood still 145 to 150 s", still(1))
+        self.assertEqual(self.problems(still(2), bounds=SHORT), [])
+        self.assertEqual(len(self.problems(still(3), bounds=SHORT)), 1)
 
 
 class Soak(unittest.TestCase):
