@@ -3,6 +3,7 @@
 #include <fleetarium/codec/codec.hpp>
 #include <fleetarium/codec/topic.hpp>
 #include <fleetarium/storage/database.hpp>
+#include <fleetarium/storage/directory_sync.hpp>
 #include <fleetarium/storage/session_schema.hpp>
 
 #include <boost/unordered/unordered_map.hpp>
@@ -128,6 +129,7 @@ struct session_file::implementation {
         // sector (not every disk is powersafe), to go on writing there would risk what was
         // committed; so it goes to the database, and the log begins anew.
         file.execute("PRAGMA wal_checkpoint(TRUNCATE)");
+        sync_directory_of(options.path, options.vfs);
         file.execute("PRAGMA wal_autocheckpoint = 4000");
         file.execute("PRAGMA cache_size = -32768");
         put_session = file.prepare(
