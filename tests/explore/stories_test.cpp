@@ -11,7 +11,8 @@ using namespace fleetarium::sim;
 TEST_CASE("the stories that scenarios tell come out as they say", "[explore][scenario]") {
     const std::string name =
         GENERATE("power_cut", "slow_dashboard", "firmware_rollout", "broker_restart",
-                 "worker_crash", "configuration_rollout", "fleet_of_trucks", "sparkplug_plant",
+                 "worker_crash", "broker_power_cut", "configuration_rollout", "fleet_of_trucks",
+                 "sparkplug_plant",
                  "sleepy_sensors", "certificate_expiry");
     CAPTURE(name);
     const auto read =

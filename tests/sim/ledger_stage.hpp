@@ -173,6 +173,7 @@ struct stage : ledger::oracle {
             }
         }
     }
+    bool is_up_to_date(ledger::broker_index) override { return true; }
     std::size_t unreleased(ledger::broker_index, broker::session_index session) override {
         return session == 0 ? waiting_for_pubrel : 0;
     }
@@ -181,7 +182,7 @@ struct stage : ledger::oracle {
             visit("readings", lost_by_devices);
         }
     }
-    const broker::broker_metrics& metrics_of(ledger::broker_index) override { return metrics; }
+    broker::broker_metrics metrics_of(ledger::broker_index) override { return metrics; }
     std::string name_of(host_id host) override { return "host " + std::to_string(host); }
 
     ledger book;

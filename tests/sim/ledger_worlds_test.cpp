@@ -208,6 +208,50 @@ TEST_CASE("in worlds with everything drawn, faults too, nobody is accused", "[le
     CHECK(receptions > 100'000);
 }
 
+namespace {
+
+/// How often brokers with storage died in such worlds. Turns are long, so that many of the crashes
+/// find one under way.
+std::uint64_t crashes_in_worlds(std::uint64_t first_seed, std::uint64_t last_seed) {
+    std::uint64_t crashes = 0;
+    for (std::uint64_t seed = first_seed; seed <= last_seed; ++seed) {
+        scenario drawn = drawn_scenario(seed).made;
+        random_stream draws(seed, 0, "storage");
+        storage_spec& storage = drawn.brokers[0].storage.emplace();
+        storage.commit_time = distribution::exponential(100e6);
+        storage.tears_sectors = draws.bernoulli(0.5);
+        storage.sector_size = draws.bernoulli(0.5) ? 512 : 4096;
+        std::erase_if(drawn.faults,
+                      [](const fault_spec& each) { return each.kind == fault_kind::broker_crash; });
+        for (const bool power_cut : {true, false}) {
+            drawn.faults.push_back({.kind = fault_kind::broker_crash,
+                                    .at = 5s,
+                                    .lasts = distribution::uniform(0.01e9, 3e9),
+                                    .every = distribution::exponential(15e9),
+                                    .power_cut = power_cut});
+        }
+        world w = world::from(drawn);
+        w.run_for(5min);
+        INFO("seed " << seed);
+        CHECK(first_of(w) == "");
+        const run_report report = w.report();
+        crashes += report.faults.back().begun + report.faults.end()[-2].begun;
+    }
+    return crashes;
+}
+
+}  // namespace
+
+TEST_CASE("in such worlds a broker with storage dies again and again, and nobody is accused",
+          "[ledger][storage]") {
+    CHECK(crashes_in_worlds(1, 25) > 500);
+}
+
+TEST_CASE("a broker with storage dies 30,000 times, and nobody is accused",
+          "[ledger][storage][.nightly]") {
+    CHECK(crashes_in_worlds(1, 1000) > 30'000);
+}
+
 TEST_CASE("nobody is accused in worlds that were rare to meet", "[ledger]") {
     // Ends in the midst of a clean start, one of two copies dropped, a session that left a retained
     // message behind.

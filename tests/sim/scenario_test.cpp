@@ -21,7 +21,7 @@ namespace {
 constexpr std::string_view shipped[] = {
     "smart_building",  "fleet_of_trucks", "utility_meters", "power_cut",          "slow_dashboard",
     "firmware_rollout", "broker_restart",  "worker_crash",   "configuration_rollout",
-    "sparkplug_plant"};
+    "sparkplug_plant",  "broker_power_cut"};
 
 std::string path_of(std::string_view name) {
     return std::string(FLEETARIUM_SOURCE_DIR) + "/scenarios/" + std::string(name) + ".json";

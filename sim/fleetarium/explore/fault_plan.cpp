@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <string>
+#include <string_view>
 
 namespace fleetarium::sim {
 
@@ -89,6 +90,12 @@ private:
         }
     }
 
+    bool has_storage(std::string_view broker) const {
+        return std::any_of(
+            scenario_.brokers.begin(), scenario_.brokers.end(),
+            [&](const broker_spec& each) { return each.name == broker && each.storage; });
+    }
+
     void choose_devices(fault_spec& made) {
         if (draws_.bernoulli(0.25)) {
             made.share = draws_.bernoulli(0.5) ? 1 : 0.3;
@@ -161,7 +168,13 @@ private:
                 }
                 break;
             }
-            case fault_kind::broker_crash: made.keeps_sessions = !draws_.bernoulli(0.25); break;
+            case fault_kind::broker_crash:
+                if (has_storage(made.broker)) {
+                    made.power_cut = draws_.bernoulli(0.5);
+                } else {
+                    made.keeps_sessions = !draws_.bernoulli(0.25);
+                }
+                break;
             default: break;
         }
     }

@@ -9,17 +9,20 @@ namespace fleetarium::sim::detail {
 
 /// Nobody listens: who tries to connect is told at once, as by a reset.
 bool broker_host::refuse_while_down(const event& what) {
-    if (outages_ == 0) {
-        return false;
+    if (is_down()) {
+        refuse(what);
     }
+    return is_down();
+}
+
+void broker_host::refuse(const event& opening) {
     link refused{};
-    refused.by = reinterpret_cast<const network*>(what.payload);
-    refused.peer = what.origin;
-    refused.generation = what.link;
+    refused.by = reinterpret_cast<const network*>(opening.payload);
+    refused.peer = opening.origin;
+    refused.generation = opening.link;
     const direction& way = refused.by->down;
     const random_key key = way.is_random() ? key_for(refused) : random_key{};
-    post_down(refused, way.arrival(refused.down, 0, what.time, key), event_kind::cut, 0);
-    return true;
+    post_down(refused, way.arrival(refused.down, 0, world_.now, key), event_kind::cut, 0);
 }
 
 /// Bytes of a device that takes a broken link for whole are answered as TCP does, by a reset.
@@ -47,12 +50,20 @@ void broker_host::handle_fault(const event& what) {
     chain_.absorb(event_word(what, what.payload));
     const fault_news news = fault_news::of(what);
     if (news.ends) {
-        --outages_;
+        if (--outages_ == 0 && storage_ != nullptr) {
+            restart();
+        }
         return;
     }
     const fault_spec& spec = world_.faults->spec_of(news.fault);
+    if (storage_ != nullptr) {
+        if (outages_++ == 0) {
+            handle_broker_fault(spec);
+        }
+        return;
+    }
     if (spec.kind == fault_kind::broker_stop) {
-        core_.shut_down(world_.now);
+        core_->shut_down(world_.now);
         flush();
     } else {
         crash(spec.keeps_sessions.value_or(true));
@@ -62,8 +73,15 @@ void broker_host::handle_fault(const event& what) {
 
 void broker_host::crash(bool keeps_sessions) {
     if (world_.book != nullptr) {
-        world_.book->crashing(id_ - first_broker_host, keeps_sessions);
+        world_.book->crashing(index(), keeps_sessions);
     }
+    cut_all_links();
+    core_->crash(keeps_sessions, world_.now);
+    // Wills of the first to go were for some that went after them.
+    lose_unsent();
+}
+
+void broker_host::cut_all_links() {
     for (std::uint32_t i = 0; i < links_end_; ++i) {
         link& gone = link_of(i);
         if (!gone.open) {
@@ -77,10 +95,10 @@ void broker_host::crash(bool keeps_sessions) {
             world_.lose(std::exchange(gone.incoming, nullptr), world_state::towards_broker,
                         protocol_version::v5);
         }
-        FLEETARIUM_ASSERT(gone.outgoing == nullptr);
     }
-    core_.crash(keeps_sessions, world_.now);
-    // Wills of the first to go were for some that went after them.
+}
+
+void broker_host::lose_unsent() {
     for (std::uint32_t i = 0; i < links_end_; ++i) {
         if (segment* const unsent = std::exchange(link_of(i).outgoing, nullptr)) {
             world_.lose(unsent, link_of(i).peer, protocol_version::v5);
@@ -105,7 +123,7 @@ void broker_host::send_cut_short(std::uint32_t connection, const wire_buffer& by
     }
     if (lost != nullptr) {
         lost->bytes = part_of(bytes, cut.packet_begin, bytes.size());
-        world_.lose(lost, to.peer, core_.describe_client(connection).version);
+        world_.lose(lost, to.peer, core_->describe_client(connection).version);
     }
     if (cut.bytes != 0) {
         transmit(way, to.down, key, part_of(bytes, 0, cut.bytes), kept, world_.now, world_.pieces,

@@ -16,7 +16,7 @@ broker_host::broker_host(world_state& world, const broker_spec& spec, broker_hoo
       embedder_wants_events_(embedder != nullptr && embedder->wants_events()),
       policy_(spec),
       open_to_all_(policy_.allows_everything()),
-      core_(spec_.options, this),
+      core_(make_core()),
       id_(first_broker_host + static_cast<host_id>(world.broker_hosts.size())),
       source_(world.accounts.add_source({.what = source_report::kind::broker, .name = spec.name})),
       next_source_(source_) {
@@ -25,12 +25,23 @@ broker_host::broker_host(world_state& world, const broker_spec& spec, broker_hoo
     if (book() != nullptr) {
         book()->add_broker(index(), spec_.options);
     }
+    if (spec_.storage) {
+        storage_ = std::make_unique<broker_storage>(
+            *spec_.storage, make_random_key(combine(world.seed, hash_text("storage")), id_, 0));
+        names_.keep();
+        load_core();
+        begin_process();
+        return;
+    }
     // $SYS topics begin with the broker, not with its first client.
-    core_.handle_timeout(world.now);
+    core_->handle_timeout(world.now);
     arm();
 }
 
 broker_host::~broker_host() {
+    for (const event& each : waiting_) {
+        destroy_payload(each);
+    }
     for (std::uint32_t i = 0; i < links_end_; ++i) {
         for (segment* const left : {link_of(i).incoming, link_of(i).outgoing}) {
             if (left != nullptr) {
@@ -43,19 +54,28 @@ broker_host::~broker_host() {
 broker_report broker_host::report() const {
     broker_report out;
     out.name = spec_.name;
-    out.metrics = core_.metrics();
-    out.connections = core_.connection_count();
-    out.sessions = core_.session_count();
-    out.subscriptions = core_.subscription_count();
-    out.retained = core_.retained().size();
-    out.deliveries_waiting = core_.deliveries_waiting();
-    out.memory_bytes = core_.memory_bytes();
+    out.metrics = metrics();
+    out.connections = core_->connection_count();
+    out.sessions = core_->session_count();
+    out.subscriptions = core_->subscription_count();
+    out.retained = core_->retained().size();
+    out.deliveries_waiting = core_->deliveries_waiting();
+    out.memory_bytes = core_->memory_bytes();
     return out;
 }
 
 // Events
 
 void broker_host::handle(const event& what) {
+    if (storage_ == nullptr) {
+        handle_now(what);
+        flush();
+    } else {
+        wait_for_turn(what);
+    }
+}
+
+void broker_host::handle_now(const event& what) {
     switch (what.kind()) {
         case event_kind::wake:
             if (what.time != armed_) {
@@ -63,7 +83,7 @@ void broker_host::handle(const event& what) {
             }
             armed_ = never;
             chain_.absorb(event_word(what, 0));
-            core_.handle_timeout(what.time);
+            core_->handle_timeout(what.time);
             break;
         case event_kind::open:
             chain_.absorb(event_word(what, what.origin));
@@ -96,20 +116,19 @@ void broker_host::handle(const event& what) {
             chain_.absorb(event_word(what, what.origin));
             if (what.kind() == event_kind::congested) {
                 link_of(what.link).congested = true;
-                core_.handle_congested(what.link, what.time);
+                core_->handle_congested(what.link, what.time);
             } else {
                 link_of(what.link).congested = false;
-                core_.handle_drained(what.link, what.time);
+                core_->handle_drained(what.link, what.time);
             }
             break;
         case event_kind::fault: handle_fault(what); break;
         case event_kind::opened: FLEETARIUM_ASSERT(false); break;
     }
-    flush();
 }
 
 void broker_host::open(const event& what) {
-    const broker::connection_id made = core_.handle_open(what.time);
+    const broker::connection_id made = core_->handle_open(what.time);
     FLEETARIUM_ASSERT(made <= link_mask);
     for (; links_end_ <= made; ++links_end_) {
         links_.make_room(links_end_);
@@ -146,7 +165,7 @@ void broker_host::receive(const event& what) {
         if (book() != nullptr) {
             book()->heard(index(), from, part, what.time);
         }
-        core_.handle_bytes(from, part, what.time);
+        core_->handle_bytes(from, part, what.time);
     });
 
     segment* const left = std::exchange(reading_, nullptr);
@@ -167,19 +186,40 @@ void broker_host::close(std::uint32_t connection) {
     if (book() != nullptr) {
         book()->closed(index(), connection);
     }
-    core_.handle_closed(connection, world_.now);
+    core_->handle_closed(connection, world_.now);
     link& gone = link_of(connection);
     gone.open = false;
     if (gone.incoming != nullptr) {
         world_.lose(std::exchange(gone.incoming, nullptr), world_state::towards_broker,
                     protocol_version::v5);
     }
-    FLEETARIUM_ASSERT(gone.outgoing == nullptr);
+    if (gone.outgoing != nullptr) {  // said in the same turn
+        world_.lose(std::exchange(gone.outgoing, nullptr), gone.peer, protocol_version::v5);
+    }
 }
 
 void broker_host::flush() {
+    if (is_dead_) {
+        return;
+    }
+    if (storage_ == nullptr) {
+        send_outputs();
+    } else {
+        do {  // again if a link breaks under what is sent
+            storage_->commit(*core_);
+            send_outputs();
+        } while (storage_->has_changes());
+    }
+    // Only now: what ends with a connection that is closed here belongs to this turn.
+    if (book() != nullptr) {
+        book()->turn_ended(index(), world_.now);
+    }
+    arm();
+}
+
+void broker_host::send_outputs() {
     const instant now = world_.now;
-    while (auto out = core_.poll_output()) {
+    while (auto out = core_->poll_output()) {
         link& to = link_of(out->connection);
         const direction& way = to.by->down;
         link_conditions room;
@@ -205,15 +245,10 @@ void broker_host::flush() {
             close(out->connection);
         }
     }
-    // Only now: what ends with a connection that is closed here belongs to this turn.
-    if (book() != nullptr) {
-        book()->turn_ended(index(), now);
-    }
-    arm();
 }
 
 void broker_host::arm() {
-    const instant due = core_.poll_timeout();
+    const instant due = core_->poll_timeout();
     if (due < armed_) {
         armed_ = due;
         world_.post({.time = due,
@@ -263,7 +298,7 @@ reason_code broker_host::authenticate(const broker::client_info& client,
                                      : reason_code::not_authorized;
         }
     }
-    return embedder_ != nullptr ? embedder_->authenticate(client, request) : reason_code::success;
+    return embedder() != nullptr ? embedder_->authenticate(client, request) : reason_code::success;
 }
 
 broker::authentication_step broker_host::authenticate_enhanced(const broker::client_info& client,
@@ -272,15 +307,15 @@ broker::authentication_step broker_host::authenticate_enhanced(const broker::cli
     if (book() != nullptr) {
         book()->authenticates_otherwise(index(), client.connection);
     }
-    return embedder_ != nullptr ? embedder_->authenticate_enhanced(client, method, data)
-                                : broker_hooks::authenticate_enhanced(client, method, data);
+    return embedder() != nullptr ? embedder_->authenticate_enhanced(client, method, data)
+                                 : broker_hooks::authenticate_enhanced(client, method, data);
 }
 
 bool broker_host::authorize_publish(const broker::client_info& client,
                                     const fleetarium::publish& message) {
     return (open_to_all_ ||
             policy_.may_publish(client.client_id, client.user_name, message.topic)) &&
-           (embedder_ == nullptr || embedder_->authorize_publish(client, message));
+           (embedder() == nullptr || embedder_->authorize_publish(client, message));
 }
 
 bool broker_host::authorize_subscribe(const broker::client_info& client, std::string_view filter,
@@ -289,7 +324,7 @@ bool broker_host::authorize_subscribe(const broker::client_info& client, std::st
         book()->subscribe_asked(index(), client.connection, filter, options);
     }
     return (open_to_all_ || policy_.may_subscribe(client.client_id, client.user_name, filter)) &&
-           (embedder_ == nullptr || embedder_->authorize_subscribe(client, filter, options));
+           (embedder() == nullptr || embedder_->authorize_subscribe(client, filter, options));
 }
 
 // Accounts
@@ -315,6 +350,9 @@ message_identity broker_host::take_identity(link& from, enum qos qos) {
 
 message_identity broker_host::identify(broker::connection_id publisher, std::uint64_t,
                                        const fleetarium::publish& message, instant now) {
+    if (is_mute_) {
+        return {message_number::make(message.qos, source_, id_, 0), now};
+    }
     if (publisher == broker::no_connection) {
         const accounting::source source = std::exchange(next_source_, source_);
         world_.accounts.publisher(source, message.topic,
@@ -377,8 +415,12 @@ accounting::receiver broker_host::receiver_of(broker::session_index session) con
                                     : accounting::hand_written;
 }
 
-void broker_host::on_event(const broker::broker_event& decision) {
+void broker_host::on_event(const broker::broker_event& of_core) {
+    if (is_mute_) {
+        return;
+    }
     using kind = broker::broker_event::kind;
+    const broker::broker_event& decision = storage_ == nullptr ? of_core : renamed(of_core);
     const std::uint64_t number = decision.identity.number;
     const accounting::source source = message_number::source_of(number);
     std::optional<broker::broker_event> repeated;  // the core does not know which message it was
@@ -443,6 +485,9 @@ void broker_host::on_event(const broker::broker_event& decision) {
     }
     if (embedder_wants_events_) {
         embedder_->on_event(decision);
+    }
+    if (decision.what == kind::session_ended) {
+        names_.remove(of_core.session);
     }
 }
 

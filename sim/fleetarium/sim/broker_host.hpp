@@ -5,10 +5,14 @@
 #include <fleetarium/core/prefetch.hpp>
 #include <fleetarium/core/stable_storage.hpp>
 #include <fleetarium/sim/access_policy.hpp>
+#include <fleetarium/sim/broker_storage.hpp>
+#include <fleetarium/sim/session_names.hpp>
 #include <fleetarium/sim/world_state.hpp>
 
 #include <cstdint>
 #include <functional>
+#include <memory>
+#include <optional>
 #include <string_view>
 #include <type_traits>
 #include <vector>
@@ -23,8 +27,16 @@ public:
     ~broker_host() override;
 
     const broker_spec& spec() const { return spec_; }
-    broker::broker_core& core() { return core_; }
-    const broker::broker_core& core() const { return core_; }
+    broker::broker_core& core() { return *core_; }
+    const broker::broker_core& core() const { return *core_; }
+    /// Of all its processes, where it has had several.
+    broker::broker_metrics metrics() const;
+    /// With storage, whether its process has ended and no other has begun.
+    bool has_ended() const { return is_dead_; }
+    /// With storage, whether there is a process and no turn of it is under way.
+    bool is_idle() const { return !is_dead_ && turn_end_ == never; }
+    /// Whether nobody listens.
+    bool is_down() const { return storage_ == nullptr ? outages_ != 0 : is_dead_; }
     host_id id() const { return id_; }
     instant now() const { return world_.now; }
     const host_chain& chain() const { return chain_; }
@@ -39,21 +51,22 @@ public:
     void lose_incoming(std::uint32_t connection, host_id peer);
 
     // Looking ahead, step by step; see broker_core.
+    bool can_be_looked_ahead_at() const { return storage_ == nullptr; }
     void prefetch(std::uint32_t connection) const {
-        if (connection < links_end_) {
+        if (connection < links_end_ && can_be_looked_ahead_at()) {
             fleetarium::prefetch(&link_of(connection));
-            core_.prefetch(connection);
+            core_->prefetch(connection);
         }
     }
     void prefetch_receiver_link(std::string_view topic) const {
-        const broker::connection_id to = core_.prefetch_receiver_connection(topic);
+        const broker::connection_id to = core_->prefetch_receiver_connection(topic);
         if (to < links_end_) {
             fleetarium::prefetch(&link_of(to));
         }
     }
     /// Whether nothing is under way to a client, whose bytes are listened to.
     bool is_silent(std::uint32_t connection, host_id peer) const {
-        if (connection >= links_end_) {
+        if (connection >= links_end_ || !is_idle()) {
             return false;
         }
         const link& to = link_of(connection);
@@ -71,12 +84,17 @@ public:
     /// sessions.
     template <class Visitor>
     void for_each_held(Visitor&& visit) const {
-        for (broker::session_index i = 0; i < owners_.size(); ++i) {
-            if (core_.sessions().slots().contains(i)) {
-                core_.sessions()[i].state.outbound.for_each(
-                    [&](const delivery& each) { visit(each, receiver_of(i)); });
+        const broker::session_registry& all = core_->sessions();
+        for (broker::session_index i = 0; i < all.slots().end(); ++i) {
+            if (all.slots().contains(i)) {
+                all[i].state.outbound.for_each(
+                    [&](const delivery& each) { visit(each, receiver_of(names_.told(i))); });
             }
         }
+    }
+    /// The session that the ledger knows by this number, no_session: there is none.
+    broker::session_index session_told_as(broker::session_index number) const {
+        return names_.of_core(number);
     }
     /// Whether there is more of it than caches hold.
     bool is_large() const { return links_end_ > 5'000; }
@@ -91,8 +109,8 @@ private:
         segment* outgoing = nullptr;  // identities of PUBLISHes not yet polled
         segment* incoming = nullptr;  // identities whose PUBLISHes are not whole yet
         host_id peer = 0;
-        std::uint32_t generation = 0;    // the client's
-        std::uint32_t last_count = 0;    // of the newest QoS 1 or 2 message taken on
+        std::uint32_t generation = 0;  // the client's
+        std::uint32_t last_count = 0;  // of the newest QoS 1 or 2 message taken on
         bool open = false;
         bool deaf = false;
         bool congested = false;
@@ -106,6 +124,12 @@ private:
     };
 
     link& link_of(std::uint32_t connection) const { return links_[connection]; }
+    std::unique_ptr<broker::broker_core> make_core() {
+        broker_hooks& hooks = *this;  // a private base: not for make_unique to see
+        return std::make_unique<broker::broker_core>(spec_.options, &hooks);
+    }
+    void handle_now(const event& what);
+    void send_outputs();
     void open(const event& what);
     void receive(const event& what);
     void close(std::uint32_t connection);
@@ -113,6 +137,24 @@ private:
     void reset_half_open(const event& voided);
     void handle_fault(const event& what);
     void crash(bool keeps_sessions);
+    void cut_all_links();
+    void lose_unsent();
+    void refuse(const event& opening);
+
+    // With storage; broker_process.cpp
+    void load_core();
+    void begin_process();
+    void wait_for_turn(const event& what);
+    void end_turn();
+    void handle_broker_fault(const fault_spec& spec);
+    void die(bool power_cut);
+    void end_process(const broker::broker_metrics& at_its_end);
+    void restart();
+    void tell_of_death();
+    void tell_drop(broker::session_index from, const delivery& lost, broker::drop_reason why);
+    void hear_in_vain();
+    void lose_waiting();
+    const broker::broker_event& renamed(const broker::broker_event& decision);
     void send_cut_short(std::uint32_t connection, const wire_buffer& bytes, segment* identities,
                         const packet_cut& cut);
     void arm();
@@ -134,9 +176,10 @@ private:
                              const subscription_options& options) override;
     bool wants_events() const override { return true; }
     bool wants_authorization() const override { return !open_to_all_ || embedder_ != nullptr; }
+    std::uint64_t number_client_id(std::uint64_t) override { return ++client_ids_assigned_; }
     message_identity identify(broker::connection_id publisher, std::uint64_t next_number,
                               const fleetarium::publish& message, instant now) override;
-    void on_event(const broker::broker_event& decision) override;
+    void on_event(const broker::broker_event& of_core) override;
 
     void note_sent(const broker::broker_event& decision);
     void note_dropped(const broker::broker_event& decision);
@@ -144,7 +187,9 @@ private:
     accounting::receiver receiver_of(broker::session_index session) const;
     host_id host_of(const broker::broker_event& decision) const;
     std::uint32_t index() const { return id_ - first_broker_host; }
-    ledger* book() const { return world_.book.get(); }
+    /// Null: nothing is to be told.
+    ledger* book() const { return is_mute_ ? nullptr : world_.book.get(); }
+    broker_hooks* embedder() const { return is_mute_ ? nullptr : embedder_; }
 
     world_state& world_;
     const broker_spec spec_;
@@ -152,7 +197,7 @@ private:
     bool embedder_wants_events_;
     access_policy policy_;
     bool open_to_all_;
-    broker::broker_core core_;
+    std::unique_ptr<broker::broker_core> core_;
     host_id id_;
     host_chain chain_;
     instant armed_ = never;
@@ -160,13 +205,26 @@ private:
     std::uint32_t sequence_ = 0;
     std::uint32_t count_ = 0;  // of messages made here
     accounting::source source_;
-    accounting::source next_source_;   // of the message that the core makes next
-    segment* reading_ = nullptr;       // identities of the bytes being handled
+    accounting::source next_source_;  // of the message that the core makes next
+    segment* reading_ = nullptr;      // identities of the bytes being handled
     std::uint32_t reading_link_ = 0;
-    bool routing_ = false;             // between `received` and `routed`
+    bool routing_ = false;  // between `received` and `routed`
     stable_storage<link> links_;
     std::uint32_t links_end_ = 0;
     std::vector<session_owner> owners_;  // by session
+    std::uint64_t client_ids_assigned_ = 0;
+
+    // With storage
+    std::unique_ptr<broker_storage> storage_;  // null: it has none
+    session_names names_;
+    broker::broker_metrics of_earlier_processes_{};
+    std::vector<event> waiting_;  // for the turn under way to end
+    std::vector<event> in_hand_;  // of the turn that ends
+    broker::broker_event renamed_;
+    instant turn_end_ = never;             // never: no turn is under way
+    std::optional<bool> dies_after_turn_;  // by a power cut or not
+    bool is_dead_ = false;
+    bool is_mute_ = false;  // what the core does now has not happened
 };
 
 }  // namespace fleetarium::sim::detail

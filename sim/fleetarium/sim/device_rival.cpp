@@ -159,8 +159,8 @@ void fleet_state::greet_rival(const context& at, const connack& answer) {
         return;
     }
     if (book() != nullptr) {
-        book()->session_told(at.host, broker_index(), rival.link.connection, answer.session_present,
-                             world_.now);
+        book()->rival_told(at.host, broker_index(), rival.link.connection, answer.session_present,
+                           world_.now);
     }
     // A session is there only in 3.1.1: in MQTT 5 that would have been a violation.
     rival.ends_session = rival.ends_session && !answer.session_present;

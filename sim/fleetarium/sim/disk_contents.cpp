@@ -65,6 +65,13 @@ disk_contents::file_number disk_contents::create(std::string_view name) {
     return made;
 }
 
+void disk_contents::release_all() {
+    for (auto& [number, each] : files_) {
+        each.holders = 0;
+    }
+    forget_unreachable();
+}
+
 bool disk_contents::remove(std::string_view name) {
     const auto found = names_.find(name);
     if (found == names_.end()) {

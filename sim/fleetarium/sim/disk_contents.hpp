@@ -41,6 +41,8 @@ public:
     bool remove(std::string_view name);
     void hold(file_number file);
     void release(file_number file);
+    /// Whoever held files is gone.
+    void release_all();
 
     bool has(file_number file) const;
     std::uint64_t size(file_number file) const;

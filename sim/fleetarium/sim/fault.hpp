@@ -70,8 +70,12 @@ struct fault_spec {
     std::optional<std::uint32_t> byte{};  ///< cut_in_packet: so many get through; none: 0
     std::optional<std::uint32_t> size{};  ///< hostile_bytes: how many, 1 to 65,536; none: 16
     std::optional<link_side> knows{};     ///< half_open: who learns of it; none: the device
-    /// broker_crash: whether storage would have kept sessions and retained messages; none: yes.
+    /// broker_crash of a broker without storage: whether it would have kept sessions and retained
+    /// messages; none: yes.
     std::optional<bool> keeps_sessions{};
+    /// broker_crash of a broker with storage: whether its machine loses power, so that its disk
+    /// keeps what was synced and any part of the rest; none: no, only its process dies.
+    std::optional<bool> power_cut{};
     /// take_over: whether the other client ends the session that the device has, and begins one
     /// that ends with it; none: yes. Otherwise it is told of a session that it knows nothing of,
     /// closes at once, and leaves the session as it is.

@@ -143,6 +143,13 @@ void fault_engine::resolve(fault& of) const {
     require(!hits_broker(spec.kind) || place->remote == nullptr, spec,
             "the broker \"" + place->name + "\" is outside of the world");
     of.broker = place->host;
+    if (hits_broker(spec.kind)) {
+        const bool has_storage = world_.broker_of(place->host).spec().storage.has_value();
+        require(has_storage || !spec.power_cut, spec,
+                "the broker \"" + place->name + "\" has no storage that a power cut could harm");
+        require(!has_storage || !spec.keeps_sessions, spec,
+                "the storage of the broker \"" + place->name + "\" keeps what it keeps");
+    }
 }
 
 void fault_engine::schedule(std::uint32_t which, instant due) {

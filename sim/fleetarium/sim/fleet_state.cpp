@@ -408,7 +408,8 @@ void fleet_state::prefetch_session(const device_block& block, host_id host) cons
 
 /// Whether what a device says now reaches a broker core at this very instant.
 bool fleet_state::speaks_at_once(const device& soon) const {
-    return remote_ == nullptr && path_.by->up.is_immediate() &&
+    return remote_ == nullptr && world_.broker_of(path_.broker).can_be_looked_ahead_at() &&
+           path_.by->up.is_immediate() &&
            soon.link.phase() == link_end::phase::open;
 }
 

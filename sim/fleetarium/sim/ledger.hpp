@@ -60,6 +60,8 @@ public:
         /// Whether nothing is under way on the connection in either direction, and both ends are
         /// there and free to speak.
         virtual bool is_silent(broker_index broker, std::uint32_t connection, host_id host) = 0;
+        /// Whether the broker has had the time to do what was due before now.
+        virtual bool is_up_to_date(broker_index broker) = 0;
         /// Calls with (message number, QoS) for each delivery that a session holds.
         virtual void for_each_held(
             broker_index broker, broker::session_index session,
@@ -70,7 +72,7 @@ public:
         /// on more messages, by `count`, than they have seen acknowledged, given up, or hold.
         virtual void for_each_lost(
             const std::function<void(std::string_view name, std::uint64_t count)>& visit) = 0;
-        virtual const broker::broker_metrics& metrics_of(broker_index broker) = 0;
+        virtual broker::broker_metrics metrics_of(broker_index broker) = 0;
         virtual std::string name_of(host_id host) = 0;
     };
 
@@ -94,6 +96,11 @@ public:
                          const subscription_options& options);
     /// The process dies: connections are gone, and without storage everything.
     void crashing(broker_index broker, bool keeps_sessions);
+    /// A process goes on with what storage kept: for it, the connections of sessions that had one
+    /// when the last process died end now.
+    void restarted(broker_index broker, instant now);
+    /// A process cannot go on with what storage kept.
+    void storage_failed(broker_index broker, std::string what, instant now);
 
     // Messages, at the broker
 
@@ -143,6 +150,9 @@ public:
                        const disconnect& farewell);
     void session_told(host_id host, broker_index broker, std::uint32_t connection, bool present,
                       instant now);
+    /// The same of another client under the host's client id, which sends no messages.
+    void rival_told(host_id host, broker_index broker, std::uint32_t connection, bool present,
+                    instant now);
     /// The client forgets what it had received: a message may come to it once more.
     void memory_lost(host_id host, broker_index broker);
     /// Bytes on the host's links may be lost or wrong from now on, by the will of whoever holds
@@ -197,6 +207,7 @@ private:
         bool lifetime_known : 1 = false;
         bool had_retain_as_published : 1 = false;
         bool told_anew : 1 = false;   // its client has learnt that it began anew
+        bool died : 1 = false;        // its connection, with the broker's process
         bool may_repeat : 1 = false;  // a message may come by several subscriptions
         bool unordered : 1 =
             false;  // by a QoS 0 message that was handed over, or stored and queued

@@ -74,7 +74,7 @@ void ledger::audit_session(broker_model& at, session_index which, oracle& knows,
     const auto blame = [&](invariant broken, std::uint64_t number, std::string what) {
         found.push_back({broken, now, number, of.host, {}, std::move(what)});
     };
-    if (of.lifetime_known && of.expires_at < now) {
+    if (knows.is_up_to_date(at.index) && of.lifetime_known && of.expires_at < now) {
         blame(invariant::session_lifetime, 0, "the session is there after its expiry interval");
     }
     knows.for_each_held(at.index, which, [&](std::uint64_t number, enum qos qos) {
@@ -131,7 +131,8 @@ void ledger::audit(oracle& knows, instant now, std::vector<finding>& found) {
         at.wills.for_each([&](std::uint64_t client, const will_model& one) {
             const std::uint32_t* const index = at.by_client.find(client);
             const session_model* const of = index == nullptr ? nullptr : find_session(at, *index);
-            if (one.due < now && of != nullptr && of->lifetime_known) {
+            if (knows.is_up_to_date(at.index) && one.due < now && of != nullptr &&
+                of->lifetime_known) {
                 blame(invariant::will, 0, of->host, "a will is due, and was not published");
             }
         });
@@ -178,7 +179,7 @@ void ledger::audit(oracle& knows, instant now, std::vector<finding>& found) {
 
 void ledger::audit_metrics(oracle& knows, instant now, std::vector<finding>& found) {
     for (const auto& each : brokers_) {
-        const broker::broker_metrics& said = knows.metrics_of(each->index);
+        const broker::broker_metrics said = knows.metrics_of(each->index);
         const broker::broker_metrics& seen = each->counted;
         const auto compare = [&](std::string_view name, std::uint64_t theirs, std::uint64_t ours) {
             if (theirs != ours) {

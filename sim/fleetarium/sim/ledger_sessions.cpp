@@ -5,11 +5,17 @@
 #include <fleetarium/core/hash.hpp>
 
 #include <algorithm>
+#include <string>
+#include <utility>
 
 namespace fleetarium::sim::detail {
 
 void ledger::opened(broker_index broker, std::uint32_t connection, host_id host, bool observed) {
-    connection_model& made = connection_of(*brokers_[broker], connection);
+    broker_model& at = *brokers_[broker];
+    connection_model& made = connection_of(at, connection);
+    if (made.closed) {
+        std::erase(at.taken_over, connection);  // its number is used again in the same turn
+    }
     made = {};
     made.host = host;
     made.open = true;
@@ -129,10 +135,17 @@ void ledger::note_connected(broker_model& at, const broker::broker_event& decisi
 
 void ledger::session_told(host_id host, broker_index broker, std::uint32_t connection, bool present,
                           instant now) {
+    if (session_model* const to = present_session(*brokers_[broker], connection, host)) {
+        to->told_anew = to->told_anew || !present;
+    }
+    rival_told(host, broker, connection, present, now);
+}
+
+void ledger::rival_told(host_id host, broker_index broker, std::uint32_t connection, bool present,
+                        instant now) {
     session_model* const to = present_session(*brokers_[broker], connection, host);
     if (to != nullptr) {
         brokers_[broker]->connections[connection].spoke = own_time(host, now);
-        to->told_anew = to->told_anew || !present;
     }
     if (to != nullptr && to->present != present) {
         convict(invariant::session_present, now, 0, host, {},
@@ -186,6 +199,7 @@ void ledger::note_disconnected(broker_model& at, const broker::broker_event& dec
     if (came && by.farewell_has_expiry) {
         to->expiry_interval = std::min(by.farewell_expiry, at.options.session_expiry_maximum);
     }
+    to->died = at.crashing;
     to->expires_at = to->expiry_interval == broker::session_expiry_never
                          ? never
                          : decision.at + std::chrono::seconds{to->expiry_interval};
@@ -229,9 +243,11 @@ void ledger::note_session_ended(broker_model& at, const broker::broker_event& de
         if (each.session != decision.session) {
             return false;
         }
-        convict(invariant::shared_once, decision.at, each.number, to->host, {},
-                "its receiver's session ended, and no other member of the shared subscription "
-                "got it");
+        if (!at.crashing) {  // nobody is left to hand it over
+            convict(invariant::shared_once, decision.at, each.number, to->host, {},
+                    "its receiver's session ended, and no other member of the shared subscription "
+                    "got it");
+        }
         return true;
     });
     at.subscriptions.remove_all(to->subscriptions);
@@ -302,6 +318,29 @@ void ledger::crashing(broker_index broker, bool keeps_sessions) {
         at.retained.for_each(
             [](std::uint64_t, retained_model& each) { each.expires_at = instant::min(); });
     }
+}
+
+void ledger::restarted(broker_index broker, instant now) {
+    broker_model& at = *brokers_[broker];
+    for (session_index i = 0; i < at.sessions_end; ++i) {
+        session_model& each = at.sessions[i];
+        const bool died = each.died;
+        each.died = false;
+        if (!each.alive || !died || each.connection != broker::no_connection) {
+            continue;
+        }
+        if (each.expires_at != never) {
+            each.expires_at = now + std::chrono::seconds{each.expiry_interval};
+        }
+        if (will_model* const left = at.wills.find(each.client)) {
+            left->due = saturating_add(now, left->delay);
+        }
+    }
+}
+
+void ledger::storage_failed(broker_index broker, std::string what, instant now) {
+    convict(invariant::conservation, now, 0, first_broker_host + broker, {},
+            "what was acknowledged cannot be read again: " + std::move(what));
 }
 
 void ledger::fault_found(host_id host, violation broken, instant now) {

@@ -26,19 +26,27 @@ bool world_oracle::is_silent(ledger::broker_index broker, std::uint32_t connecti
     return is_idle(std::launder(reinterpret_cast<const device*>(block.begin + offset))->link);
 }
 
+bool world_oracle::is_up_to_date(ledger::broker_index broker) {
+    return world_.broker_hosts[broker]->is_idle();
+}
+
 void world_oracle::for_each_held(ledger::broker_index broker, broker::session_index session,
                                  const std::function<void(std::uint64_t, enum qos)>& visit) {
-    const broker::session_registry& all = world_.broker_hosts[broker]->core().sessions();
-    if (!all.slots().contains(session)) {
+    const broker_host& at = *world_.broker_hosts[broker];
+    const broker::session_registry& all = at.core().sessions();
+    const broker::session_index there = at.session_told_as(session);
+    if (!all.slots().contains(there)) {
         return;
     }
-    all[session].state.outbound.for_each(
+    all[there].state.outbound.for_each(
         [&](const delivery& each) { visit(each.message->identity().number, each.qos); });
 }
 
 std::size_t world_oracle::unreleased(ledger::broker_index broker, broker::session_index session) {
-    const broker::session_registry& all = world_.broker_hosts[broker]->core().sessions();
-    return all.slots().contains(session) ? all[session].state.inbound.size() : 0;
+    const broker_host& at = *world_.broker_hosts[broker];
+    const broker::session_registry& all = at.core().sessions();
+    const broker::session_index there = at.session_told_as(session);
+    return all.slots().contains(there) ? all[there].state.inbound.size() : 0;
 }
 
 void world_oracle::for_each_lost(
@@ -48,8 +56,8 @@ void world_oracle::for_each_lost(
     }
 }
 
-const broker::broker_metrics& world_oracle::metrics_of(ledger::broker_index broker) {
-    return world_.broker_hosts[broker]->core().metrics();
+broker::broker_metrics world_oracle::metrics_of(ledger::broker_index broker) {
+    return world_.broker_hosts[broker]->metrics();
 }
 
 std::string world_oracle::name_of(host_id host) {

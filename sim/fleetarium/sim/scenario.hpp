@@ -12,6 +12,7 @@
 #include <fleetarium/sim/preset.hpp>
 #include <fleetarium/sim/shadow_service.hpp>
 #include <fleetarium/sim/sparkplug.hpp>
+#include <fleetarium/storage/sync_mode.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -44,9 +45,22 @@ struct access_rule {
     std::vector<std::string> subscribe{};    ///< filters that cover the filters asked for
 };
 
+/// Where a broker keeps what is to outlive its process: a session file, as with `--persist`, on a
+/// disk of its own.
+struct storage_spec {
+    storage::sync_mode sync = storage::sync_mode::full;
+    /// How long what happens in a turn of the broker takes to become durable; what it says in that
+    /// turn leaves then, and what comes meanwhile belongs to the next.
+    distribution commit_time = distribution::constant(2e6);
+    std::uint32_t sector_size = 4096;        ///< bytes; a power of two from 512 to 65,536
+    bool tears_sectors = false;              ///< a power cut may leave garbage in a sector
+    bool lies_about_sync = false;            ///< syncs succeed and do nothing
+};
+
 struct broker_spec {
     std::string name = "broker";
     broker::broker_options options{};        ///< limits and manners
+    std::optional<storage_spec> storage{};   ///< none: a crash keeps what the fault says
     std::vector<user_spec> users{};
     bool allow_anonymous = true;             ///< let clients without a user name in
     std::vector<access_rule> access{};       ///< empty: everything is allowed

@@ -8,6 +8,7 @@
 #include <fleetarium/sim/scenario_loader.hpp>
 
 #include <algorithm>
+#include <bit>
 #include <set>
 
 namespace fleetarium::sim {
@@ -123,6 +124,10 @@ template const fleet_spec* scenario_checker::find_named(const std::vector<fleet_
                                                         const std::string&);
 
 void scenario_checker::check_broker(const broker_spec& broker, const std::string& pointer) {
+    if (broker.storage && !std::has_single_bit(broker.storage->sector_size)) {
+        report(pointer + "/storage/sector_size", std::to_string(broker.storage->sector_size),
+               "a power of two from 512 to 65,536");
+    }
     std::set<std::string_view> users;
     for (std::size_t i = 0; i < broker.users.size(); ++i) {
         const auto& name = broker.users[i].user_name;

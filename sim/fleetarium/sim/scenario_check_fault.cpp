@@ -50,10 +50,19 @@ void scenario_checker::check_fault_place(const fault_spec& fault, const std::str
     if (!fault.fleet.empty()) {
         fleet = find_named(scenario_.fleets, fault.fleet, "fleet", pointer + "/fleet");
     }
+    const broker_spec* broker =
+        scenario_.brokers.empty() ? &default_broker_ : &scenario_.brokers.front();
     if (!fault.broker.empty() && !scenario_.brokers.empty()) {
-        find_named(scenario_.brokers, fault.broker, "broker", pointer + "/broker");
+        broker = find_named(scenario_.brokers, fault.broker, "broker", pointer + "/broker");
     } else if (!fault.broker.empty() && fault.broker != default_broker_.name) {
         report(pointer + "/broker", quoted(fault.broker), quoted(default_broker_.name));
+    }
+    if (fault.power_cut && broker != nullptr && !broker->storage) {
+        report(pointer + "/power_cut", "\"power_cut\" of a broker without storage",
+               "\"storage\" of the broker " + quoted(broker->name) + ", which it would harm");
+    } else if (fault.keeps_sessions && broker != nullptr && broker->storage) {
+        report(pointer + "/keeps_sessions", "\"keeps_sessions\" of a broker with storage",
+               "none: its storage keeps what it keeps");
     }
     if (hits_broker(fault.kind)) {
         for (const auto& [given, name] :
@@ -132,6 +141,7 @@ void scenario_checker::check_fault_parameters(const fault_spec& fault, const std
     belongs(fault.knows.has_value(), "knows", is(k::half_open), "\"half_open\"");
     belongs(fault.keeps_sessions.has_value(), "keeps_sessions", is(k::broker_crash),
             "\"broker_crash\"");
+    belongs(fault.power_cut.has_value(), "power_cut", is(k::broker_crash), "\"broker_crash\"");
     belongs(fault.clean_start.has_value(), "clean_start", is(k::take_over), "\"take_over\"");
     belongs(fault.rate.has_value(), "rate", is(k::clock_skew), "\"clock_skew\"");
     belongs(fault.offset.has_value(), "offset", is(k::clock_skew), "\"clock_skew\"");

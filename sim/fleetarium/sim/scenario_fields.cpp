@@ -42,6 +42,31 @@ const object_type<access_rule>& access_type() {
     return type;
 }
 
+const object_type<storage_spec>& storage_type() {
+    using t = storage_spec;
+    static const object_type<t> type{
+        "storage",
+        "a storage",
+        "Where a broker keeps sessions, queues and retained messages: a session file, as with "
+        "--persist, on a simulated disk.",
+        {make_field<t>("sync", word<storage::sync_mode>({"full", "normal", "off"}), &t::sync,
+                       "What a commit waits for, as --sync says it.", R"("normal")"),
+         make_field<t>("commit_time", duration_distribution(), &t::commit_time,
+                       "How long what happens in a turn of the broker takes to become durable; its "
+                       "answers leave then. Without it, 2 ms.",
+                       R"({"exponential": {"mean": "5ms"}})"),
+         make_field<t>("sector_size", integer<std::uint32_t>(512, 65'536), &t::sector_size,
+                       "Of the disk, in bytes; a power of two.", "512"),
+         make_field<t>("tears_sectors", boolean(), &t::tears_sectors,
+                       "Whether a power cut may leave garbage in a sector that was being written.",
+                       "true"),
+         make_field<t>("lies_about_sync", boolean(), &t::lies_about_sync,
+                       "Whether the disk says that it has synced and has not: then a power cut "
+                       "loses what was acknowledged, and the ledger has to find it.",
+                       "true")}};
+    return type;
+}
+
 std::vector<field<broker_spec>> broker_fields() {
     using t = broker_spec;
     std::vector<field<t>> fields{make_field<t>("name", name_text(), &t::name,
@@ -51,7 +76,11 @@ std::vector<field<broker_spec>> broker_fields() {
         fields.push_back(lifted<t>(option, &t::options));
     }
     fields.insert(fields.end(),
-                  {make_field<t>("users", list_of(object_of(user_type())), &t::users,
+                  {make_field<t>("storage", optional_of(object_of(storage_type())), &t::storage,
+                                 "What the broker keeps through a crash; without it, what the "
+                                 "fault says.",
+                                 R"({"sync": "full"})"),
+                   make_field<t>("users", list_of(object_of(user_type())), &t::users,
                                  "Who may connect with a password.",
                                  R"([{"user_name": "meter", "password": "secret"}])"),
                    make_field<t>("allow_anonymous", boolean(), &t::allow_anonymous,

@@ -90,9 +90,13 @@ std::vector<field<fault_spec>> fault_fields() {
         make_field<t>("knows", optional_of(word<link_side>({"device", "broker"})), &t::knows,
                       "half_open: who learns that the link is gone.", R"("broker")"),
         make_field<t>("keeps_sessions", optional_of(boolean()), &t::keeps_sessions,
-                      "broker_crash: whether storage has kept sessions and retained messages; "
-                      "without it, it has.",
+                      "broker_crash of a broker without storage: whether that would have kept "
+                      "sessions and retained messages; without it, it would.",
                       "false"),
+        make_field<t>("power_cut", optional_of(boolean()), &t::power_cut,
+                      "broker_crash of a broker with storage: whether its machine loses power, so "
+                      "that only what was synced is safe; without it, only its process dies.",
+                      "true"),
         make_field<t>("clean_start", optional_of(boolean()), &t::clean_start,
                       "take_over: whether the other client ends the devices' sessions, as it does "
                       "without it, or leaves them as they are.",

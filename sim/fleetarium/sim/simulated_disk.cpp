@@ -469,6 +469,7 @@ const disk_contents& simulated_disk::contents() const { return implementation_->
 void simulated_disk::restore(const disk_contents& contents) {
     FLEETARIUM_ASSERT(implementation_->open_files == 0);
     implementation_->contents = contents;
+    implementation_->contents.release_all();  // it may be of when databases were open
 }
 
 }  // namespace fleetarium::sim

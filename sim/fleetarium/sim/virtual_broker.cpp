@@ -12,18 +12,21 @@ virtual_broker::~virtual_broker() = default;
 
 const broker_spec& virtual_broker::spec() const { return host_->spec(); }
 
-const broker::broker_core& virtual_broker::core() const {
-    return std::as_const(*host_).core();
-}
+const broker::broker_core& virtual_broker::core() const { return std::as_const(*host_).core(); }
+
+broker::broker_metrics virtual_broker::metrics() const { return host_->metrics(); }
 
 result<void> virtual_broker::publish(const fleetarium::publish& message) {
+    if (host_->has_ended()) {
+        return error::not_connected;
+    }
     const auto done = host_->core().publish(message, host_->now());
     host_->flush();
     return done;
 }
 
-result<void> virtual_broker::publish(std::string_view topic, std::string_view payload,
-                                     enum qos qos, bool retain) {
+result<void> virtual_broker::publish(std::string_view topic, std::string_view payload, enum qos qos,
+                                     bool retain) {
     fleetarium::publish message;
     message.topic = topic;
     message.payload = as_bytes_view(payload);
@@ -33,12 +36,18 @@ result<void> virtual_broker::publish(std::string_view topic, std::string_view pa
 }
 
 result<void> virtual_broker::disconnect(std::string_view client_id, reason_code code) {
+    if (host_->has_ended()) {
+        return error::not_connected;
+    }
     const auto done = host_->core().disconnect(client_id, code, host_->now());
     host_->flush();
     return done;
 }
 
 void virtual_broker::shut_down() {
+    if (host_->has_ended()) {
+        return;
+    }
     host_->core().shut_down(host_->now());
     host_->flush();
 }

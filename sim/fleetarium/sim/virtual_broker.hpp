@@ -26,11 +26,14 @@ public:
     const broker_spec& spec() const;
     const std::string& name() const { return spec().name; }
 
-    /// Everything that can be read of the broker itself.
+    /// Everything that can be read of the broker itself. With storage it is another one after a
+    /// fault that ended its process.
     const broker::broker_core& core() const;
-    const broker::broker_metrics& metrics() const { return core().metrics(); }
+    /// With storage, of all its processes together.
+    broker::broker_metrics metrics() const;
 
-    /// See broker_core.
+    /// See broker_core. While its process is down (with storage) nothing is done, and the error is
+    /// not_connected.
     result<void> publish(const fleetarium::publish& message);
     result<void> publish(std::string_view topic, std::string_view payload,
                          enum qos qos = qos::at_most_once, bool retain = false);

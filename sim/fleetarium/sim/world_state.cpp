@@ -310,6 +310,9 @@ std::string_view topic_at_front(const event& coming) {
 
 void world_state::prefetch_of_broker(const event& coming, std::size_t distance) const {
     const broker_host& broker = broker_of(coming.target);
+    if (!broker.can_be_looked_ahead_at()) {
+        return;
+    }
     switch (distance) {
         case 15:
             broker.prefetch(coming.link);

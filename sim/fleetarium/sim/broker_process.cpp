@@ -1,0 +1,284 @@
+// A broker with storage as a process: what comes is handled in turns, each of which becomes durable
+// before it is answered, and a crash takes everything but the session file.
+//
+// In the world a turn happens at the instant at which it is durable: what comes while one is under
+// way waits, and the ledger hears of it then. So a crash in the midst of a turn has happened either
+// behind it, and its answers are lost, or before it, and the disk has been left with a part of a
+// transaction; the ledger needs to know nothing of either.
+
+#include <fleetarium/sim/broker_host.hpp>
+
+#include <fleetarium/core/assert.hpp>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <utility>
+
+namespace fleetarium::sim::detail {
+
+namespace {
+
+constexpr std::uint64_t ends_turn = 1;  // payload of a wake
+
+/// All of it are counters of 64 bits.
+broker::broker_metrics sum_of(const broker::broker_metrics& one,
+                              const broker::broker_metrics& other) {
+    using counters =
+        std::array<std::uint64_t, sizeof(broker::broker_metrics) / sizeof(std::uint64_t)>;
+    auto sum = std::bit_cast<counters>(one);
+    const auto more = std::bit_cast<counters>(other);
+    for (std::size_t i = 0; i < sum.size(); ++i) {
+        sum[i] += more[i];
+    }
+    return std::bit_cast<broker::broker_metrics>(sum);
+}
+
+}  // namespace
+
+broker::broker_metrics broker_host::metrics() const {
+    return storage_ == nullptr ? core_->metrics() : sum_of(of_earlier_processes_, core_->metrics());
+}
+
+// Turns
+
+void broker_host::wait_for_turn(const event& what) {
+    if (what.kind() == event_kind::fault && what.origin == fault_host_id) {
+        handle_fault(what);
+        return;
+    }
+    if (what.kind() == event_kind::wake) {
+        if (what.payload == ends_turn) {
+            if (what.time == turn_end_) {
+                end_turn();
+            }
+            return;
+        }
+        if (what.time != armed_) {
+            return;  // superseded
+        }
+        armed_ = never;
+        chain_.absorb(event_word(what, 0));
+    } else if (is_dead_) {
+        handle_now(what);
+        return;
+    } else {
+        waiting_.push_back(what);
+        ++world_.on_links;
+    }
+    if (turn_end_ == never) {
+        turn_end_ = saturating_add(world_.now, storage_->draw_commit_time());
+        world_.post({.time = turn_end_,
+                     .origin = id_,
+                     .sequence = sequence_++,
+                     .target = id_,
+                     .link = 0,
+                     .kind_value = static_cast<std::uint8_t>(event_kind::wake),
+                     .payload = ends_turn});
+    }
+}
+
+void broker_host::end_turn() {
+    turn_end_ = never;
+    core_->handle_timeout(world_.now);
+    in_hand_.clear();
+    in_hand_.swap(waiting_);
+    world_.on_links -= in_hand_.size();
+    for (event& each : in_hand_) {
+        each.time = world_.now;
+        handle_now(each);
+    }
+    in_hand_.clear();
+    if (const auto power_cut = std::exchange(dies_after_turn_, std::nullopt)) {
+        storage_->commit(*core_);
+        die(*power_cut);
+    } else {
+        flush();
+    }
+}
+
+// Life and death
+
+/// A core of what storage keeps, which goes on when there is a process again.
+void broker_host::load_core() {
+    core_ = make_core();
+    try {
+        storage_->start(*core_);
+    } catch (const storage::session_file_error& error) {
+        // Whoever runs it begins anew; what was acknowledged is lost.
+        if (book() != nullptr) {
+            book()->storage_failed(index(), error.what(), world_.now);
+        }
+        storage_->replace_disk();
+        core_ = make_core();
+        storage_->start(*core_);
+    }
+    names_.core_begins(core_->sessions());
+}
+
+void broker_host::begin_process() {
+    is_dead_ = false;
+    if (book() != nullptr) {
+        book()->restarted(index(), world_.now);
+    }
+    core_->go_on(world_.now);
+    flush();
+}
+
+void broker_host::restart() {
+    if (!is_dead_) {
+        end_turn();  // which it was to outlive
+    }
+    begin_process();
+}
+
+void broker_host::handle_broker_fault(const fault_spec& spec) {
+    if (spec.kind == fault_kind::broker_stop) {
+        end_turn();
+        core_->shut_down(world_.now);
+        flush();
+        const broker::broker_metrics at_its_end = core_->metrics();
+        tell_of_death();
+        storage_->stop(*core_);
+        end_process(at_its_end);
+    } else if (turn_end_ != never && storage_->draw_survives_commit()) {
+        dies_after_turn_ = spec.power_cut.value_or(false);
+    } else {
+        die(spec.power_cut.value_or(false));
+    }
+}
+
+void broker_host::die(bool power_cut) {
+    if (book() != nullptr) {
+        book()->crashing(index(), true);
+    }
+    const broker::broker_metrics at_its_end = core_->metrics();
+    tell_of_death();
+    hear_in_vain();
+    storage_->crash(*core_, power_cut, world_.now);
+    is_mute_ = false;
+    end_process(at_its_end);
+}
+
+void broker_host::end_process(const broker::broker_metrics& at_its_end) {
+    of_earlier_processes_ = sum_of(of_earlier_processes_, at_its_end);
+    lose_waiting();
+    for (std::uint32_t i = 0; book() != nullptr && i < links_end_; ++i) {
+        if (link_of(i).open) {
+            book()->closed(index(), i);
+        }
+    }
+    cut_all_links();
+    lose_unsent();
+    is_dead_ = true;
+    armed_ = turn_end_ = never;
+    if (book() != nullptr) {
+        book()->turn_ended(index(), world_.now);
+    }
+    load_core();
+}
+
+/// What ends with the process, as its core would say it.
+void broker_host::tell_of_death() {
+    using kind = broker::broker_event::kind;
+    const broker::session_registry& all = core_->sessions();
+    for (broker::session_index i = 0; i < all.slots().end(); ++i) {
+        if (!all.contains(i)) {
+            continue;
+        }
+        const broker::session& each = all[i];
+        const bool ends = each.expiry_interval == 0;
+        each.state.outbound.for_each([&](const delivery& lost) {
+            if (lost.qos == qos::at_most_once) {
+                tell_drop(i, lost, broker::drop_reason::offline);
+            }
+        });
+        if (each.connection != broker::no_connection) {
+            on_event({.what = kind::disconnected,
+                      .at = world_.now,
+                      .connection = each.connection,
+                      .session = i,
+                      .client_id = each.client_id(),
+                      .code = reason_code::unspecified_error,
+                      .flag = true});
+        }
+        if (!ends) {
+            continue;
+        }
+        each.state.outbound.for_each([&](const delivery& lost) {
+            if (lost.qos != qos::at_most_once) {
+                tell_drop(i, lost, broker::drop_reason::session_ended);
+            }
+        });
+        on_event({.what = kind::session_ended,
+                  .at = world_.now,
+                  .session = i,
+                  .client_id = each.client_id()});
+    }
+    names_.core_ends(all);
+}
+
+void broker_host::tell_drop(broker::session_index from, const delivery& lost,
+                            broker::drop_reason why) {
+    ++of_earlier_processes_.dropped[static_cast<std::size_t>(why)];
+    on_event({.what = broker::broker_event::kind::dropped,
+              .at = world_.now,
+              .session = from,
+              .topic = lost.message->topic(),
+              .identity = lost.message->identity(),
+              .qos = lost.qos,
+              .why = why,
+              .flag = lost.packet_id != 0,
+              .known = true});
+}
+
+/// What waits is handled by a core that nobody hears any more: it is what the process writes while
+/// it dies.
+void broker_host::hear_in_vain() {
+    is_mute_ = true;
+    for (const event& each : waiting_) {
+        if (is_unheard(each)) {
+            continue;
+        }
+        const auto handle = [&](const wire_buffer& bytes) {
+            bytes.for_each_part(
+                [&](bytes_view part) { core_->handle_bytes(each.link, part, world_.now); });
+        };
+        if (each.kind() == event_kind::messages) {
+            handle(reinterpret_cast<const segment*>(each.payload)->bytes);
+        } else if (each.kind() == event_kind::bytes) {
+            wire_buffer bytes = wire_buffer::adopt(reinterpret_cast<void*>(each.payload));
+            handle(bytes);
+            bytes.release();
+        }
+    }
+}
+
+void broker_host::lose_waiting() {
+    world_.on_links -= waiting_.size();
+    for (const event& each : waiting_) {
+        switch (each.kind()) {
+            case event_kind::open: refuse(each); break;
+            case event_kind::bytes:
+            case event_kind::messages:
+                world_.lose(each, world_state::towards_broker, protocol_version::v5);
+                break;
+            default: break;
+        }
+    }
+    waiting_.clear();
+}
+
+const broker::broker_event& broker_host::renamed(const broker::broker_event& decision) {
+    using kind = broker::broker_event::kind;
+    if (decision.what == kind::connected && !decision.flag) {
+        names_.add(decision.session);
+    }
+    renamed_ = decision;
+    if (decision.session != broker::no_session) {
+        renamed_.session = names_.told(decision.session);
+    }
+    return renamed_;
+}
+
+}  // namespace fleetarium::sim::detail
