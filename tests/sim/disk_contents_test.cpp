@@ -131,6 +131,37 @@ TEST_CASE("a name is in its directory when that is synced, or by luck") {
     CHECK_FALSE(disk.has(file));
 }
 
+TEST_CASE("a renamed file has the old name or the new one, and takes the place of another") {
+    disk_contents disk;
+    add_file(disk, "a");
+    const auto names = [&] {
+        std::set<std::string> out;
+        random_stream random(7, 0, "cuts");
+        for (int i = 0; i < 2'000; ++i) {
+            disk_contents copy = disk;
+            copy.power_cut(sectors_of_512, random);
+            out.insert(shape_of(copy, "a") + " " + shape_of(copy, "b"));
+        }
+        return out;
+    };
+    disk.rename("a", "b");
+    CHECK(shape_of(disk, "a") == "none");
+    CHECK(shape_of(disk, "b") == "11");
+    CHECK(names() == texts{"11 none", "none 11"});
+    disk.sync_directory();
+    CHECK(names() == texts{"none 11"});
+
+    const auto other = disk.create("a");
+    disk.write(other, 0, sectors_of(2));
+    disk.sync(other);
+    disk.release(other);
+    disk.sync_directory();
+    disk.rename("a", "b");
+    CHECK(names() == texts{"2 11", "none 2"});
+    disk.sync_directory();
+    CHECK(names() == texts{"none 2"});
+}
+
 TEST_CASE("a deleted file stays for those who hold it") {
     disk_contents disk;
     const auto file = add_file(disk, "a");

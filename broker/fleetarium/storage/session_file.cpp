@@ -4,18 +4,15 @@
 #include <fleetarium/codec/topic.hpp>
 #include <fleetarium/storage/database.hpp>
 #include <fleetarium/storage/directory_sync.hpp>
+#include <fleetarium/storage/new_database.hpp>
 #include <fleetarium/storage/session_schema.hpp>
 
 #include <boost/unordered/unordered_map.hpp>
 
 #include <sqlite3.h>
 
-#include <cerrno>
-#include <fcntl.h>
 #include <optional>
 #include <sys/stat.h>
-#include <system_error>
-#include <unistd.h>
 #include <utility>
 #include <vector>
 
@@ -46,25 +43,12 @@ constexpr std::string_view advice =
     throw session_file_error(path + ": is damaged: " + why + std::string(advice), true);
 }
 
-/// What holds secrets is for its owner alone. SQLite gives its log the same rights.
-void make_private_file(const std::string& path) {
-    const int made = ::open(path.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
-    if (made >= 0) {
-        ::close(made);
-    } else if (errno != EEXIST) {
-        throw session_file_error(
-            path + ": cannot be made: " + std::generic_category().message(errno), false);
-    }
-}
-
 database open_database(const session_file_options& options) {
     if (options.path.empty() || options.path.front() == ':') {
         throw session_file_error("'" + options.path + "': is not the name of a file", false);
     }
-    if (options.vfs.empty()) {
-        make_private_file(options.path);
-    }
-    return {options.path, database::mode::create, options.vfs};
+    make_database(options.path, options.vfs, make_schema);
+    return {options.path, database::mode::write, options.vfs};
 }
 
 /// Whether a client could read a PUBLISH with them.
@@ -116,11 +100,11 @@ struct session_file::implementation {
     explicit implementation(const session_file_options& with)
         : options(with), file(open_database(with)) {
         file.execute("PRAGMA locking_mode = EXCLUSIVE");
-        // Before there is a write-ahead log, a rollback journal whose end is not synced could come
-        // back after a power cut, and take a newer file back with it.
-        file.execute("PRAGMA synchronous = EXTRA");
         // Before anything is written: what is no session file stays as it is.
-        prepare_schema(file);
+        check_schema(file);
+        // Somebody may have taken its write-ahead log away. The rollback journal of this very step,
+        // if its end is not synced, could come back after a power cut, and take a newer file back.
+        file.execute("PRAGMA synchronous = EXTRA");
         file.execute("PRAGMA journal_mode = WAL");
         const char* const levels[] = {"FULL", "NORMAL", "OFF"};
         file.execute(std::string("PRAGMA synchronous = ") +

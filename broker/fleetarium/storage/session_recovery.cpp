@@ -313,9 +313,12 @@ recovered_session_file recover_session_file(const std::string& path) try {
         proof.load(core, journal);
     }
     {
-        // All of it in one file, with no log beside it.
+        // All of it in one file: a log beside it would have another name. It stays a file with a
+        // log, as a session file has to be: see make_database.
         database closed(made, database::mode::write);
-        closed.execute("PRAGMA journal_mode = DELETE");
+        if (closed.integer("PRAGMA wal_checkpoint(TRUNCATE)") != 0) {
+            throw session_file_error(made + ": another process uses it", false);
+        }
     }
     replace(path, made, out.damaged_path);
     return out;

@@ -71,19 +71,13 @@ CREATE TABLE retained (message INTEGER PRIMARY KEY) STRICT;
 
 }  // namespace
 
-void prepare_schema(database& file) {
-    const bool empty = file.integer("PRAGMA application_id") == 0 &&
-                       file.integer("PRAGMA user_version") == 0 &&
-                       file.integer("SELECT count(*) FROM sqlite_schema") == 0;
-    if (!empty) {
-        check_schema(file);
-        return;
-    }
+void make_schema(database& file) {
     file.execute("BEGIN IMMEDIATE");
     file.execute(tables);
     file.execute("PRAGMA application_id = " + std::to_string(application_id));
     file.execute("PRAGMA user_version = " + std::to_string(session_file_version));
     file.execute("COMMIT");
+    file.execute("PRAGMA journal_mode = WAL");
 }
 
 void check_schema(database& file) {

@@ -4,11 +4,12 @@
 
 namespace fleetarium::storage {
 
-/// Makes the tables of a session file in an empty database, or checks that a database is a session
-/// file of a version that can be read. Throws session_file_error, database_error.
-void prepare_schema(database& file);
+/// Makes the tables of a session file in an empty database, with a write-ahead log that is empty.
+/// Throws database_error.
+void make_schema(database& file);
 
-/// Only checks.
+/// Checks that a database is a session file of a version that can be read. Throws
+/// session_file_error, database_error.
 void check_schema(database& file);
 
 }  // namespace fleetarium::storage

@@ -82,6 +82,15 @@ bool disk_contents::remove(std::string_view name) {
     return true;
 }
 
+void disk_contents::rename(std::string_view from, std::string_view to) {
+    const auto found = names_.find(from);
+    FLEETARIUM_ASSERT(found != names_.end() && from != to);
+    const file_number file = found->second;
+    names_.erase(found);
+    names_.insert_or_assign(std::string(to), file);
+    unsynced_names_.push_back({++last_change_, std::string(to), file, std::string(from)});
+}
+
 void disk_contents::hold(file_number file) { ++files_.at(file).holders; }
 
 void disk_contents::release(file_number file) {
@@ -183,6 +192,9 @@ void disk_contents::power_cut(const medium& of, random_stream& random) {
         }
         if (each.file) {
             durable_names_.insert_or_assign(each.name, *each.file);
+            if (!each.former_name.empty()) {
+                durable_names_.erase(each.former_name);
+            }
         } else {
             durable_names_.erase(each.name);
         }

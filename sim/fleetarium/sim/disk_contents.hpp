@@ -39,6 +39,8 @@ public:
     file_number create(std::string_view name);
     /// The name goes; the file stays for those who hold it. True: there was one.
     bool remove(std::string_view name);
+    /// In one step; who had the name `to` has none. `from` has to be there.
+    void rename(std::string_view from, std::string_view to);
     void hold(file_number file);
     void release(file_number file);
     /// Whoever held files is gone.
@@ -84,6 +86,7 @@ private:
         std::uint64_t number;
         std::string name;
         std::optional<file_number> file;  ///< none: the name goes
+        std::string former_name{};        ///< of a file renamed: goes in the same step
     };
     using directory = std::map<std::string, file_number, std::less<>>;
 

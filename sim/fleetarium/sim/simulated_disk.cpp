@@ -1,6 +1,7 @@
 #include <fleetarium/sim/simulated_disk.hpp>
 
 #include <fleetarium/core/assert.hpp>
+#include <fleetarium/storage/rename_call.hpp>
 
 #include <sqlite3.h>
 
@@ -21,11 +22,12 @@ using file_number = disk_contents::file_number;
 
 /// What a crash left half done.
 struct interruption {
-    enum class kind : std::uint8_t { none, create, write, truncate, remove };
+    enum class kind : std::uint8_t { none, create, write, truncate, remove, rename };
     kind what = kind::none;
     file_number file = 0;
     std::uint64_t offset = 0;  ///< of a truncation: the size it leaves
     std::string name;
+    std::string new_name;
     std::vector<std::uint8_t> bytes;
 };
 
@@ -107,6 +109,21 @@ struct simulated_disk::implementation {
         }
         contents.remove(path);
         return sync_after ? sync_directory() : SQLITE_OK;
+    }
+
+    int rename(const char* from, const char* to) {
+        if (crashed || !contents.find(from)) {
+            return SQLITE_IOERR;
+        }
+        if (!begin([&](interruption& left) {
+                left.what = interruption::kind::rename;
+                left.name = from;
+                left.new_name = to;
+            })) {
+            return SQLITE_IOERR;
+        }
+        contents.rename(from, to);
+        return sync_directory();
     }
 
     int open(const char* path, open_file& out, int flags, int* out_flags);
@@ -368,6 +385,11 @@ void simulated_disk::implementation::end_crash(bool whole, random_stream& draws)
                 contents.remove(interrupted.name);
             }
             break;
+        case kind::rename:
+            if (done) {
+                contents.rename(interrupted.name, interrupted.new_name);
+            }
+            break;
     }
     interrupted = {};
     crashed = false;
@@ -378,7 +400,7 @@ void simulated_disk::implementation::fill_vfs() {
     // A number of its own in the process; no output shows it.
     static std::atomic<std::uint64_t> count = 0;
     name = "fleetarium-disk-" + std::to_string(++count);
-    vfs.iVersion = 2;
+    vfs.iVersion = 3;
     vfs.szOsFile = sizeof(open_file);
     vfs.mxPathname = 512;
     vfs.zName = name.c_str();
@@ -421,6 +443,19 @@ void simulated_disk::implementation::fill_vfs() {
         return SQLITE_OK;
     };
     vfs.xGetLastError = [](sqlite3_vfs*, int, char*) { return 0; };
+    vfs.xSetSystemCall = [](sqlite3_vfs*, const char*, sqlite3_syscall_ptr) {
+        return SQLITE_NOTFOUND;
+    };
+    vfs.xGetSystemCall = [](sqlite3_vfs*, const char* asked) {
+        const storage::rename_call offered = [](sqlite3_vfs* which, const char* from,
+                                                const char* to) {
+            return of(which).rename(from, to);
+        };
+        return std::strcmp(asked, storage::rename_call_name) == 0
+                   ? reinterpret_cast<sqlite3_syscall_ptr>(offered)
+                   : nullptr;
+    };
+    vfs.xNextSystemCall = [](sqlite3_vfs*, const char*) -> const char* { return nullptr; };
     if (sqlite3_vfs_register(&vfs, 0) != SQLITE_OK) {
         throw std::runtime_error("SQLite does not take a simulated disk");
     }

@@ -13,8 +13,9 @@ namespace fleetarium::sim {
 ///
 /// It is an sqlite3_vfs of its own name: `storage::database(path, mode, disk.vfs_name())` opens a
 /// file on it. All that changes it (a file's creation, a write, a truncation, a sync of a file or
-/// of the directory, a deletion) is an operation; they count from 1, and the same use makes the
-/// same ones. A process that dies is one whose next operation fails, with all that come after:
+/// of the directory, a deletion, a renaming) is an operation; they count from 1, and the same use
+/// makes the same ones. A process that dies is one whose next operation fails, with all that come
+/// after:
 ///
 ///     disk.crash_after(17);
 ///     ... use it until it throws database_error, and close all databases ...
@@ -26,7 +27,7 @@ namespace fleetarium::sim {
 /// shared memory: a database in WAL mode needs `PRAGMA locking_mode=EXCLUSIVE` first. It has no
 /// clock: SQLite's time stands still at 2000-01-01. SQLite draws the salts of its logs from a
 /// generator of the process, so these bytes, and no others, differ from run to run; nothing that
-/// happens depends on them.
+/// happens depends on them. A file can be renamed by storage::rename_call.
 ///
 /// Only files that a directory holds are there after a crash. Databases must be closed before the
 /// disk goes. Thread rule: one thread at a time, databases included.
