@@ -81,6 +81,26 @@ TEST_CASE("what promises nothing does not wait, but for what went before it", "[
     CHECK(subscriber.take_publish() == "a/b=second");
 }
 
+TEST_CASE("output that waits for the file counts for the memory ceiling", "[storage]") {
+    broker::broker_options options;
+    options.memory_max = std::size_t{16} << 20;
+    durable_broker durable(options);
+    durable.subscriber();
+    peer& publisher = durable.publisher();
+    const std::string kilobyte(1000, 'x');
+
+    durable.broker().publish(publisher, "a/b", "it waits", qos::at_least_once, 7);
+    const std::size_t before = durable.broker().core().memory().used();
+    for (int i = 0; i < 200; ++i) {  // and so does what comes behind it
+        durable.broker().publish(publisher, "a/b", kilobyte);
+    }
+    CHECK(durable.broker().core().memory().used() >= before + 200 * 1000);
+
+    durable.commit();
+    durable.broker().publish(publisher, "a/b", "nothing waits");
+    CHECK(durable.broker().core().memory().used() <= before + 10'000);
+}
+
 TEST_CASE("a connection that closes while its output waits takes it along", "[storage]") {
     durable_broker durable;
     peer& subscriber = durable.subscriber();

@@ -56,7 +56,8 @@ void broker_core::count_tables() {
     }
     memory_.set_tables(sessions_.places_bytes() + connections_.size() * sizeof(connection) +
                        tree_.memory_estimate() + retained_.memory_bytes() +
-                       deadlines_.memory_bytes() +
+                       deadlines_.memory_bytes() + held_bytes_ +
+                       held_.size() * sizeof(held_output) +
                        expiring_retained_.size() * (sizeof(message_ptr) + 4 * sizeof(void*)));
     memory_.update();
 }
