@@ -1,5 +1,6 @@
 #include <fleetarium/core/random.hpp>
 
+#include <support/case_share.hpp>
 #include <support/client_support.hpp>
 
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -261,7 +262,7 @@ private:
 TEST_CASE("whatever happens, each operation ends once and no promise of a QoS is broken",
           "[client][swarm]") {
     const bool broker_forgets = GENERATE(false, true);
-    for (std::uint64_t seed = 1; seed <= 5000; ++seed) {
+    for (std::uint64_t seed = 1; seed <= share_of(5000U); ++seed) {
         CAPTURE(seed, broker_forgets);
         swarm run(seed, broker_forgets);
         run.run(300);

@@ -3,6 +3,9 @@
 #include <catch2/catch.hpp>
 
 #include <cstdint>
+#include <cstdlib>
+#include <optional>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -40,6 +43,30 @@ property stack_property() {
             .broken_by = broken_stack};
 }
 
+/// Another value of an environment variable, and the former one afterwards.
+class with_variable {
+public:
+    with_variable(const char* name, const char* value) : name_(name) {
+        if (const char* const before = std::getenv(name); before != nullptr) {
+            before_ = before;
+        }
+        setenv(name, value, 1);
+    }
+    ~with_variable() {
+        if (before_) {
+            setenv(name_, before_->c_str(), 1);
+        } else {
+            unsetenv(name_);
+        }
+    }
+    with_variable(const with_variable&) = delete;
+    with_variable& operator=(const with_variable&) = delete;
+
+private:
+    const char* name_;
+    std::optional<std::string> before_{};
+};
+
 }  // namespace
 
 TEST_CASE("a property that does not hold is found out and cut down to what matters", "[property]") {
@@ -71,4 +98,21 @@ TEST_CASE("the cases of a property are the same in each run, and differ among se
     };
     CHECK(case_of(1) == case_of(1));
     CHECK(case_of(1) != case_of(2));
+}
+
+TEST_CASE("a run can be told to try one case in so many, at least one", "[property]") {
+    {
+        const with_variable set("FLEETARIUM_ONE_CASE_IN", "5");
+        CHECK(share_of(5000) == 1000);
+        CHECK(share_of(6) == 2);
+        CHECK(share_of(1) == 1);
+    }
+    {
+        const with_variable set("FLEETARIUM_ONE_CASE_IN", "1");
+        CHECK(share_of(5000) == 5000);
+    }
+    for (const char* const wrong : {"0", "-1", "few", "3x", ""}) {
+        const with_variable set("FLEETARIUM_ONE_CASE_IN", wrong);
+        CHECK_THROWS_AS(share_of(5000), std::invalid_argument);
+    }
 }

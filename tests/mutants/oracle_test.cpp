@@ -2,6 +2,8 @@
 #include <fleetarium/explore/explorer.hpp>
 #include <fleetarium/sim/scenario_loader.hpp>
 
+#include <support/case_share.hpp>
+
 #include <catch2/catch.hpp>
 
 #include <iterator>
@@ -34,7 +36,7 @@ constexpr std::size_t parts = 8;
 TEST_CASE("the hunt finds the mutants", "[oracle]") {
     const std::size_t part = GENERATE(range(std::size_t{0}, parts));
     const scenario lab = protocol_lab();
-    for (std::size_t i = part; i < std::size(mutants); i += parts) {
+    for (std::size_t i = part; i < std::size(mutants); i += parts * test::one_case_in()) {
         const mutant_description& one = mutants[i];
         switch_on(one.which);
         const exploration found = explore(lab, hunt_for(600));
@@ -50,7 +52,7 @@ TEST_CASE("the hunt finds the mutants", "[oracle]") {
 }
 
 TEST_CASE("nobody is accused without a mutant", "[oracle]") {
-    const exploration found = explore(protocol_lab(), hunt_for(400));
+    const exploration found = explore(protocol_lab(), hunt_for(test::share_of(400)));
     for (const finding& each : found.findings) {
         for (const failure& one : each.failures) {
             FAIL_CHECK("seed " << each.seed << ": " << one.what);

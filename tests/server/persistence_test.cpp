@@ -5,6 +5,7 @@
 
 #include <catch2/catch.hpp>
 
+#include <atomic>
 #include <string>
 #include <thread>
 #include <vector>
@@ -50,6 +51,44 @@ TEST_CASE("another server goes on with sessions and retained messages from the f
     CHECK(again.take_publish() == "kept=1");
     again.subscribe("kept too");
     CHECK(again.take_publish() == "kept too=2");
+}
+
+TEST_CASE("any thread may use a server while it starts and stops", "[server][threads]") {
+    const session_folder in;
+    server_options options = in.options(2);
+    options.http_address = "127.0.0.1:0";
+    server given(options);
+    std::atomic<bool> done{false};
+    std::atomic<int> kept{0};
+    std::atomic<std::size_t> asked{0};
+    std::vector<std::thread> users;
+    for (int i = 0; i < 2; ++i) {
+        users.emplace_back([&] {
+            while (!done) {
+                kept += given.publish("kept", "1", qos::at_least_once, true) ? 1 : 0;
+                asked += given.listening().size() + given.http_listening().size();
+                asked += given.clients().size() + given.metrics().bytes_received;
+                asked += given.disconnect("nobody") ? 1 : 0;
+                asked += given.reload().size();
+            }
+        });
+    }
+    for (int round = 0; round < 3; ++round) {
+        given.start();
+        CHECK(given.listening().size() == 1);
+        const int before = kept;
+        while (kept == before) {
+            std::this_thread::yield();
+        }
+        given.stop();
+    }
+    done = true;
+    for (std::thread& each : users) {
+        each.join();
+    }
+    CHECK(given.listening().empty());
+    CHECK(given.http_listening().empty());
+    CHECK(asked > 0);
 }
 
 TEST_CASE("a server starts again with the file that it has open", "[server]") {

@@ -1,6 +1,8 @@
 #include <fleetarium/sim/scenario_loader.hpp>
 #include <fleetarium/sim/world.hpp>
 
+#include <support/case_share.hpp>
+
 #include <catch2/catch.hpp>
 
 #include <stdexcept>
@@ -113,7 +115,7 @@ TEST_CASE("whenever a broker's machine loses power, nothing that was acknowledge
     const bool power_cut = GENERATE(true, false);
     std::uint64_t crashes = 0;
     std::uint64_t receptions = 0;
-    for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    for (std::uint64_t seed = 1; seed <= test::share_of(20U); ++seed) {
         storage_spec storage = long_turns();
         storage.tears_sectors = seed % 2 == 0;
         storage.sector_size = seed % 3 == 0 ? 512 : 4096;
@@ -125,8 +127,8 @@ TEST_CASE("whenever a broker's machine loses power, nothing that was acknowledge
         crashes += report.faults.at(0).begun;
         receptions += report.ledger.receptions;
     }
-    CHECK(crashes > 400);
-    CHECK(receptions > 20'000);
+    CHECK(crashes > test::share_of(400U));
+    CHECK(receptions > test::share_of(20'000U));
 }
 
 TEST_CASE("the ledger finds what a disk has lost that only says it has synced",

@@ -6,6 +6,8 @@
 
 #include <fleetarium/core/random.hpp>
 
+#include <support/case_share.hpp>
+
 #include <catch2/catch.hpp>
 
 #include <string>
@@ -198,14 +200,14 @@ private:
 
 TEST_CASE("in worlds with everything drawn, faults too, nobody is accused", "[ledger]") {
     std::uint64_t receptions = 0;
-    for (std::uint64_t seed = 1; seed <= 150; ++seed) {
+    for (std::uint64_t seed = 1; seed <= test::share_of(150U); ++seed) {
         world w = world::from(drawn_scenario(seed).made);
         w.run_for(5min);
         INFO("seed " << seed);
         CHECK(first_of(w) == "");
         receptions += w.report().ledger.receptions;
     }
-    CHECK(receptions > 100'000);
+    CHECK(receptions > test::share_of(100'000U));
 }
 
 namespace {
@@ -244,7 +246,7 @@ std::uint64_t crashes_in_worlds(std::uint64_t first_seed, std::uint64_t last_see
 
 TEST_CASE("in such worlds a broker with storage dies again and again, and nobody is accused",
           "[ledger][storage]") {
-    CHECK(crashes_in_worlds(1, 25) > 500);
+    CHECK(crashes_in_worlds(1, test::share_of(25U)) > test::share_of(500U));
 }
 
 TEST_CASE("a broker with storage dies 30,000 times, and nobody is accused",
@@ -280,7 +282,7 @@ TEST_CASE("the ledger changes no trace", "[ledger][determinism]") {
 
 TEST_CASE("nobody is accused in the scenarios that come with the program", "[ledger]") {
     for (const char* const name : {"smart_building", "fleet_of_trucks", "utility_meters"}) {
-        for (std::uint64_t seed = 1; seed <= 3; ++seed) {
+        for (std::uint64_t seed = 1; seed <= test::share_of(3U); ++seed) {
             const std::string file =
                 FLEETARIUM_SOURCE_DIR "/scenarios/" + std::string(name) + ".json";
             const std::vector<std::string> overrides{"/seed=" + std::to_string(seed)};

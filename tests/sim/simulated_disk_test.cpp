@@ -2,6 +2,8 @@
 
 #include <fleetarium/storage/database.hpp>
 
+#include <support/case_share.hpp>
+
 #include <sqlite3.h>
 #include <catch2/catch.hpp>
 
@@ -135,7 +137,8 @@ struct verdict {
 
 enum class crash : std::uint8_t { power_cut, process_kill };
 
-/// The crash at each operation of a life of the bank, each with some seeds.
+/// The crash at each operation of a life of the bank, or at a share of them that differs from seed
+/// to seed, each with some seeds.
 verdict explore(const promise& how, crash what, simulated_disk::options options,
                 std::uint64_t seeds, bool crash_again = false) {
     verdict out;
@@ -146,8 +149,9 @@ verdict explore(const promise& how, crash what, simulated_disk::options options,
         operations = disk.operations();
     }
     CHECK(operations > 40);
+    const std::uint64_t one_in = test::one_case_in();
     for (std::uint64_t seed = 0; seed < seeds; ++seed) {
-        for (std::uint64_t point = 0; point < operations; ++point) {
+        for (std::uint64_t point = seed % one_in; point < operations; point += one_in) {
             options.seed = seed;
             simulated_disk disk(options);
             random_stream random(seed, point, "crash");

@@ -1,13 +1,18 @@
 #!/usr/bin/env bash
-# sanitized.sh FOLDER: runs the tests of FOLDER as the preset asan built them, in one process.
-# Tests that measure memory mean nothing beside a sanitizer's own; they carry [memory].
+# sanitized.sh PRESET FOLDER: runs the tests of FOLDER as the preset asan or tsan built them, in one
+# process. Tests that measure memory mean nothing beside a sanitizer's own; they carry [memory].
+# Of tests that try thousands of cases, a few cases show what a sanitizer looks for:
+# FLEETARIUM_ONE_CASE_IN=1 asks for all of them.
 set -euo pipefail
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd -P)
-tests=$root/build/asan/tests/$1_tests
+preset=$1
+tests=$root/build/$preset/tests/$2_tests
 if [[ ! -x $tests ]]; then
-    echo "not built: ./fleetarium test builds it, or cmake --preset asan by hand"
+    echo "not built: ./fleetarium test builds it, or cmake --preset $preset by hand"
     exit 77
 fi
+export FLEETARIUM_ONE_CASE_IN=${FLEETARIUM_ONE_CASE_IN:-5}
 export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1:check_initialization_order=1
 export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
+export TSAN_OPTIONS=second_deadlock_stack=1
 exec "$tests" '~[memory]~[oracle_nightly]~[nightly]'

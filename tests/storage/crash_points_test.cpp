@@ -4,6 +4,7 @@
 #include <fleetarium/storage/session_file.hpp>
 
 #include <support/broker_bench.hpp>
+#include <support/case_share.hpp>
 
 #include <catch2/catch.hpp>
 
@@ -481,10 +482,11 @@ struct verdict {
 };
 
 verdict explore(const plan& how, std::uint64_t seeds) {
+    const std::uint64_t one_in = test::one_case_in();
     verdict out;
     for (std::uint64_t seed = 0; seed < seeds; ++seed) {
         const std::uint64_t operations = life(how, seed).run(simulated_disk::no_limit);
-        for (std::uint64_t point = 0; point < operations; ++point) {
+        for (std::uint64_t point = seed % one_in; point < operations; point += one_in) {
             life one(how, seed);
             one.run(point);
             ++out.points;
@@ -527,7 +529,7 @@ TEST_CASE("a power cut at any operation of the disk loses nothing acknowledged",
           "[storage][v5/MQTT-4.1.0-1]") {
     const auto [sector_size, atomic] = GENERATE(std::pair(4096U, true), std::pair(512U, false));
     const verdict of = explore(plan_with(sync_mode::full, true, sector_size, atomic), 3);
-    CHECK(of.points > 500);
+    CHECK(of.points > test::share_of(500));
     CHECK(of.crashes > of.points * 5 / 4);
     CHECK(of.convicted == 0);
 }
@@ -536,23 +538,23 @@ TEST_CASE("a process that is killed at any operation of the disk loses nothing a
           "[storage]") {
     const sync_mode sync = GENERATE(sync_mode::full, sync_mode::normal, sync_mode::off);
     const verdict of = explore(plan_with(sync, false), 1);
-    CHECK(of.points > 100);
+    CHECK(of.points > test::share_of(100));
     CHECK(of.convicted == 0);
 }
 
 TEST_CASE("clients convict a broker that promises too much", "[storage]") {
     SECTION("that syncs less than a power cut asks for") {
-        CHECK(explore(plan_with(sync_mode::normal, true), 1).convicted > 10);
+        CHECK(explore(plan_with(sync_mode::normal, true), 1).convicted > test::share_of(10));
     }
     SECTION("whose disk lies about sync") {
         plan liar = plan_with(sync_mode::full, true);
         liar.disk.lies_about_sync = true;
-        CHECK(explore(liar, 1).convicted > 10);
+        CHECK(explore(liar, 1).convicted > test::share_of(10));
     }
     SECTION("that acknowledges before it commits, even if it is only killed") {
         plan hasty = plan_with(sync_mode::full, false);
         hasty.how = broken::acknowledges_before_commit;
-        CHECK(explore(hasty, 1).convicted > 10);
+        CHECK(explore(hasty, 1).convicted > test::share_of(10));
     }
 }
 

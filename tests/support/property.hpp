@@ -1,5 +1,7 @@
 #pragma once
 
+#include "support/case_share.hpp"
+
 #include <fleetarium/core/random.hpp>
 
 #include <catch2/catch.hpp>
@@ -7,12 +9,10 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <exception>
 #include <functional>
 #include <optional>
 #include <span>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -75,26 +75,6 @@ struct counterexample {
 };
 
 namespace detail {
-
-/// A whole number of the environment; none if there is no such variable. Throws
-/// std::invalid_argument for anything else than a number.
-inline std::optional<std::uint64_t> number_of_environment(const char* name) {
-    const char* const text = std::getenv(name);
-    if (text == nullptr) {
-        return std::nullopt;
-    }
-    std::size_t used = 0;
-    std::uint64_t number = 0;
-    try {
-        number = std::stoull(text, &used);
-    } catch (const std::exception&) {
-        used = 0;
-    }
-    if (used == 0 || text[used] != '\0' || text[0] == '-') {
-        throw std::invalid_argument(std::string(name) + " is '" + text + "', not a whole number");
-    }
-    return number;
-}
 
 /// What is wrong with a case; an exception is, too.
 inline std::string problem_of(const property& of, property_steps steps) {
@@ -212,9 +192,9 @@ private:
 
 /// The first case in which the property does not hold, cut down; none if it holds in all.
 inline std::optional<counterexample> find_counterexample(const property& of) {
-    const auto only = detail::number_of_environment("FLEETARIUM_PROPERTY_SEED");
+    const auto only = number_of_environment("FLEETARIUM_PROPERTY_SEED");
     const std::uint64_t cases =
-        detail::number_of_environment("FLEETARIUM_PROPERTY_CASES").value_or(of.cases);
+        number_of_environment("FLEETARIUM_PROPERTY_CASES").value_or(share_of(of.cases));
     const std::uint64_t first = only.value_or(1);
     const std::uint64_t last = only.value_or(cases);
     for (std::uint64_t seed = first; seed <= last; ++seed) {

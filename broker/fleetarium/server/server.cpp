@@ -10,6 +10,7 @@
 
 #include <boost/asio/post.hpp>
 
+#include <memory>
 #include <stdexcept>
 #include <utility>
 
@@ -139,6 +140,7 @@ void server::implementation::start() {
     }
     stopping_ = false;
     started_ = true;
+    note_bound();
     timer_.emplace(threads_.front()->context);
     timer_due_ = never;
     if (gate_.has_passwords()) {
@@ -196,11 +198,16 @@ void server::implementation::open_persistence() {
     if (options_.persistence.file.empty() || persistence_) {
         return;
     }
-    persistence_.emplace(options_.persistence, core_, core_mutex_, log_, [this] {
-        if (core_.has_output() && !threads_.empty()) {
-            wake(*threads_.front());
-        }
-    });
+    auto opened =
+        std::make_unique<persistence>(options_.persistence, core_, core_mutex_, log_, [this] {
+            if (core_.has_output() && !threads_.empty()) {
+                wake(*threads_.front());
+            }
+        });
+    {
+        const std::lock_guard turn(core_mutex_);
+        persistence_ = std::move(opened);
+    }
     const storage::session_file_contents& had = persistence_->contents();
     log_(log_level::info, options_.persistence.file + ": " + std::to_string(had.sessions) +
                               " sessions, " + std::to_string(had.deliveries) +
@@ -237,6 +244,18 @@ void server::implementation::open_http() {
         http_timer_.emplace(threads_.front()->context);
         wait_for_http_poll();
     }
+}
+
+/// What is bound now, for those who ask.
+void server::implementation::note_bound() {
+    std::vector<net::url> bound;
+    bound.reserve(listeners_.size());
+    for (const auto& each : listeners_) {
+        bound.push_back(each->socket->bound());
+    }
+    const std::lock_guard alone(bound_mutex_);
+    bound_ = std::move(bound);
+    http_bound_ = http_ ? http_->listening() : std::string();
 }
 
 void server::implementation::wait_for_http_poll() {
@@ -344,6 +363,7 @@ void server::implementation::release() {
         }
     }
     listeners_.clear();
+    note_bound();
     const std::lock_guard turn(core_mutex_);
     while (core_.poll_output()) {
         // What is said to nobody.
@@ -389,15 +409,13 @@ std::unique_ptr<net::byte_stream> server::implementation::open_pipe(
 // Getters
 
 std::vector<net::url> server::implementation::listening() const {
-    std::vector<net::url> out;
-    for (const auto& each : listeners_) {
-        out.push_back(each->socket->bound());
-    }
-    return out;
+    const std::lock_guard alone(bound_mutex_);
+    return bound_;
 }
 
 std::string server::implementation::http_listening() const {
-    return http_ ? http_->listening() : std::string();
+    const std::lock_guard alone(bound_mutex_);
+    return http_bound_;
 }
 
 std::string server::implementation::address_of(connection_id id) const {

@@ -147,6 +147,7 @@ private:
     void open_listeners();
     void open_http();
     void open_persistence();
+    void note_bound();
     void wait_for_http_poll();
     void run(io_thread& thread);
     bool wait_until_gone(duration limit);
@@ -169,6 +170,9 @@ private:
     std::vector<std::unique_ptr<io_thread>> threads_;
     std::vector<std::unique_ptr<listening_socket>> listeners_;
     std::unique_ptr<http_server> http_;
+    mutable std::mutex bound_mutex_;  // the innermost: anybody may ask for these, hooks too
+    std::vector<net::url> bound_;     // of listeners_, with bound_mutex_ held
+    std::string http_bound_;          // of http_, with bound_mutex_ held
     std::atomic<std::size_t> next_thread_{0};
     std::optional<boost::asio::thread_pool> password_threads_;
     std::optional<boost::asio::steady_timer> timer_;       // of the first thread
@@ -188,7 +192,7 @@ private:
     log_limiter strangers_;                                   // with core_mutex_ held
     refusal_log refusal_log_;                                 // of the first thread
     std::optional<boost::asio::steady_timer> refusal_timer_;  // of the first thread
-    std::optional<persistence> persistence_;                  // from the first start on
+    std::unique_ptr<persistence> persistence_;  // from the first start on, set in the core's turn
 };
 
 }  // namespace fleetarium::broker
