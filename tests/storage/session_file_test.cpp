@@ -119,6 +119,20 @@ TEST_CASE("rows that contradict one another are refused by name", "[storage]") {
                         "(1, 2, 5, 0, 0, 1, 0, 0, 0, 0)"),
                    Contains("delivery 2 to 'lamp'"));
     }
+    SECTION("a place before the first in a queue") {
+        // A broker that went on from it wrote to other rows than it read.
+        CHECK_THAT(with("INSERT INTO deliveries VALUES (1, -1, 5, 0, 0, 1, 0, 0, 0, 0), "
+                        "(1, 0, 5, 0, 0, 1, 0, 0, 0, 0)"),
+                   Contains("delivery -1 to 'lamp'"));
+    }
+    SECTION("a packet identifier that is none") {
+        CHECK_THAT(with("INSERT INTO identifiers VALUES (1, 65537)"),
+                   Contains("a packet identifier of 'lamp' is not valid"));
+    }
+    SECTION("a number behind which there is none") {
+        CHECK_THAT(with("UPDATE messages SET id = 9223372036854775807"),
+                   Contains("message 9223372036854775807 has no valid number"));
+    }
     SECTION("a will that cannot be read") {
         CHECK_THAT(with("UPDATE sessions SET will_topic = 't', will_properties = x'0102FF', "
                         "will_payload = x'', will_qos = 1, will_retain = 0, "

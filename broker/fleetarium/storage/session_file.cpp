@@ -73,6 +73,16 @@ bool has_valid_properties(const message::parts& of) {
            decode(whole, protocol_version::v5, decoded) == violation::none;
 }
 
+/// Numbers of rows and places in queues count up from here and there; none can be counted behind
+/// the last one there is.
+constexpr std::int64_t number_max = std::int64_t{1} << 62;
+
+constexpr std::int64_t subscription_identifier_max = 268'435'455;
+
+bool is_between(std::int64_t value, std::int64_t least, std::int64_t most) {
+    return value >= least && value <= most;
+}
+
 /// Taken back unless it was committed.
 class transaction {
 public:
@@ -155,7 +165,11 @@ struct session_file::implementation {
         return (at.time_since_epoch() + options.clock_offset).count();
     }
     instant from_file(std::int64_t nanoseconds) const {
-        return instant(duration(nanoseconds) - options.clock_offset);
+        std::int64_t since_start = 0;
+        if (__builtin_sub_overflow(nanoseconds, options.clock_offset.count(), &since_start)) {
+            return nanoseconds > 0 ? never : instant(duration::min());
+        }
+        return instant(duration(since_start));
     }
     void bind_instant(statement& to, int which, instant at) const {
         if (at == never) {
@@ -301,9 +315,9 @@ struct session_file::implementation {
             "expires_at FROM messages ORDER BY id");
         while (rows.step()) {
             const auto parts = message_parts(rows, 1);
-            if (!parts) {
+            if (!parts || !is_between(rows.integer(0), 1, number_max)) {
                 refuse(options.path, "message " + std::to_string(rows.integer(0)) +
-                                         " has no valid topic, QoS or properties");
+                                         " has no valid number, topic, QoS or properties");
             }
             message_origin origin;
             origin.publisher = static_cast<std::uint64_t>(rows.integer(6));
@@ -323,9 +337,11 @@ struct session_file::implementation {
             return nullptr;
         }
         const auto parts = message_parts(row, 5);
-        if (!parts) {
+        constexpr std::int64_t seconds_max = 0xFFFF'FFFF;
+        if (!parts || !is_between(row.integer(10), 0, seconds_max) ||
+            !is_between(row.integer(11), 0, seconds_max)) {
             refuse(options.path, "the will of '" + std::string(row.text(1)) +
-                                     "' has no valid topic, QoS or properties");
+                                     "' has no valid topic, QoS, times or properties");
         }
         auto out = std::make_unique<broker::stored_will>();
         out->message = message::restore(
@@ -353,11 +369,14 @@ struct session_file::implementation {
             kept.expires_at = instant_of(rows, 4);
             kept.owner_hash = static_cast<std::uint64_t>(rows.integer(13));
             kept.will = will_of(rows, into.message_account());
-            const broker::session_index index = into.restore_session(std::move(kept));
+            const bool is_possible = is_between(rows.integer(0), 1, number_max) &&
+                                     is_between(rows.integer(2), 1, 0xFFFF'FFFF);
+            const broker::session_index index =
+                is_possible ? into.restore_session(std::move(kept)) : broker::no_session;
             if (index == broker::no_session) {
-                refuse(options.path,
-                       "the session of '" + std::string(rows.text(1)) +
-                           "' is there twice, or has no expiry interval or no valid will");
+                refuse(options.path, "the session of '" + std::string(rows.text(1)) +
+                                         "' is there twice, or has no valid number, expiry "
+                                         "interval or will");
             }
             journal.know_session(index, rows.integer(0));
             out.emplace(rows.integer(0), loaded_session{index, std::string(rows.text(1))});
@@ -436,9 +455,10 @@ session_file_contents session_file::load(broker::broker_core& into, change_journ
     while (subscriptions.step()) {
         const auto owner = owner_of(subscriptions, "a subscription");
         const auto options = implementation::options_of(subscriptions.integer(2));
-        if (!options || !into.restore_subscription(
-                            owner.index, subscriptions.text(1),
-                            static_cast<std::uint32_t>(subscriptions.integer(3)), *options)) {
+        if (!options || !is_between(subscriptions.integer(3), 0, subscription_identifier_max) ||
+            !into.restore_subscription(owner.index, subscriptions.text(1),
+                                       static_cast<std::uint32_t>(subscriptions.integer(3)),
+                                       *options)) {
             refuse(path, "'" + owner.client_id + "' is subscribed to '" +
                              std::string(subscriptions.text(1)) + "', which nobody can be");
         }
@@ -460,12 +480,16 @@ session_file_contents session_file::load(broker::broker_core& into, change_journ
         kept.shared = deliveries.integer(7) != 0;
         kept.subscription_identifier = static_cast<std::uint32_t>(deliveries.integer(8));
         kept.group_place = deliveries.integer(9) & delivery::group_place_max;
+        const bool is_possible = is_between(deliveries.integer(1), 0, number_max) &&
+                                 is_between(deliveries.integer(3), 0, 0xFFFF) &&
+                                 is_between(deliveries.integer(4), 0, 3) &&
+                                 is_between(deliveries.integer(5), 1, 2);
         // Those that were never sent follow one another without a gap.
         const bool follows = owner.index != last_owner || last_pending < 0 ||
                              deliveries.integer(1) == last_pending + 1;
         last_owner = owner.index;
         last_pending = kept.packet_id == 0 ? deliveries.integer(1) : -1;
-        if (!follows || !into.restore_delivery(owner.index, kept)) {
+        if (!is_possible || !follows || !into.restore_delivery(owner.index, kept)) {
             refuse(path, "delivery " + std::to_string(deliveries.integer(1)) + " to '" +
                              owner.client_id + "' cannot stand where it stands");
         }
@@ -476,7 +500,8 @@ session_file_contents session_file::load(broker::broker_core& into, change_journ
         in.file.prepare("SELECT session, packet_id FROM identifiers ORDER BY session, packet_id");
     while (identifiers.step()) {
         const auto owner = owner_of(identifiers, "a packet identifier");
-        if (!into.restore_identifier(owner.index,
+        if (!is_between(identifiers.integer(1), 1, 0xFFFF) ||
+            !into.restore_identifier(owner.index,
                                      static_cast<std::uint16_t>(identifiers.integer(1)))) {
             refuse(path, "a packet identifier of '" + owner.client_id + "' is not valid");
         }

@@ -169,12 +169,16 @@ constexpr const char* drop_unheld_messages =
 /// Deletes rows that no broker could go on from; returns how many.
 std::size_t drop_contradictions(database& in) {
     const char* const rules[] = {
-        "DELETE FROM sessions WHERE client_id = '' OR expiry_interval < 1 OR "
-        "expiry_interval > 4294967295 OR id NOT IN (SELECT max(id) FROM sessions GROUP BY "
-        "client_id)",
-        "DELETE FROM messages WHERE topic = '' OR qos NOT BETWEEN 0 AND 2",
+        "DELETE FROM sessions WHERE client_id = '' OR expiry_interval NOT BETWEEN 1 AND 4294967295 "
+        "OR id NOT BETWEEN 1 AND 1 << 62",
+        "DELETE FROM sessions WHERE id NOT IN (SELECT max(id) FROM sessions GROUP BY client_id)",
+        "UPDATE sessions SET will_topic = NULL WHERE will_topic IS NOT NULL AND (will_qos NOT "
+        "BETWEEN 0 AND 2 OR will_delay_interval NOT BETWEEN 0 AND 4294967295 OR "
+        "will_message_expiry_interval NOT BETWEEN 0 AND 4294967295)",
+        "DELETE FROM messages WHERE topic = '' OR qos NOT BETWEEN 0 AND 2 OR "
+        "id NOT BETWEEN 1 AND 1 << 62",
         "DELETE FROM subscriptions WHERE session NOT IN (SELECT id FROM sessions) OR "
-        "options NOT BETWEEN 0 AND 47 OR options & 3 = 3",
+        "options NOT BETWEEN 0 AND 47 OR options & 3 = 3 OR identifier NOT BETWEEN 0 AND 268435455",
         "DELETE FROM identifiers WHERE session NOT IN (SELECT id FROM sessions) OR "
         "packet_id NOT BETWEEN 1 AND 65535",
         "DELETE FROM deliveries WHERE session NOT IN (SELECT id FROM sessions) OR "
