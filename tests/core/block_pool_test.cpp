@@ -74,23 +74,102 @@ TEST_CASE("live blocks never overlap", "[block_pool]") {
     }
 }
 
-TEST_CASE("a thread keeps no more free blocks than its bound", "[block_pool]") {
-    constexpr std::size_t size = 64 * 1024;
-    constexpr std::size_t kept = limits::pooled_bytes_per_class_max / size;
-    block_pool::trim();
-    std::vector<void*> blocks(2 * kept);
-    std::generate(blocks.begin(), blocks.end(), [] { return block_pool::allocate(size); });
+namespace {
+
+constexpr std::size_t magazine_bytes = std::size_t{128} * 1024;
+
+std::vector<void*> take(std::size_t count, std::size_t size) {
+    std::vector<void*> blocks(count);
+    std::generate(blocks.begin(), blocks.end(), [=] { return block_pool::allocate(size); });
+    return blocks;
+}
+
+void free_all(const std::vector<void*>& blocks, std::size_t size) {
     for (void* const block : blocks) {
         block_pool::deallocate(block, size);
     }
-    // The blocks kept are the first ones freed, and come back last in, first out.
-    for (std::size_t i = kept; i-- != 0;) {
-        REQUIRE(block_pool::allocate(size) == blocks[i]);
-    }
-    for (std::size_t i = 0; i != kept; ++i) {
-        block_pool::deallocate(blocks[i], size);
-    }
+}
+
+/// Nothing is left of what other tests freed.
+void empty_the_pool() {
     block_pool::trim();
+    while (block_pool::age()) {
+    }
+}
+
+}  // namespace
+
+TEST_CASE("a thread keeps two magazines of free blocks of a class, the depot the rest",
+          "[block_pool]") {
+    const std::size_t size = GENERATE(std::size_t{32}, std::size_t{48}, std::size_t{64 * 1024});
+    empty_the_pool();
+    const std::size_t magazine = magazine_bytes / size;
+    const std::vector<void*> blocks = take(5 * magazine, size);
+    free_all(blocks, size);
+    CHECK(block_pool::free_bytes() == 2 * magazine * size);
+    CHECK(block_pool::depot_bytes() == 3 * magazine * size);
+
+    // All of them are taken again before the general allocator is asked.
+    std::vector<void*> again = take(5 * magazine, size);
+    CHECK(block_pool::free_bytes() == 0);
+    CHECK(block_pool::depot_bytes() == 0);
+    CHECK(std::is_permutation(again.begin(), again.end(), blocks.begin(), blocks.end()));
+    free_all(again, size);
+    empty_the_pool();
+}
+
+TEST_CASE("blocks that one thread frees are taken by another", "[block_pool]") {
+    constexpr std::size_t size = 1024;
+    constexpr std::size_t magazine = magazine_bytes / size;
+    empty_the_pool();
+    const std::vector<void*> blocks = take(10 * magazine, size);
+    std::thread([&] { free_all(blocks, size); }).join();  // what it keeps itself ends with it
+    CHECK(block_pool::depot_bytes() == 8 * magazine_bytes);
+    std::vector<void*> again = take(8 * magazine, size);
+    CHECK(block_pool::depot_bytes() == 0);
+    std::sort(again.begin(), again.end());
+    CHECK(std::count_if(blocks.begin(), blocks.end(), [&](void* block) {
+              return std::binary_search(again.begin(), again.end(), block);
+          }) == 8 * magazine);
+    free_all(again, size);
+    empty_the_pool();
+}
+
+TEST_CASE("the depot keeps no more free blocks of a class than its bound", "[block_pool]") {
+    constexpr std::size_t size = 64 * 1024;
+    empty_the_pool();
+    free_all(take(2 * limits::pooled_bytes_per_class_max / size, size), size);
+    CHECK(block_pool::depot_bytes() == limits::pooled_bytes_per_class_max);
+    CHECK(block_pool::free_bytes() == 2 * magazine_bytes);
+    empty_the_pool();
+}
+
+TEST_CASE("what the depot has too much for whole periods is gone after some", "[block_pool]") {
+    constexpr std::size_t size = 64;
+    empty_the_pool();
+    free_all(take(12 * magazine_bytes / size, size), size);
+    REQUIRE(block_pool::depot_bytes() == 10 * magazine_bytes);
+    CHECK(block_pool::age());  // in the period that ends it was needed
+    CHECK(block_pool::depot_bytes() == 10 * magazine_bytes);
+    CHECK(block_pool::age());
+    CHECK(block_pool::depot_bytes() == 5 * magazine_bytes);
+    CHECK(block_pool::age());
+    CHECK(block_pool::depot_bytes() == 2 * magazine_bytes);
+    CHECK(block_pool::age());
+    CHECK_FALSE(block_pool::age());
+    CHECK(block_pool::depot_bytes() == 0);
+    empty_the_pool();
+}
+
+TEST_CASE("what each period needs stays in the depot", "[block_pool]") {
+    constexpr std::size_t size = 64;
+    empty_the_pool();
+    for (int period = 0; period < 20; ++period) {
+        free_all(take((period == 0 ? 40 : 10) * magazine_bytes / size, size), size);
+        block_pool::age();
+    }
+    CHECK(block_pool::depot_bytes() == 8 * magazine_bytes);
+    empty_the_pool();
 }
 
 TEST_CASE("a block may be freed on another thread, which outlives its pool", "[block_pool]") {

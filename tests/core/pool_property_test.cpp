@@ -89,6 +89,8 @@ std::string blocks_differ(property_steps steps) {
             give_back(step.a, step.b);
         } else if (step.kind == 2) {
             block_pool::trim();
+        } else if (step.kind == 3) {
+            block_pool::age();
         }
         if (!problem.empty()) {
             break;
@@ -144,7 +146,7 @@ TEST_CASE("blocks in use never overlap and keep what is written, in any order of
           "[block_pool][property]") {
     check_property({
         .name = "block pool",
-        .kinds = {{"allocate", 6}, {"free", 6}, {"trim", 1}},
+        .kinds = {{"allocate", 6}, {"free", 6}, {"trim", 1}, {"age", 2}},
         .cases = 200,
         .steps_max = 400,
         .broken_by = blocks_differ,

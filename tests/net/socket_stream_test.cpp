@@ -1,6 +1,8 @@
 // What sockets do beyond byte_stream's promises: many in one io_context, batches of events, and
 // what the operating system has to say.
 
+#include <fleetarium/core/block_pool.hpp>
+
 #include "support/net_pair.hpp"
 
 #include <boost/asio/error.hpp>
@@ -210,6 +212,25 @@ TEST_CASE("a peer that takes nothing after close is cut off after a while", "[so
     CHECK(net::real_now() - before < net::close_timeout + std::chrono::seconds(20));
     CHECK(flushed.events.closed().value() == asio::error::timed_out);
     CHECK(stuck.events.closed().value() == asio::error::timed_out);
+}
+
+TEST_CASE("memory that a burst has left is given back while there are streams, and when none is",
+          "[socket_stream]") {
+    const carrier over = each_poller();
+    const auto context = context_for(over);
+    half_pair one(*context, over);
+    one.stream->start(one.events);
+    constexpr std::size_t block = 1024;
+    std::vector<void*> burst(1024);
+    std::generate(burst.begin(), burst.end(), [] { return block_pool::allocate(block); });
+    std::for_each(burst.begin(), burst.end(),
+                  [](void* each) { block_pool::deallocate(each, block); });
+    REQUIRE(block_pool::depot_bytes() != 0);
+    one.send("and some traffic");
+    REQUIRE(run_until(*context, [] { return block_pool::depot_bytes() == 0; }));
+    CHECK(block_pool::free_bytes() != 0);
+    one.stream->abort();
+    CHECK(block_pool::free_bytes() == 0);
 }
 
 TEST_CASE("a stream hung up does not wait for its peer, which gets all that was written",

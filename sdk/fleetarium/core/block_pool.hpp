@@ -16,12 +16,14 @@
 
 namespace fleetarium {
 
-/// Memory blocks of a few size classes, recycled by the thread that frees them.
+/// Memory blocks of a few size classes, recycled.
 ///
 /// A message on the hot path takes its bytes from here, so that in steady state no message calls
-/// the general allocator. Each thread keeps at most `limits::pooled_bytes_per_class_max` of free
-/// blocks per class; more than that goes back to the general allocator. A block may be freed on
-/// another thread than the one that allocated it.
+/// the general allocator. A block may be freed on another thread than the one that allocated it,
+/// also where that is the rule: each thread keeps up to two magazines of free blocks per class, of
+/// 128 KiB each, and exchanges full ones with a depot that all share. The depot keeps at most
+/// `limits::pooled_bytes_per_class_max` per class; more than that goes back to the general
+/// allocator, as does what `age` finds to be needed no more.
 namespace block_pool {
 
 namespace detail {
@@ -30,16 +32,16 @@ inline constexpr std::size_t smallest_class = 32;
 inline constexpr std::size_t largest_class = 64 * 1024;
 
 // Two classes per power of two (32, 48, 64, 96, ...) keep the waste below a third.
-inline constexpr std::size_t class_count =
-    2 * std::countr_zero(largest_class / smallest_class) + 1;
+inline constexpr std::size_t class_count = 2 * std::countr_zero(largest_class / smallest_class) + 1;
 
 struct free_block {
     free_block* next;
 };
 
+/// The magazine of a thread that is in use.
 struct free_list {
     free_block* head;
-    std::size_t room;  // how many more blocks may be kept
+    std::size_t room;  // how many more blocks make it full
 };
 
 extern constinit thread_local std::array<free_list, class_count> lists;
@@ -102,8 +104,20 @@ inline void deallocate(void* block, std::size_t size) {
     detail::deallocate_slowly(block, size);
 }
 
+/// Begins a period, and gives half of what the depot has had too much all through the last one back
+/// to the general allocator: what a burst has left is gone after some periods, what the traffic
+/// needs stays. Returns whether the depot keeps anything. Linear in the blocks given back.
+/// Thread rule: any; a program calls it about once a second while there is traffic.
+bool age();
+
 /// Gives this thread's free blocks back to the general allocator.
 void trim();
+
+/// Bytes of the free blocks that this thread keeps.
+std::size_t free_bytes();
+
+/// Bytes of the free blocks in the depot.
+std::size_t depot_bytes();
 
 }  // namespace block_pool
 

@@ -6,8 +6,8 @@
 /// Every bound of the project that is not an option, each with its reason.
 namespace fleetarium::limits {
 
-/// Free blocks a thread keeps per size class: enough for the messages under way of a large
-/// world, small beside its devices.
+/// Free blocks that the depot of the block pool keeps per size class: enough for the messages
+/// under way of a large world, small beside its devices.
 inline constexpr std::size_t pooled_bytes_per_class_max = std::size_t{8} << 20;
 
 /// The largest Remaining Length that four bytes can carry [v5/MQTT-1.5.5-1].

@@ -1,5 +1,6 @@
 #include <fleetarium/net/socket_poller.hpp>
 
+#include <fleetarium/core/block_pool.hpp>
 #include <fleetarium/net/byte_stream.hpp>
 #include <fleetarium/net/epoll_poller.hpp>
 #include <fleetarium/net/portable_poller.hpp>
@@ -81,6 +82,7 @@ void socket_poller::unwatch(entry& each) noexcept {
         if (std::exchange(timer_runs_, false)) {
             timer_.cancel();
         }
+        block_pool::trim();  // no tick will
     }
 }
 
@@ -98,6 +100,7 @@ void socket_poller::remove(entry& each) noexcept {
 }
 
 void socket_poller::tell_ready(entry& each, readiness what, std::span<std::uint8_t> scratch) {
+    start_tick();  // what the event leaves in the pool ages
     const telling_guard guard(*this, each);
     each.on_ready(what, scratch);
 }
@@ -191,7 +194,7 @@ void socket_poller::start_tick() {
 void socket_poller::run_tick() {
     timer_runs_ = false;
     ++tick_;
-    if (!closing_.empty()) {
+    if (block_pool::age() || !closing_.empty()) {
         start_tick();
     }
     for (std::size_t i = 0; i < closing_.size();) {

@@ -26,6 +26,8 @@ namespace fleetarium::net {
 ///
 /// Readiness is a level: what is ready and wanted is told again in each turn until it is dealt
 /// with or no longer wanted. While an entry is watched the io_context's `run` does not return.
+/// While there is traffic, and until nothing of it is left in the block pool's depot, that one ages
+/// by a period each second; when no entry is watched any more, the thread's free blocks go.
 /// Thread rule: the one thread that runs the io_context.
 class socket_poller : public boost::asio::execution_context::service {
 public:
