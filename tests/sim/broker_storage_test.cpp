@@ -113,7 +113,7 @@ struct office {
 TEST_CASE("whenever a broker's machine loses power, nothing that was acknowledged is lost",
           "[storage][fault][v5/MQTT-4.1.0-1][v5/MQTT-4.3.2-2][v5/MQTT-4.3.3-8]") {
     const bool power_cut = GENERATE(true, false);
-    std::uint64_t crashes = 0;
+    storage_report deaths;
     std::uint64_t receptions = 0;
     for (std::uint64_t seed = 1; seed <= test::share_of(20U); ++seed) {
         storage_spec storage = long_turns();
@@ -124,10 +124,15 @@ TEST_CASE("whenever a broker's machine loses power, nothing that was acknowledge
         INFO("seed " << seed);
         CHECK(first_of(p.w) == "");
         const run_report report = p.w.report();
-        crashes += report.faults.at(0).begun;
+        const storage_report& counted = report.brokers.at(0).storage.value();
+        deaths.crashes += counted.crashes;
+        deaths.behind_commit += counted.behind_commit;
+        deaths.torn += counted.torn;
         receptions += report.ledger.receptions;
     }
-    CHECK(crashes > test::share_of(400U));
+    CHECK(deaths.crashes > test::share_of(300U));
+    CHECK(deaths.behind_commit > test::share_of(30U));
+    CHECK(deaths.torn > test::share_of(30U));
     CHECK(receptions > test::share_of(20'000U));
 }
 
@@ -184,6 +189,68 @@ TEST_CASE("an answer leaves when what it promises is durable", "[storage]") {
     here.w.run_for(1ms);
     CHECK(here.one.count_notes(client_note::kind::acknowledged) == 1);
     CHECK(here.w.now() - began == 100ms);
+}
+
+TEST_CASE("turns that take time cut nobody off who spoke in time, and others as they should",
+          "[storage][v5/MQTT-3.1.2-22]") {
+    storage_spec storage;
+    storage.commit_time = distribution::exponential(100e6);
+    world w;
+    w.add_broker({.name = "cloud", .storage = storage});
+    fleet_spec sensors{.name = "sensors", .count = 20};
+    sensors.keep_alive = 1s;
+    sensors.reconnect_delay = seconds_of(1);
+    w.add_fleet(sensors);
+    w.run_for(60s);
+    CHECK(w.report().brokers.at(0).metrics.keep_alive_timeouts == 0);
+    w.add_fault({.kind = fault_kind::partition, .at = 60s, .lasts = seconds_of(10)});
+    w.add_fault({.kind = fault_kind::power_loss, .at = 90s, .lasts = seconds_of(10)});
+    w.run_for(60s);
+    CHECK(w.report().brokers.at(0).metrics.keep_alive_timeouts == 2 * 20);
+    CHECK(first_of(w) == "");
+}
+
+TEST_CASE("sessions that a disk brings back are nobody's, and the run goes on", "[storage][fault]") {
+    // Their ends were lost with the rest of what was not synced.
+    std::size_t accused = 0;
+    for (std::uint64_t seed = 1; seed <= test::share_of(10U); ++seed) {
+        storage_spec storage = long_turns();
+        storage.lies_about_sync = true;
+        storage.tears_sectors = true;
+        world w({.seed = seed});
+        w.add_broker({.name = "cloud", .storage = storage});
+        fleet_spec brief{.name = "brief", .count = 30};
+        brief.clean_start = false;
+        brief.session_expiry = 2s;
+        brief.will = will_spec{.topic = "gone/{index}", .payload = "x", .qos = qos::at_least_once};
+        brief.online = coverage_spec{.up = distribution::exponential(3e9),
+                                     .down = distribution::exponential(3e9),
+                                     .manner = offline_manner::cut};
+        brief.subscriptions.push_back({.filter = "gone/#", .qos = qos::at_least_once});
+        w.add_fleet(brief);
+        fault_spec crash{.kind = fault_kind::broker_crash,
+                         .at = 2s,
+                         .lasts = distribution::uniform(0.01e9, 4e9),
+                         .every = distribution::exponential(5e9)};
+        crash.power_cut = true;
+        w.add_fault(crash);
+        w.run_for(2min);
+        accused += !w.violations().empty();
+    }
+    CHECK(accused > 0);
+}
+
+TEST_CASE("a client may retain what it likes, on any topic, and crashes are survived",
+          "[storage][fault]") {
+    office here(50ms);
+    REQUIRE(here.one.publish("$torn", "mine", qos::at_least_once, true));
+    here.w.settle();
+    REQUIRE(here.one.publish("a", "1", qos::at_least_once));
+    here.w.run_for(1ms);
+    { const fault_guard down = here.crash(); }
+    here.w.run_for(1s);
+    CHECK((*here.b.core().retained().find("$torn"))->payload().size() == 4);
+    CHECK(first_of(here.w) == "");
 }
 
 TEST_CASE("a session without an expiry interval ends with the broker's process, another goes on",

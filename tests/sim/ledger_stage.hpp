@@ -173,7 +173,7 @@ struct stage : ledger::oracle {
             }
         }
     }
-    bool is_up_to_date(ledger::broker_index) override { return true; }
+    instant done_until(ledger::broker_index) override { return now; }
     std::size_t unreleased(ledger::broker_index, broker::session_index session) override {
         return session == 0 ? waiting_for_pubrel : 0;
     }

@@ -29,6 +29,7 @@ broker_host::broker_host(world_state& world, const broker_spec& spec, broker_hoo
         storage_ = std::make_unique<broker_storage>(
             *spec_.storage, make_random_key(combine(world.seed, hash_text("storage")), id_, 0));
         names_.keep();
+        counts_.emplace();
         load_core();
         begin_process();
         return;
@@ -61,6 +62,7 @@ broker_report broker_host::report() const {
     out.retained = core_->retained().size();
     out.deliveries_waiting = core_->deliveries_waiting();
     out.memory_bytes = core_->memory_bytes();
+    out.storage = counts_;
     return out;
 }
 
@@ -206,7 +208,9 @@ void broker_host::flush() {
         send_outputs();
     } else {
         do {  // again if a link breaks under what is sent
-            storage_->commit(*core_);
+            if (!commit()) {
+                return;
+            }
             send_outputs();
         } while (storage_->has_changes());
     }
@@ -470,7 +474,8 @@ void broker_host::on_event(const broker::broker_event& of_core) {
             break;
         case kind::will_published: {
             const host_id owner = owners_[decision.session].host;
-            next_source_ = owner < first_broker_host
+            next_source_ = owner == world_observer::nobody ? source_
+                           : owner < first_broker_host
                                ? world_.blocks[owner >> block_bits].fleet->will_source()
                                : world_.peer_hosts[owner - first_client_host]->source();
             break;

@@ -6,9 +6,12 @@
 #include <fleetarium/core/stable_storage.hpp>
 #include <fleetarium/sim/access_policy.hpp>
 #include <fleetarium/sim/broker_storage.hpp>
+#include <fleetarium/sim/report.hpp>
 #include <fleetarium/sim/session_names.hpp>
 #include <fleetarium/sim/world_state.hpp>
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -33,8 +36,10 @@ public:
     broker::broker_metrics metrics() const;
     /// With storage, whether its process has ended and no other has begun.
     bool has_ended() const { return is_dead_; }
-    /// With storage, whether there is a process and no turn of it is under way.
-    bool is_idle() const { return !is_dead_ && turn_end_ == never; }
+    /// What was due before that has been done: there was a process, and its turn was over.
+    instant done_until() const { return std::min(world_.now, stands_since_); }
+    /// With storage, how its processes have ended.
+    const std::optional<storage_report>& storage_counts() const { return counts_; }
     /// Whether nobody listens.
     bool is_down() const { return storage_ == nullptr ? outages_ != 0 : is_dead_; }
     host_id id() const { return id_; }
@@ -66,7 +71,10 @@ public:
     }
     /// Whether nothing is under way to a client, whose bytes are listened to.
     bool is_silent(std::uint32_t connection, host_id peer) const {
-        if (connection >= links_end_ || !is_idle()) {
+        if (connection >= links_end_ ||
+            std::any_of(waiting_.begin(), waiting_.end(), [&](const event& each) {
+                return each.link == connection && each.kind() != event_kind::open;
+            })) {
             return false;
         }
         const link& to = link_of(connection);
@@ -119,7 +127,7 @@ private:
 
     /// Whose session it is, and what is to be known again when it resumes.
     struct session_owner {
-        host_id host = 0;
+        host_id host = world_observer::nobody;
         std::uint32_t last_count = 0;
     };
 
@@ -146,6 +154,7 @@ private:
     void begin_process();
     void wait_for_turn(const event& what);
     void end_turn();
+    bool commit();
     void handle_broker_fault(const fault_spec& spec);
     void die(bool power_cut);
     void end_process(const broker::broker_metrics& at_its_end);
@@ -218,11 +227,19 @@ private:
     std::unique_ptr<broker_storage> storage_;  // null: it has none
     session_names names_;
     broker::broker_metrics of_earlier_processes_{};
+    std::optional<storage_report> counts_;
     std::vector<event> waiting_;  // for the turn under way to end
     std::vector<event> in_hand_;  // of the turn that ends
     broker::broker_event renamed_;
-    instant turn_end_ = never;             // never: no turn is under way
-    std::optional<bool> dies_after_turn_;  // by a power cut or not
+    instant turn_end_ = never;      // never: no turn is under way
+    instant stands_since_ = never;  // the turn under way began then, or the last process ended
+
+    /// The process ends with the turn under way.
+    struct coming_death {
+        bool power_cut;
+        std::size_t heard;  // so many of those waiting came before
+    };
+    std::optional<coming_death> dies_after_turn_;
     bool is_dead_ = false;
     bool is_mute_ = false;  // what the core does now has not happened
 };

@@ -67,6 +67,7 @@ void broker_host::wait_for_turn(const event& what) {
         ++world_.on_links;
     }
     if (turn_end_ == never) {
+        stands_since_ = world_.now;
         turn_end_ = saturating_add(world_.now, storage_->draw_commit_time());
         world_.post({.time = turn_end_,
                      .origin = id_,
@@ -80,21 +81,50 @@ void broker_host::wait_for_turn(const event& what) {
 
 void broker_host::end_turn() {
     turn_end_ = never;
-    core_->handle_timeout(world_.now);
-    in_hand_.clear();
-    in_hand_.swap(waiting_);
+    const auto death = std::exchange(dies_after_turn_, std::nullopt);
+    const auto end = death ? waiting_.begin() + static_cast<std::ptrdiff_t>(death->heard)
+                           : waiting_.end();
+    in_hand_.assign(waiting_.begin(), end);
+    waiting_.erase(waiting_.begin(), end);
     world_.on_links -= in_hand_.size();
+    if (book() != nullptr) {
+        book()->turn_began(index(), std::min(stands_since_, world_.now));
+    }
+    stands_since_ = never;
     for (event& each : in_hand_) {
         each.time = world_.now;
         handle_now(each);
     }
-    in_hand_.clear();
-    if (const auto power_cut = std::exchange(dies_after_turn_, std::nullopt)) {
-        storage_->commit(*core_);
-        die(*power_cut);
-    } else {
+    core_->handle_timeout(world_.now);  // behind what has come before it was due
+    if (!death) {
         flush();
+    } else if (commit()) {
+        lose_waiting();
+        ++counts_->behind_commit;
+        die(death->power_cut);
     }
+}
+
+/// Whether the file could be written. If not, that is the end of what it had.
+bool broker_host::commit() {
+    try {
+        storage_->commit(*core_);
+        return true;
+    } catch (const storage::session_file_error& error) {
+        if (book() != nullptr) {
+            book()->storage_failed(index(), error.what(), world_.now);
+            book()->crashing(index(), true);
+        }
+    }
+    const broker::broker_metrics at_its_end = core_->metrics();
+    tell_of_death();
+    storage_->stop(*core_);
+    storage_->replace_disk();
+    end_process(at_its_end);
+    if (outages_ == 0) {
+        begin_process();
+    }
+    return false;
 }
 
 // Life and death
@@ -113,11 +143,16 @@ void broker_host::load_core() {
         core_ = make_core();
         storage_->start(*core_);
     }
-    names_.core_begins(core_->sessions());
+    const auto unknown = names_.core_begins(core_->sessions());
+    owners_.resize(std::max(owners_.size(), names_.end()));
+    for (const broker::session_index each : unknown) {
+        owners_[each] = {};
+    }
 }
 
 void broker_host::begin_process() {
     is_dead_ = false;
+    stands_since_ = never;
     if (book() != nullptr) {
         book()->restarted(index(), world_.now);
     }
@@ -142,7 +177,7 @@ void broker_host::handle_broker_fault(const fault_spec& spec) {
         storage_->stop(*core_);
         end_process(at_its_end);
     } else if (turn_end_ != never && storage_->draw_survives_commit()) {
-        dies_after_turn_ = spec.power_cut.value_or(false);
+        dies_after_turn_ = {spec.power_cut.value_or(false), waiting_.size()};
     } else {
         die(spec.power_cut.value_or(false));
     }
@@ -155,7 +190,8 @@ void broker_host::die(bool power_cut) {
     const broker::broker_metrics at_its_end = core_->metrics();
     tell_of_death();
     hear_in_vain();
-    storage_->crash(*core_, power_cut, world_.now);
+    ++counts_->crashes;
+    counts_->torn += storage_->crash(*core_, power_cut, world_.now);
     is_mute_ = false;
     end_process(at_its_end);
 }
@@ -172,6 +208,7 @@ void broker_host::end_process(const broker::broker_metrics& at_its_end) {
     lose_unsent();
     is_dead_ = true;
     armed_ = turn_end_ = never;
+    stands_since_ = std::min(stands_since_, world_.now);
     if (book() != nullptr) {
         book()->turn_ended(index(), world_.now);
     }
@@ -240,6 +277,11 @@ void broker_host::hear_in_vain() {
         if (is_unheard(each)) {
             continue;
         }
+        if (each.kind() == event_kind::close || each.kind() == event_kind::cut) {
+            core_->handle_closed(each.link, world_.now);
+            link_of(each.link).deaf = true;
+            continue;
+        }
         const auto handle = [&](const wire_buffer& bytes) {
             bytes.for_each_part(
                 [&](bytes_view part) { core_->handle_bytes(each.link, part, world_.now); });
@@ -252,6 +294,7 @@ void broker_host::hear_in_vain() {
             bytes.release();
         }
     }
+    core_->handle_timeout(world_.now);
 }
 
 void broker_host::lose_waiting() {

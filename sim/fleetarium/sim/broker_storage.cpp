@@ -9,8 +9,12 @@ namespace fleetarium::sim::detail {
 
 namespace {
 
-/// The topic of a retained message that is in no transaction but those which are torn.
 constexpr std::string_view torn_topic = "$torn";
+
+bool retains(const broker::broker_core& core, std::string_view mark) {
+    const message_ptr* const found = core.retained().find(torn_topic);
+    return found != nullptr && as_text((*found)->payload()) == mark;
+}
 
 simulated_disk::options disk_options(const storage_spec& spec, random_key key) {
     simulated_disk::options out;
@@ -57,13 +61,15 @@ void broker_storage::stop(broker::broker_core& core) {
     file_.reset();
 }
 
-void broker_storage::crash(broker::broker_core& dying, bool power_cut, instant now) {
+bool broker_storage::crash(broker::broker_core& dying, bool power_cut, instant now) {
+    bool torn = false;
     if (journal_->has_changes()) {
-        tear(dying, power_cut, now);
+        torn = tear(dying, power_cut, now);
     } else {
         end_life(power_cut);
     }
     dying.keep_journal(nullptr);
+    return torn;
 }
 
 void broker_storage::end_life(bool power_cut) {
@@ -79,19 +85,22 @@ void broker_storage::end_life(bool power_cut) {
 
 /// The process dies in the midst of a transaction that has not happened afterwards, for the ledger
 /// was not told of it. Which of the transaction's writes had been carried out is drawn; if they
-/// turn out to have been all that matters, it has died earlier.
-void broker_storage::tear(broker::broker_core& dying, bool power_cut, instant now) {
-    fleetarium::publish mark;
-    mark.topic = torn_topic;
-    mark.payload = as_bytes_view(torn_topic);
-    mark.retain = true;
-    if (!dying.publish(mark, now) || dying.retained().find(torn_topic) == nullptr) {
-        end_life(power_cut);  // retained messages are at their bound: nothing tells it apart
-        return;
+/// turn out to have been all that matters, it has died earlier. What tells that is a retained
+/// message that is in no other transaction.
+bool broker_storage::tear(broker::broker_core& dying, bool power_cut, instant now) {
+    const std::string mark = std::to_string(fate_.next_u64());
+    fleetarium::publish only_here;
+    only_here.topic = torn_topic;
+    only_here.payload = as_bytes_view(mark);
+    only_here.retain = true;
+    const bool is_marked = dying.publish(only_here, now).has_value() && retains(dying, mark);
+    if (!is_marked) {
+        end_life(power_cut);  // retained messages are at their bound: nothing would tell
+        return false;
     }
     const storage::session_changes changes = journal_->take({});
     const disk_contents before = disk_->contents();
-    std::uint64_t done = fate_.below(32 + 4 * changes.changes.size());
+    std::uint64_t done = fate_.below(operations_of(changes));
     for (;;) {
         disk_->crash_after(disk_->operations() + done);
         try {
@@ -100,8 +109,8 @@ void broker_storage::tear(broker::broker_core& dying, bool power_cut, instant no
             FLEETARIUM_ASSERT(disk_->has_crashed());
         }
         end_life(power_cut);
-        if (!has_committed_torn()) {
-            return;
+        if (!has_committed(mark)) {
+            return true;
         }
         FLEETARIUM_ASSERT(done != 0);
         disk_->restore(before);
@@ -110,8 +119,20 @@ void broker_storage::tear(broker::broker_core& dying, bool power_cut, instant no
     }
 }
 
-/// Whether the transaction torn has been committed in spite of that; the disk stays as it is.
-bool broker_storage::has_committed_torn() {
+/// How many operations it takes to write them, which is found out on another disk.
+std::uint64_t broker_storage::operations_of(const storage::session_changes& changes) const {
+    simulated_disk other(disk_->how());
+    other.restore(disk_->contents());
+    storage::session_file_options there = file_options();
+    there.vfs = other.vfs_name();
+    storage::session_file file(there);
+    const std::uint64_t first = other.operations();
+    file.write(changes);
+    return other.operations() - first;
+}
+
+/// Whether a torn transaction has been committed in spite of that; the disk stays as it is.
+bool broker_storage::has_committed(const std::string& mark) {
     const disk_contents as_it_is = disk_->contents();
     bool committed = false;
     try {
@@ -119,7 +140,7 @@ bool broker_storage::has_committed_torn() {
         storage::change_journal journal;
         storage::session_file file(file_options());
         file.load(core, journal);
-        committed = core.retained().find(torn_topic) != nullptr;
+        committed = retains(core, mark);
     } catch (const storage::session_file_error&) {
         // That is for the process to find out that starts with it.
     }

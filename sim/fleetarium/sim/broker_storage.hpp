@@ -7,8 +7,10 @@
 #include <fleetarium/storage/change_journal.hpp>
 #include <fleetarium/storage/session_file.hpp>
 
+#include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 
 namespace fleetarium::sim::detail {
 
@@ -17,7 +19,7 @@ namespace fleetarium::sim::detail {
 ///
 ///     storage.start(core); core.go_on(now);     // the process begins
 ///     ... storage.commit(core); ...             // after each turn, before its outputs leave
-///     storage.crash(core, power_cut, true);     // and dies; from `start` again with a new core
+///     storage.crash(core, power_cut, now);      // and dies; from `start` again with a new core
 class broker_storage {
 public:
     broker_storage(const storage_spec& spec, random_key key);
@@ -37,8 +39,8 @@ public:
     /// Whether a process that dies while a turn becomes durable dies after that.
     bool draw_survives_commit() { return fate_.bernoulli(0.5); }
     /// The process dies, or the machine. What the core's journal has beyond the last commit is
-    /// being written, but has not been committed when it happens.
-    void crash(broker::broker_core& dying, bool power_cut, instant now);
+    /// being written, but has not been committed when it happens. Returns whether there was any.
+    bool crash(broker::broker_core& dying, bool power_cut, instant now);
 
     /// A new disk in place of one whose file cannot be used.
     void replace_disk();
@@ -46,8 +48,9 @@ public:
 private:
     storage::session_file_options file_options() const;
     void end_life(bool power_cut);
-    void tear(broker::broker_core& dying, bool power_cut, instant now);
-    bool has_committed_torn();
+    bool tear(broker::broker_core& dying, bool power_cut, instant now);
+    std::uint64_t operations_of(const storage::session_changes& changes) const;
+    bool has_committed(const std::string& mark);
 
     storage_spec spec_;
     random_stream times_;

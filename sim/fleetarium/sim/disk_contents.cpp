@@ -134,6 +134,20 @@ void disk_contents::write(file_number file, std::uint64_t offset, bytes_view byt
                 .truncates = false};
     apply(made, to.cached);
     to.unsynced.push_back(std::move(made));
+    to.unsynced_bytes += bytes.size();
+    if (to.unsynced_bytes > unsynced_max) {
+        write_back(to, to.unsynced.size() / 2);
+    }
+}
+
+/// The oldest changes reach the medium.
+void disk_contents::write_back(stored_file& which, std::size_t count) {
+    const auto end = which.unsynced.begin() + static_cast<std::ptrdiff_t>(count);
+    for (auto each = which.unsynced.begin(); each != end; ++each) {
+        apply(*each, which.durable);
+        which.unsynced_bytes -= each->bytes.size();
+    }
+    which.unsynced.erase(which.unsynced.begin(), end);
 }
 
 void disk_contents::truncate(file_number file, std::uint64_t size) {
@@ -154,10 +168,7 @@ void disk_contents::truncate(file_number file, std::uint64_t size) {
 
 void disk_contents::sync(file_number file) {
     auto& which = files_.at(file);
-    for (const change& each : which.unsynced) {
-        apply(each, which.durable);
-    }
-    which.unsynced.clear();
+    write_back(which, which.unsynced.size());
 }
 
 void disk_contents::sync_directory() {
@@ -300,6 +311,7 @@ void disk_contents::cut(stored_file& which, const medium& of, survival& choice,
     which.cached = out;
     which.durable = std::move(out);
     which.unsynced.clear();
+    which.unsynced_bytes = 0;
 }
 
 /// A file that was deleted comes back, if the directory was not synced.

@@ -51,7 +51,9 @@ public:
     std::uint64_t bytes() const;  ///< of all files
     /// How many bytes there were; the rest of `to` is left as it is.
     std::size_t read(file_number file, std::uint64_t offset, std::span<std::uint8_t> to) const;
+    /// The system writes the older half back by itself when `unsynced_max` bytes of a file wait.
     void write(file_number file, std::uint64_t offset, bytes_view bytes);
+    static constexpr std::size_t unsynced_max = std::size_t{4} << 20;
     void truncate(file_number file, std::uint64_t size);
 
     void sync(file_number file);
@@ -81,6 +83,7 @@ private:
         std::vector<std::uint8_t> cached;
         std::vector<std::uint8_t> durable;
         std::vector<change> unsynced;
+        std::size_t unsynced_bytes = 0;
     };
     struct name_change {
         std::uint64_t number;
@@ -94,6 +97,7 @@ private:
     class survival;
 
     static void apply(const change& what, std::vector<std::uint8_t>& to);
+    static void write_back(stored_file& which, std::size_t count);
     static void cut(stored_file& which, const medium& of, survival& choice, random_stream& random);
     void forget_unreachable();
 

@@ -60,8 +60,8 @@ public:
         /// Whether nothing is under way on the connection in either direction, and both ends are
         /// there and free to speak.
         virtual bool is_silent(broker_index broker, std::uint32_t connection, host_id host) = 0;
-        /// Whether the broker has had the time to do what was due before now.
-        virtual bool is_up_to_date(broker_index broker) = 0;
+        /// What was due before that instant the broker has had the time to do.
+        virtual instant done_until(broker_index broker) = 0;
         /// Calls with (message number, QoS) for each delivery that a session holds.
         virtual void for_each_held(
             broker_index broker, broker::session_index session,
@@ -116,8 +116,11 @@ public:
                           instant now);
     /// Every decision of a broker.
     void decided(broker_index broker, const broker::broker_event& decision);
+    /// What follows, up to `turn_ended`, the broker has been about since then.
+    void turn_began(broker_index broker, instant then) { brokers_[broker]->turn_began = then; }
     /// The broker has handled what came and wants nothing more for now.
     void turn_ended(broker_index broker, instant now) {
+        brokers_[broker]->turn_began = never;
         if (brokers_[broker]->turn_is_open) {
             judge_turn(*brokers_[broker], now);
         }
@@ -369,6 +372,7 @@ private:
 
         // The turn
         bool turn_is_open = false;
+        instant turn_began = never;  // if that was not now
         std::vector<retained_delivery> retained_due;
         std::vector<retained_delivery> retained_made;
         std::vector<session_index> retained_excused;  // too much to look through
@@ -438,8 +442,9 @@ private:
     bool session_end_is_due(const broker_model& at, const session_model& of, instant now) const;
 
     // ledger_liveness.cpp
-    bool is_cut_off_late(const connection_model& by, instant now) const;
-    void judge_cut_off(const connection_model& by, host_id host, instant now);
+    static bool is_cut_off_late(const connection_model& by, instant now);
+    void judge_cut_off(const broker_model& at, const connection_model& by, host_id host,
+                       instant now);
     void judge_closed(broker_model& at, instant now);
 
     // ledger_audit.cpp

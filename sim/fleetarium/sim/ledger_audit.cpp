@@ -74,7 +74,7 @@ void ledger::audit_session(broker_model& at, session_index which, oracle& knows,
     const auto blame = [&](invariant broken, std::uint64_t number, std::string what) {
         found.push_back({broken, now, number, of.host, {}, std::move(what)});
     };
-    if (knows.is_up_to_date(at.index) && of.lifetime_known && of.expires_at < now) {
+    if (of.lifetime_known && of.expires_at < knows.done_until(at.index)) {
         blame(invariant::session_lifetime, 0, "the session is there after its expiry interval");
     }
     knows.for_each_held(at.index, which, [&](std::uint64_t number, enum qos qos) {
@@ -90,7 +90,7 @@ void ledger::audit_session(broker_model& at, session_index which, oracle& knows,
         return;
     }
     const connection_model& by = at.connections[of.connection];
-    if (is_cut_off_late(by, now)) {
+    if (is_cut_off_late(by, knows.done_until(at.index))) {
         blame(invariant::keep_alive, 0,
               "it has been silent for more than one and a half times its Keep Alive, and is still "
               "connected");
@@ -131,8 +131,7 @@ void ledger::audit(oracle& knows, instant now, std::vector<finding>& found) {
         at.wills.for_each([&](std::uint64_t client, const will_model& one) {
             const std::uint32_t* const index = at.by_client.find(client);
             const session_model* const of = index == nullptr ? nullptr : find_session(at, *index);
-            if (knows.is_up_to_date(at.index) && one.due < now && of != nullptr &&
-                of->lifetime_known) {
+            if (one.due < knows.done_until(at.index) && of != nullptr && of->lifetime_known) {
                 blame(invariant::will, 0, of->host, "a will is due, and was not published");
             }
         });

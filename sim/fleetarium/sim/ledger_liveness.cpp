@@ -56,7 +56,7 @@ void ledger::heard(broker_index broker, std::uint32_t connection, bytes_view byt
     if (!whole) {
         return;
     }
-    if (by.open && is_cut_off_late(by, now)) {
+    if (by.open && is_cut_off_late(by, std::min(now, brokers_[broker]->turn_began))) {
         convict(invariant::keep_alive, now, 0, by.host, {},
                 "the broker let it be silent for more than one and a half times its Keep Alive");
     }
@@ -110,12 +110,13 @@ bool ledger::is_silent_too_long(const connection_model& by, host_id host, instan
                : clock->own(now) > by.spoke + std::chrono::seconds{by.keep_alive} + rounding;
 }
 
-bool ledger::is_cut_off_late(const connection_model& by, instant now) const {
+bool ledger::is_cut_off_late(const connection_model& by, instant now) {
     return by.keep_alive != 0 && now > by.heard + std::chrono::milliseconds{by.keep_alive * 1500};
 }
 
 /// The broker cuts a client off that has been silent.
-void ledger::judge_cut_off(const connection_model& by, host_id host, instant now) {
+void ledger::judge_cut_off(const broker_model& at, const connection_model& by, host_id host,
+                           instant now) {
     if (!by.observed) {
         return;
     }
@@ -124,7 +125,7 @@ void ledger::judge_cut_off(const connection_model& by, host_id host, instant now
         convict(invariant::keep_alive, now, 0, host, {},
                 "the broker cut this client off before one and a half times its Keep Alive was "
                 "over");
-    } else if (is_cut_off_late(by, now)) {
+    } else if (is_cut_off_late(by, std::min(now, at.turn_began))) {
         convict(invariant::keep_alive, now, 0, host, {},
                 "the broker cut this client off after more than one and a half times its Keep "
                 "Alive");

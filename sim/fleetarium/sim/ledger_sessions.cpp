@@ -178,7 +178,7 @@ void ledger::note_disconnected(broker_model& at, const broker::broker_event& dec
         at.turn_is_open = true;
     }
     if (decision.broken == violation::keep_alive_timeout) {
-        judge_cut_off(by, to->host, decision.at);
+        judge_cut_off(at, by, to->host, decision.at);
     }
     // A 3.1.1 client cannot know what the broker does not support.
     const bool could_not_know = to->is_v3 && (decision.broken == violation::qos_not_supported ||

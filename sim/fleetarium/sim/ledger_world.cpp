@@ -26,8 +26,8 @@ bool world_oracle::is_silent(ledger::broker_index broker, std::uint32_t connecti
     return is_idle(std::launder(reinterpret_cast<const device*>(block.begin + offset))->link);
 }
 
-bool world_oracle::is_up_to_date(ledger::broker_index broker) {
-    return world_.broker_hosts[broker]->is_idle();
+instant world_oracle::done_until(ledger::broker_index broker) {
+    return world_.broker_hosts[broker]->done_until();
 }
 
 void world_oracle::for_each_held(ledger::broker_index broker, broker::session_index session,

@@ -16,7 +16,7 @@ public:
     explicit world_oracle(const world_state& world) : world_(world) {}
 
     bool is_silent(ledger::broker_index broker, std::uint32_t connection, host_id host) override;
-    bool is_up_to_date(ledger::broker_index broker) override;
+    instant done_until(ledger::broker_index broker) override;
     void for_each_held(ledger::broker_index broker, broker::session_index session,
                        const std::function<void(std::uint64_t, enum qos)>& visit) override;
     std::size_t unreleased(ledger::broker_index broker, broker::session_index session) override;

@@ -128,8 +128,16 @@ struct fleet_report {
     std::vector<cohort_report> cohorts{};
 };
 
+/// How processes of a broker with storage have died.
+struct storage_report {
+    std::uint64_t crashes = 0;        ///< of the process or its machine
+    std::uint64_t behind_commit = 0;  ///< of these, when a turn was durable and not answered yet
+    std::uint64_t torn = 0;           ///< of these, in the midst of writing a transaction
+};
+
 struct broker_report {
     std::string name{};
+    std::optional<storage_report> storage{};  ///< none: it has no storage
     broker::broker_metrics metrics{};
     std::size_t connections = 0;
     std::size_t sessions = 0;

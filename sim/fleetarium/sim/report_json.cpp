@@ -115,7 +115,7 @@ json fleet_json(const fleet_report& fleet) {
 
 json broker_json(const broker_report& broker) {
     const broker::broker_metrics& metrics = broker.metrics;
-    return {{"name", broker.name},
+    json out{{"name", broker.name},
             {"connections", broker.connections},
             {"sessions", broker.sessions},
             {"subscriptions", broker.subscriptions},
@@ -138,6 +138,12 @@ json broker_json(const broker_report& broker) {
             {"retained_sent", metrics.retained_sent},
             {"wills_published", metrics.wills_published},
             {"dropped", drops_json(metrics.dropped)}};
+    if (broker.storage) {
+        out["storage"] = {{"crashes", broker.storage->crashes},
+                          {"behind_commit", broker.storage->behind_commit},
+                          {"torn", broker.storage->torn}};
+    }
+    return out;
 }
 
 json remote_broker_json(const remote_broker_report& broker) {

@@ -57,10 +57,11 @@ void scenario_checker::check_fault_place(const fault_spec& fault, const std::str
     } else if (!fault.broker.empty() && fault.broker != default_broker_.name) {
         report(pointer + "/broker", quoted(fault.broker), quoted(default_broker_.name));
     }
-    if (fault.power_cut && broker != nullptr && !broker->storage) {
+    const bool crashes = fault.kind == fault_kind::broker_crash && broker != nullptr;
+    if (crashes && fault.power_cut && !broker->storage) {
         report(pointer + "/power_cut", "\"power_cut\" of a broker without storage",
                "\"storage\" of the broker " + quoted(broker->name) + ", which it would harm");
-    } else if (fault.keeps_sessions && broker != nullptr && broker->storage) {
+    } else if (crashes && fault.keeps_sessions && broker->storage) {
         report(pointer + "/keeps_sessions", "\"keeps_sessions\" of a broker with storage",
                "none: its storage keeps what it keeps");
     }

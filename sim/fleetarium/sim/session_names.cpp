@@ -44,7 +44,9 @@ void session_names::core_ends(const broker::session_registry& sessions) {
     }
 }
 
-void session_names::core_begins(const broker::session_registry& sessions) {
+std::vector<session_names::session_index> session_names::core_begins(
+    const broker::session_registry& sessions) {
+    std::vector<session_index> added;
     told_.clear();
     cores_.assign(cores_.size(), broker::no_session);
     for (session_index i = 0; i < sessions.slots().end(); ++i) {
@@ -54,11 +56,13 @@ void session_names::core_begins(const broker::session_registry& sessions) {
         const auto found = by_client_id_.find(std::string(sessions[i].client_id()));
         if (found == by_client_id_.end()) {
             add(i);
+            added.push_back(told_[i]);
         } else {
             set(i, found->second);
         }
     }
     by_client_id_.clear();
+    return added;
 }
 
 }  // namespace fleetarium::sim::detail

@@ -2,6 +2,7 @@
 
 #include <fleetarium/broker/session_registry.hpp>
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -37,8 +38,11 @@ public:
 
     /// The core is gone; what storage keeps of its sessions comes again.
     void core_ends(const broker::session_registry& sessions);
-    /// A core was made from storage. Sessions that there were not get a new number.
-    void core_begins(const broker::session_registry& sessions);
+    /// A core was made from storage. Sessions that there were not get a new number: returns these
+    /// numbers.
+    std::vector<session_index> core_begins(const broker::session_registry& sessions);
+    /// Numbers are below.
+    std::size_t end() const { return cores_.size(); }
 
 private:
     void set(session_index of_core, session_index told);
