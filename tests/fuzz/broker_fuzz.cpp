@@ -1,9 +1,13 @@
 #include <fleetarium/broker/broker_core.hpp>
 #include <fleetarium/core/assert.hpp>
+#include <fleetarium/storage/change_journal.hpp>
+#include <fleetarium/storage/session_changes.hpp>
 
 #include <fuzz/client_view.hpp>
 #include <fuzz/drawn_bytes.hpp>
 #include <fuzz/drawn_packets.hpp>
+#include <fuzz/kept_rows.hpp>
+#include <fuzz/promise_view.hpp>
 
 #include <algorithm>
 #include <array>
@@ -11,6 +15,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -21,6 +27,10 @@
 // what. After each step what the broker wrote is judged as each client sees it, and what it keeps
 // is counted and compared with its bounds. The whole is played twice, the second time with what the
 // clients write cut into pieces: the broker has to say the same.
+//
+// The first bit of all chooses whether the broker keeps a journal, which the disk has late. Then
+// nothing that promises may leave earlier; whenever the process dies, the rows written are what the
+// core had, and another goes on from those that the disk has.
 
 namespace {
 
@@ -62,6 +72,7 @@ public:
                 FLEETARIUM_ASSERT(connected != 0);
                 --connected;
                 break;
+            case kind::sent: on_sent(event); break;
             case kind::dropped: FLEETARIUM_ASSERT(event.why != drop_reason::none); break;
             case kind::received:
                 FLEETARIUM_ASSERT(event.connection == no_connection ||
@@ -73,7 +84,14 @@ public:
         }
     }
 
+    /// Another process begins.
+    void forget() {
+        connected = 0;
+        number_ = 0;
+    }
+
     std::size_t connected = 0;
+    std::function<void(const broker_event&)> on_sent;
 
 private:
     std::uint64_t number_ = 0;
@@ -133,7 +151,14 @@ enum class manner { whole, in_pieces };
 class conversation {
 public:
     conversation(bytes_view all, manner how)
-        : drawn_(all), packets_(drawn_), how_(how), core_(draw_options(drawn_), &hooks_) {}
+        : drawn_(all),
+          packets_(drawn_),
+          how_(how),
+          is_durable_((drawn_.byte() & 1) != 0),
+          options_(draw_options(drawn_)) {
+        hooks_.on_sent = [this](const broker_event& event) { note_sent(event); };
+        begin_process();
+    }
 
     /// Returns all that the broker said.
     std::vector<std::uint8_t> play() {
@@ -152,6 +177,7 @@ private:
             : id(made), view(all, in_flight_max) {}
         connection_id id;
         test::client_view view;
+        test::promise_view promises;
         protocol_version version = protocol_version::v5;
         bytes held_back;         // of a packet that was cut; goes first next time
         bool dismissed = false;  // the broker said close
@@ -160,6 +186,9 @@ private:
 
     void step() {
         const std::uint8_t action = drawn_.byte();
+        if (is_durable_) {
+            use_disk(action / 20);
+        }
         switch (action % 20) {
             case 0: open(true); return;
             case 1: open(false); return;
@@ -189,8 +218,8 @@ private:
             case 8: say(by, packets_.make_publish()); return;
             case 9: answer_all(by); return;
             case 10: answer_one(by); return;
-            case 14: core_.handle_congested(by.id, now_); return;
-            case 15: core_.handle_drained(by.id, now_); return;
+            case 14: core_->handle_congested(by.id, now_); return;
+            case 15: core_->handle_drained(by.id, now_); return;
             case 16: say_something(by); return;
             case 17: write(by, drawn_.sized()); return;
             case 18: write(by, mutated()); return;
@@ -208,16 +237,16 @@ private:
             how.refused = (choice & 1) != 0;
             how.maximum_packet_size = (choice & 2) != 0 ? 50 : limits::packet_size_max;
         }
-        const connection_id id = core_.handle_open(how, now_);
+        const connection_id id = core_->handle_open(how, now_);
         for (const auto& each : peers_) {
             FLEETARIUM_ASSERT(each->id != id);
         }
         peers_.push_back(
-            std::make_unique<peer>(id, said_all_, core_.options().inflight_messages_max));
+            std::make_unique<peer>(id, said_all_, core_->options().inflight_messages_max));
         if (greets) {
             say(*peers_.back(), packets_.make_plain_connect(choice));
         } else if ((choice & 4) != 0) {
-            core_.vouch_for_user(id, "vouched");
+            core_->vouch_for_user(id, "vouched");
         }
     }
 
@@ -299,20 +328,29 @@ private:
             all.resize(at);
             cut_next_ = 0;
         }
+        by.view.set_behind(is_durable_ && journal_->position() > durable_);
         by.view.sent(all);
-        const std::size_t piece = how_ == manner::whole ? all.size() : 1 + all.size() / 5;
-        for (std::size_t at = 0; at < all.size(); at += piece) {
+        by.promises.sent(all);
+        for (bytes_view rest = all; !rest.empty();) {
             // A block of its own: what views it longer than it may is found.
-            const auto begin = all.begin() + static_cast<std::ptrdiff_t>(at);
-            const bytes part(begin,
-                             begin + static_cast<std::ptrdiff_t>(std::min(piece, all.size() - at)));
-            core_.handle_bytes(by.id, part, now_);
+            const bytes_view next = rest.first(piece_of(rest.size(), all.size()));
+            const bytes part(next.begin(), next.end());
+            rest = rest.subspan(part.size());
+            core_->handle_bytes(by.id, part, now_);
         }
         drain();
     }
 
+    /// How many of so many bytes come together. A PINGREQ that comes alone waits for no disk, and
+    /// is alone in both manners or in none.
+    std::size_t piece_of(std::size_t left, std::size_t all) const {
+        const std::size_t least = is_durable_ ? 3 : 1;
+        const std::size_t piece = std::max(least, 1 + all / 5);
+        return how_ == manner::whole || left < piece + least ? left : piece;
+    }
+
     void close(peer& gone) {
-        core_.handle_closed(gone.id, now_);
+        core_->handle_closed(gone.id, now_);
         std::erase_if(peers_, [&](const auto& each) { return each.get() == &gone; });
     }
 
@@ -321,17 +359,17 @@ private:
         constexpr instant end_of_time{24h * 36'500};
         const instant end = std::min(now_ + drawn_.one_of(steps), end_of_time);
         // An hour has a few deadlines, and with $SYS topics many more.
-        const duration step_max = core_.options().sys_interval > duration{} ? 10min : 24h * 10;
+        const duration step_max = core_->options().sys_interval > duration{} ? 10min : 24h * 10;
         if (drawn_.coin() || end - now_ > step_max) {
             // The driver wakes up late.
             now_ = end;
-            core_.handle_timeout(now_);
+            core_->handle_timeout(now_);
             return;
         }
-        for (std::size_t turns = 0; core_.poll_timeout() <= end; ++turns) {
+        for (std::size_t turns = 0; core_->poll_timeout() <= end; ++turns) {
             FLEETARIUM_ASSERT(turns < 10'000);
-            now_ = std::max(now_, core_.poll_timeout());
-            core_.handle_timeout(now_);
+            now_ = std::max(now_, core_->poll_timeout());
+            core_->handle_timeout(now_);
             drain();
         }
         now_ = end;
@@ -344,7 +382,7 @@ private:
             case 2: {
                 packets_.set_version(protocol_version::v5);
                 const publish message = packets_.make_publish();
-                if (core_.publish(message, now_)) {
+                if (core_->publish(message, now_)) {
                     said_all_.note_message(message.topic, message.payload);
                 }
                 return;
@@ -353,29 +391,107 @@ private:
             case 4: {
                 const std::string_view whose = drawn_.one_of(test::drawn_packets::client_ids);
                 static_cast<void>(
-                    core_.disconnect(whose, static_cast<reason_code>(drawn_.byte()), now_));
+                    core_->disconnect(whose, static_cast<reason_code>(drawn_.byte()), now_));
                 return;
             }
-            case 5: core_.shut_down(now_); return;
+            case 5: core_->shut_down(now_); return;
             case 6: {
                 const bool keeps = drawn_.coin();
-                core_.crash(keeps, now_);
+                if (is_durable_) {
+                    die();
+                    return;
+                }
+                core_->crash(keeps, now_);
                 peers_.clear();
                 hooks_.connected = 0;
-                FLEETARIUM_ASSERT(!core_.poll_output());
-                FLEETARIUM_ASSERT(core_.connection_count() == 0);
+                FLEETARIUM_ASSERT(!core_->poll_output());
+                FLEETARIUM_ASSERT(core_->connection_count() == 0);
                 if (!keeps) {
-                    FLEETARIUM_ASSERT(core_.session_count() == 0);
-                    FLEETARIUM_ASSERT(core_.retained().empty());
+                    FLEETARIUM_ASSERT(core_->session_count() == 0);
+                    FLEETARIUM_ASSERT(core_->retained().empty());
                 }
                 return;
             }
-            default: core_.handle_timeout(now_); return;
+            default: core_->handle_timeout(now_); return;
         }
     }
 
+    // What outlives the process
+
+    void begin_process() {
+        core_.reset();
+        journal_.emplace();
+        taken_.clear();
+        durable_ = 0;
+        hooks_.forget();
+        core_.emplace(options_, &hooks_);
+        if (is_durable_) {
+            rows_.restore(*core_, *journal_);
+            rows_.check(*core_, false);
+            core_->keep_journal(&*journal_);
+            core_->go_on(now_);
+        }
+    }
+
+    void use_disk(std::uint32_t choice) {
+        switch (choice % 4) {
+            case 0: write_all(); return;
+            case 1: take_changes(); return;
+            case 2: write_oldest(); return;
+            default: return;
+        }
+    }
+    void take_changes() {
+        if (journal_->has_changes()) {
+            taken_.push_back(journal_->take({}));
+        }
+    }
+    void write_oldest() {
+        if (taken_.empty()) {
+            return;
+        }
+        rows_.apply(taken_.front());
+        durable_ = taken_.front().position;
+        taken_.pop_front();
+        core_->handle_durable(durable_);
+        drain();
+    }
+    void write_all() {
+        take_changes();
+        while (!taken_.empty()) {
+            write_oldest();
+        }
+        FLEETARIUM_ASSERT(durable_ == journal_->position());
+    }
+
+    /// With all that the disk does not have.
+    void die() {
+        take_changes();
+        test::kept_rows all = rows_;
+        for (const auto& each : taken_) {
+            all.apply(each);
+        }
+        all.check(*core_, true);
+        peers_.clear();
+        begin_process();
+    }
+
+    void note_sent(const broker_event& event) {
+        const auto found = std::find_if(peers_.begin(), peers_.end(), [&](const auto& each) {
+            return each->id == event.connection;
+        });
+        FLEETARIUM_ASSERT(found != peers_.end());
+        const bool lasts = core_->sessions()[event.session].expiry_interval != 0;
+        (*found)->promises.wrote_publish(lasts && event.qos != qos::at_most_once && !event.flag);
+    }
+
     void drain() {
-        while (auto out = core_.poll_output()) {
+        for (const auto& each : peers_) {
+            each->promises.end_turn(journal_->position());
+        }
+        // Which connection had something first depends on the pieces.
+        std::map<std::uint8_t, bytes> said;
+        while (auto out = core_->poll_output()) {
             const auto found = std::find_if(peers_.begin(), peers_.end(), [&](const auto& each) {
                 return each->id == out->connection;
             });
@@ -383,55 +499,70 @@ private:
             peer& to = **found;
             FLEETARIUM_ASSERT(!to.dismissed);
             const bytes raw = test::to_bytes(out->bytes);
-            FLEETARIUM_ASSERT(!raw.empty() || out->close);
             to.view.received(raw);
+            to.promises.received(raw, durable_);
             FLEETARIUM_ASSERT(out->close || !to.view.is_over());
             to.dismissed = out->close;
-            said_.push_back(static_cast<std::uint8_t>(found - peers_.begin()));
-            said_.insert(said_.end(), raw.begin(), raw.end());
-            said_.push_back(out->close ? 1 : 0);
+            bytes& told = said[static_cast<std::uint8_t>(found - peers_.begin())];
+            told.insert(told.end(), raw.begin(), raw.end());
+            if (out->close) {
+                told.push_back(1);
+            }
         }
-        FLEETARIUM_ASSERT(!core_.has_output());
+        for (const auto& [who, what] : said) {
+            if (!what.empty()) {
+                said_.push_back(who);
+                said_.insert(said_.end(), what.begin(), what.end());
+            }
+        }
+        FLEETARIUM_ASSERT(!core_->has_output());
     }
 
     /// What the broker keeps adds up, and is within its options.
     void check() {
-        const broker_options& options = core_.options();
-        FLEETARIUM_ASSERT(core_.connection_count() == peers_.size());
-        FLEETARIUM_ASSERT(core_.connected_count() <= peers_.size());
-        FLEETARIUM_ASSERT(core_.session_count() <= options.sessions_max);
-        FLEETARIUM_ASSERT(core_.retained().size() <= options.retained_messages_max);
-        FLEETARIUM_ASSERT(core_.retained().message_bytes() <= options.retained_bytes_max);
+        const broker_options& options = core_->options();
+        FLEETARIUM_ASSERT(core_->connection_count() == peers_.size());
+        FLEETARIUM_ASSERT(core_->connected_count() <= peers_.size());
+        FLEETARIUM_ASSERT(core_->session_count() <= options.sessions_max);
+        FLEETARIUM_ASSERT(core_->retained().size() <= options.retained_messages_max);
+        FLEETARIUM_ASSERT(core_->retained().message_bytes() <= options.retained_bytes_max);
         std::size_t sessions = 0;
         std::size_t subscriptions = 0;
         std::size_t connected = 0;
         std::size_t waiting = 0;
-        core_.for_each_session([&](const session_info& each) {
+        core_->for_each_session([&](const session_info& each) {
             ++sessions;
             subscriptions += each.subscriptions;
             waiting += each.queued + each.in_flight;
             FLEETARIUM_ASSERT(each.subscriptions <= options.subscriptions_per_session_max);
             FLEETARIUM_ASSERT(each.queued <= options.queue_messages_max);
-            FLEETARIUM_ASSERT(each.in_flight <= options.inflight_messages_max);
-            FLEETARIUM_ASSERT(core_.sessions()[each.index].queued_bytes <= options.queue_bytes_max);
-            FLEETARIUM_ASSERT(each.queued != 0 || core_.sessions()[each.index].queued_bytes == 0);
-            const auto again = core_.find_session(each.client_id);
+            // PUBRELs that an earlier connection left take nothing of what this one may have.
+            std::size_t unreceived = 0;
+            core_->sessions()[each.index].state.outbound.for_each([&](const delivery& one) {
+                unreceived += one.state != delivery_state::pending &&
+                              one.state != delivery_state::wait_pubcomp;
+            });
+            FLEETARIUM_ASSERT(unreceived <= options.inflight_messages_max);
+            FLEETARIUM_ASSERT(core_->sessions()[each.index].queued_bytes <=
+                              options.queue_bytes_max);
+            FLEETARIUM_ASSERT(each.queued != 0 || core_->sessions()[each.index].queued_bytes == 0);
+            const auto again = core_->find_session(each.client_id);
             FLEETARIUM_ASSERT(again && again->index == each.index);
             if (each.connection != no_connection) {
                 ++connected;
-                FLEETARIUM_ASSERT(core_.describe_client(each.connection).client_id ==
+                FLEETARIUM_ASSERT(core_->describe_client(each.connection).client_id ==
                                   each.client_id);
                 FLEETARIUM_ASSERT(std::count_if(peers_.begin(), peers_.end(), [&](const auto& by) {
                                       return by->id == each.connection;
                                   }) == 1);
             }
         });
-        FLEETARIUM_ASSERT(sessions == core_.session_count());
-        FLEETARIUM_ASSERT(subscriptions == core_.subscription_count());
-        FLEETARIUM_ASSERT(connected == core_.connected_count());
+        FLEETARIUM_ASSERT(sessions == core_->session_count());
+        FLEETARIUM_ASSERT(subscriptions == core_->subscription_count());
+        FLEETARIUM_ASSERT(connected == core_->connected_count());
         FLEETARIUM_ASSERT(connected == hooks_.connected);
-        FLEETARIUM_ASSERT(waiting == core_.deliveries_waiting());
-        FLEETARIUM_ASSERT(core_.memory_bytes() <= std::size_t{4} << 20);
+        FLEETARIUM_ASSERT(waiting == core_->deliveries_waiting());
+        FLEETARIUM_ASSERT(core_->memory_bytes() <= std::size_t{4} << 20);
     }
 
     /// All go, and in the end nothing is left of them but what has no end.
@@ -441,18 +572,29 @@ private:
             drain();
             check();
         }
-        FLEETARIUM_ASSERT(core_.connection_count() == 0 && core_.connected_count() == 0);
-        core_.crash(false, now_);
-        FLEETARIUM_ASSERT(core_.session_count() == 0 && core_.subscription_count() == 0);
-        FLEETARIUM_ASSERT(core_.retained().empty() && core_.deliveries_waiting() == 0);
-        FLEETARIUM_ASSERT(!core_.poll_output());
+        FLEETARIUM_ASSERT(core_->connection_count() == 0 && core_->connected_count() == 0);
+        if (is_durable_) {
+            write_all();
+            die();
+            core_->keep_journal(nullptr);
+        }
+        core_->crash(false, now_);
+        FLEETARIUM_ASSERT(core_->session_count() == 0 && core_->subscription_count() == 0);
+        FLEETARIUM_ASSERT(core_->retained().empty() && core_->deliveries_waiting() == 0);
+        FLEETARIUM_ASSERT(!core_->poll_output());
     }
 
     test::drawn_bytes drawn_;
     test::drawn_packets packets_;
     manner how_;
+    bool is_durable_;
+    broker_options options_;
     guarded_hooks hooks_;
-    broker_core core_;
+    std::optional<storage::change_journal> journal_;  // told of nothing if not durable
+    std::optional<broker_core> core_;
+    test::kept_rows rows_;                        // that the disk has
+    std::deque<storage::session_changes> taken_;  // on their way to it
+    std::uint64_t durable_ = 0;                   // position of the journal
     instant now_{};
     std::vector<std::unique_ptr<peer>> peers_;
     test::said_by_clients said_all_;

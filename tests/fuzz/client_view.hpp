@@ -51,6 +51,10 @@ public:
     client_view(said_by_clients& all, std::uint16_t in_flight_max)
         : all_(all), in_flight_max_(in_flight_max) {}
 
+    /// Whether the server may have said what has not come yet. Of a client that acknowledges such
+    /// things nobody asks any more how much is in flight.
+    void set_behind(bool is) { behind_ = is; }
+
     /// The client writes these bytes.
     void sent(bytes_view raw) {
         if (deaf_) {
@@ -163,12 +167,15 @@ private:
         const auto found = in_flight_.find(in.packet_id);
         if (found != in_flight_.end() && found->second.qos == qos::at_least_once) {
             in_flight_.erase(found);
+        } else {
+            guesses_ = guesses_ || behind_;
         }
     }
     void note(const pubrec& in) {
         ++pubrel_due_[in.packet_id];
         const auto found = in_flight_.find(in.packet_id);
         if (found == in_flight_.end() || found->second.qos != qos::exactly_once) {
+            guesses_ = guesses_ || behind_;
             return;
         }
         if (is_failure(in.code)) {
@@ -181,6 +188,8 @@ private:
         const auto found = in_flight_.find(in.packet_id);
         if (found != in_flight_.end() && found->second.step != delivery_step::published) {
             in_flight_.erase(found);
+        } else {
+            guesses_ = guesses_ || behind_;
         }
     }
     void note(const subscribe& in) {
@@ -247,7 +256,10 @@ private:
             [&](std::uint32_t each) { FLEETARIUM_ASSERT(one_->identifiers.contains(each)); });
         FLEETARIUM_ASSERT(!in.dup || session_present_);
         if (in.qos != qos::at_most_once) {
-            const bool is_new = in_flight_.insert({in.packet_id, {in.qos}}).second;
+            const bool is_new = in_flight_.insert_or_assign(in.packet_id, delivery{in.qos}).second;
+            if (guesses_) {
+                return;
+            }
             FLEETARIUM_ASSERT(is_new);
             const auto open = std::count_if(
                 in_flight_.begin(), in_flight_.end(),
@@ -269,9 +281,10 @@ private:
         if (due == 0) {
             // Of an earlier connection, once.
             FLEETARIUM_ASSERT(session_present_);
-            FLEETARIUM_ASSERT(
+            const bool is_new =
                 in_flight_.insert({in.packet_id, {qos::exactly_once, delivery_step::released}})
-                    .second);
+                    .second;
+            FLEETARIUM_ASSERT(is_new || guesses_);
             return;
         }
         --due;
@@ -326,6 +339,8 @@ private:
     bool authenticates_ = false;
     bool session_present_ = false;
     bool over_ = false;
+    bool behind_ = false;
+    bool guesses_ = false;
     std::uint16_t in_flight_max_;
     std::uint16_t receive_maximum_ = 65'535;
     std::uint32_t maximum_packet_size_ = limits::packet_size_max;

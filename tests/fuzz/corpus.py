@@ -35,6 +35,24 @@ def decisions():
         yield bytes(16) + bytes([action, 0, 1, 2, 3]) * 12
 
 
+def broker():
+    """Without a journal and with one; with it, the disk takes and has what there is, or not."""
+    for journal in (0, 1):
+        for seed in decisions():
+            yield bytes([journal]) + seed
+    for action in range(0, 20):
+        yield bytes([1, 0, 0]) + b"".join(
+            bytes([action + 20 * turn, 0, turn, 2, 3]) for turn in (0, 3, 1, 2, 4) * 3)
+    # A subscriber of QoS 2 that publishes to itself, and a process that dies under it.
+    connect, subscribe, publish = [0, 0], [3, 0, 0, 0, 2, 2, 0], [6, 0, 2, 1, 25, 0]
+    receive, complete, die = [9, 0, 0, 0], [9, 0, 0], [13, 6, 0]
+    for turn in range(0, 4):
+        steps = [connect, subscribe, publish, receive, die, connect, complete, publish, die]
+        yield bytes([1, 0, 0]) + b"".join(
+            bytes([step[0] + 20 * (turn if number % 2 else 0)] + step[1:])
+            for number, step in enumerate(steps))
+
+
 def codec():
     for _, packet in vectors():
         yield packet
@@ -166,6 +184,16 @@ def recording():
         yield bytes([1]) + pattern(seed * 4, seed)
 
 
+def session_file():
+    """A sound file, values in it, its log, the file that the log belongs to; any bytes."""
+    for kind in range(0, 4):
+        yield bytes([kind])
+        for seed in range(1, 17):
+            yield bytes([kind]) + pattern(seed * (4 if kind == 1 else 8), seed)
+    yield bytes([4])
+    yield bytes([4]) + b"SQLite format 3\0" + bytes(84)
+
+
 QUESTIONS = [
     "describe", "totals", "history", "timeline", "log", "topics", "fleet", "cell", "devices",
     "device", "messages", "message", "report", "pause", "step", "speed", "end", "fault", "heal",
@@ -202,6 +230,7 @@ def feed():
 
 
 SEEDS = {
+    "broker": broker,
     "codec": codec,
     "config": config,
     "feed": feed,
@@ -210,6 +239,7 @@ SEEDS = {
     "json": json_texts,
     "recording": recording,
     "scenario": scenario,
+    "session_file": session_file,
     "websocket": websocket,
 }
 

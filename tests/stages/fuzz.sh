@@ -11,7 +11,9 @@ if [[ ! -x $target ]]; then
     echo "not built: ./fleetarium test builds it, or cmake --preset fuzz by hand"
     exit 77
 fi
-scratch=$(mktemp -d)
+# In memory where there is such a place: some targets write and sync a file for each input.
+if [[ -d /dev/shm && -w /dev/shm ]]; then memory=/dev/shm; else memory=${TMPDIR:-/tmp}; fi
+scratch=$(mktemp -d -p "$memory")
 trap 'rm -rf -- "$scratch"' EXIT
 mkdir -- "$scratch/seeds" "$scratch/grown"
 mkdir -p -- "$root/build/findings"
