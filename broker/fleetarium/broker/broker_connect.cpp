@@ -268,6 +268,7 @@ std::unique_ptr<stored_will> broker_core::make_will(const connect& request,
     return out;
 }
 
+// NOLINTNEXTLINE(readability-function-size): what a CONNECT leads to, in the order of the standard
 void broker_core::accept_connect(connection_id from, const connect& request,
                                  std::string_view client_id, std::string_view authentication_data,
                                  instant now) {
