@@ -438,6 +438,28 @@ TEST_CASE("past states of the fleet map are those that the brokers knew then",
     }
 }
 
+TEST_CASE("past states reach back a bounded number of changes, more of a larger fleet",
+          "[feed][world_source]") {
+    // Every ten seconds each device loses its connection and gets another.
+    const auto [devices, kept] = GENERATE(table<int, double>({{500, 100'000}, {2'000, 200'000}}));
+    const double reach = kept / (devices * 2 / 10.0);  // seconds
+    sim::scenario described = parse_text(R"({
+        "name": "unsteady", "seed": 7, "duration": "1h",
+        "networks": [{"name": "lan", "latency": "10ms"}], "brokers": [{"name": "cloud"}],
+        "fleets": [{"name": "devices", "count": )" +
+                                         std::to_string(devices) + "}]}");
+    sim::fault_spec outage{.name = "outage", .kind = sim::fault_kind::power_loss, .at = 5s};
+    outage.lasts = distribution::constant(1e9);
+    outage.every = distribution::constant(10e9);
+    described.faults.push_back(outage);
+    watched_world in(described);
+    const auto oldest = [&] { return in.source.fleet({.at = 1.0, .group = "devices"}).at; };
+    in.run_until(100s);
+    CHECK(oldest() == 1.0);
+    in.run_until(std::chrono::seconds{static_cast<int>(reach) + 200});
+    CHECK(oldest() == Approx(200).margin(11));
+}
+
 TEST_CASE("a device whose client id another one takes over is faulted, then back",
           "[feed][world_source]") {
     watched_world in(parse_text(R"({"name": "t", "seed": 1, "duration": "1m",

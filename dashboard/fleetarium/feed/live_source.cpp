@@ -373,7 +373,10 @@ void live_source::set_state(std::uint32_t client, client_cell& cell, device_stat
     if (cell.state == state) {
         return;
     }
-    if (changes_.size() >= changes_max) {
+    clients_changed_ = std::max(clients_changed_, client + std::size_t{1});
+    const std::size_t most =
+        std::clamp(clients_changed_ * changes_per_client, changes_min, changes_max);
+    if (changes_.size() >= most) {
         changes_.pop_front();
         forgot_changes_ = true;
     }

@@ -79,12 +79,15 @@ struct kept_event {
 /// Counts are exact. Messages are followed one by one as long as there are not too many: `tick`
 /// chooses one in so many for the next moment, and says so in answers. Messages that are lost, and
 /// those of clients that somebody looks at, are kept in any case.
-/// Memory: a client_cell a client, topic_table, kept_messages, `events_max` events, `changes_max`
-/// changes of state, `points_max` totals.
+/// Memory: a client_cell a client, topic_table, kept_messages, `events_max` events,
+/// `changes_per_client` changes of state for each client, but `changes_min` to `changes_max` of 16
+/// bytes, `points_max` totals.
 /// Thread rule: that of what is shown.
 class live_source : public source {
 public:
     static constexpr std::size_t events_max = 100'000;
+    static constexpr std::size_t changes_per_client = 100;
+    static constexpr std::size_t changes_min = 100'000;
     static constexpr std::size_t changes_max = 1'000'000;
     static constexpr std::size_t points_max = 2'000;
     /// Messages followed a second of real time, at most and about; each costs microseconds.
@@ -239,6 +242,7 @@ private:
     std::vector<watched_client> watched_;
     std::deque<state_change> changes_;
     bool forgot_changes_ = false;
+    std::size_t clients_changed_ = 0;  // numbers of all that ever changed are below
     std::vector<feed::totals> points_;
     double point_spacing_ = 0;  // seconds of the run
     std::deque<fault_row> faults_;
