@@ -210,7 +210,8 @@ TEST_CASE("turns that take time cut nobody off who spoke in time, and others as 
     CHECK(first_of(w) == "");
 }
 
-TEST_CASE("sessions that a disk brings back are nobody's, and the run goes on", "[storage][fault]") {
+TEST_CASE("sessions that a disk brings back are nobody's, and the run goes on",
+          "[storage][fault]") {
     // Their ends were lost with the rest of what was not synced.
     std::size_t accused = 0;
     for (std::uint64_t seed = 1; seed <= test::share_of(10U); ++seed) {

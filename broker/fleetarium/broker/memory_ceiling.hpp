@@ -42,8 +42,9 @@ std::string_view name_of(shedding step);
 ///
 /// Counted are: messages (retained, queued, in flight, wills), each once however many sessions hold
 /// it; sessions, subscriptions and connections with their queues, partial packets and topic
-/// aliases; the tables around them; output that waits for a journal; what transports hold. Each change costs constant time. One
-/// read of one connection may pass the ceiling by what it makes the broker hold.
+/// aliases; the tables around them; output that waits for a journal; what transports hold. Each
+/// change costs constant time. One read of one connection may pass the ceiling by what it makes the
+/// broker hold.
 /// Thread rule: one thread at a time.
 class memory_ceiling {
 public:
