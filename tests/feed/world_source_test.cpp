@@ -133,6 +133,7 @@ TEST_CASE("totals are those of the run's report and of its brokers, at any insta
             {"scenarios/broker_restart.json",
              {"fleets.tills.count=100", "faults.crash.keeps_sessions=false"},
              1h},
+            {"scenarios/broker_power_cut.json", {"fleets.kiosks.count=50"}, 1h},
             {"scenarios/slow_dashboard.json", {}, 10min},
         }));
     // Few messages are followed one by one where there are many in a moment; all are counted.

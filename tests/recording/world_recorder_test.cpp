@@ -92,6 +92,7 @@ TEST_CASE("a recording has every message and delivery of the run's report", "[re
         {"scenarios/power_cut.json", {}},
         {"scenarios/worker_crash.json", {}},
         {"scenarios/broker_restart.json", {}},
+        {"scenarios/broker_power_cut.json", {"duration=1h", "fleets.kiosks.count=100"}},
         {"scenarios/slow_dashboard.json", {}},
         {"scenarios/smart_building.json", {"duration=10m"}},
         {"tests/mutants/protocol_lab.json", {}},

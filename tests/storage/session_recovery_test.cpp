@@ -141,6 +141,30 @@ TEST_CASE("whatever bytes of a file are wrong, it is used, refused or recovered"
     CHECK(recovered > 10);
 }
 
+TEST_CASE("a message or a will that no client could read is refused, and costs itself alone",
+          "[storage]") {
+    const std::string wrong = GENERATE(
+        "UPDATE messages SET topic = 'r/+' WHERE topic = 'r/7'",
+        "UPDATE messages SET topic = CAST(x'722FFF' AS TEXT) WHERE topic = 'r/7'",
+        "UPDATE messages SET properties = x'26' WHERE topic = 'r/7'",
+        "UPDATE messages SET qos = 3 WHERE topic = 'r/7'",
+        "UPDATE sessions SET will_topic = '#', will_qos = 0, will_delay_interval = 0, will_retain "
+        "= 0 WHERE client_id = 'client 7'",
+        "UPDATE sessions SET will_topic = 'w', will_properties = x'26', will_qos = 0, "
+        "will_delay_interval = 0, will_retain = 0 WHERE client_id = 'client 7'");
+    INFO(wrong);
+    const filled_file file;
+    { database(file.file, database::mode::write).execute(wrong); }
+    CHECK_THAT(file.load(), Contains("is damaged"));
+
+    const auto done = storage::recover_session_file(file.file);
+    CHECK(done.unreadable_rows >= 1);
+    CHECK(done.saved.sessions == 50);
+    CHECK(done.saved.deliveries == 50);
+    CHECK(done.saved.retained == retained_topics - (wrong.find("sessions") == std::string::npos));
+    CHECK(file.load().empty());
+}
+
 TEST_CASE("recovery says why it does nothing", "[storage]") {
     const temporary_folder in;
     const std::string file = in.path() + "/x.db";

@@ -1,9 +1,8 @@
 #include <fleetarium/storage/session_file.hpp>
 
-#include <fleetarium/codec/codec.hpp>
-#include <fleetarium/codec/topic.hpp>
 #include <fleetarium/storage/database.hpp>
 #include <fleetarium/storage/directory_sync.hpp>
+#include <fleetarium/storage/message_row.hpp>
 #include <fleetarium/storage/new_database.hpp>
 #include <fleetarium/storage/session_schema.hpp>
 
@@ -49,28 +48,6 @@ database open_database(const session_file_options& options) {
     }
     make_database(options.path, options.vfs, make_schema);
     return {options.path, database::mode::write, options.vfs};
-}
-
-/// Whether a client could read a PUBLISH with them.
-bool has_valid_properties(const message::parts& of) {
-    if (of.properties.empty()) {
-        return true;
-    }
-    encoded_publish wire;
-    wire.topic = "t";
-    wire.forwardable_properties = of.properties;
-    wire_buffer out;
-    if (!encode(wire, protocol_version::v5, out)) {
-        return false;
-    }
-    std::vector<std::uint8_t> bytes;
-    out.for_each_part(
-        [&](bytes_view part) { bytes.insert(bytes.end(), part.begin(), part.end()); });
-    bytes_view rest = bytes;
-    frame whole;
-    publish decoded;
-    return split_frame(rest, whole).complete &&
-           decode(whole, protocol_version::v5, decoded) == violation::none;
 }
 
 /// Numbers of rows and places in queues count up from here and there; none can be counted behind
@@ -299,22 +276,13 @@ struct session_file::implementation {
         std::string client_id;
     };
 
-    std::optional<message::parts> message_parts(const statement& row, int first) const {
-        const std::int64_t level = row.integer(first + 3);
-        const message::parts out{row.text(first), row.blob(first + 1), row.blob(first + 2),
-                                 static_cast<enum qos>(level & 3), row.integer(first + 4) != 0};
-        const bool valid = level >= 0 && level <= 2 && is_valid_topic_name(out.topic) &&
-                           out.topic.size() <= limits::string_size_max && has_valid_properties(out);
-        return valid ? std::optional(out) : std::nullopt;
-    }
-
     message_table load_messages(change_journal& journal, memory_account* account) {
         message_table out;
         statement rows = file.prepare(
             "SELECT id, topic, properties, payload, qos, retain, publisher, number, published_at, "
             "expires_at FROM messages ORDER BY id");
         while (rows.step()) {
-            const auto parts = message_parts(rows, 1);
+            const auto parts = message_of_row(rows, 1);
             if (!parts || !is_between(rows.integer(0), 1, number_max)) {
                 refuse(options.path, "message " + std::to_string(rows.integer(0)) +
                                          " has no valid number, topic, QoS or properties");
@@ -336,7 +304,7 @@ struct session_file::implementation {
         if (row.is_null(5)) {
             return nullptr;
         }
-        const auto parts = message_parts(row, 5);
+        const auto parts = message_of_row(row, 5);
         constexpr std::int64_t seconds_max = 0xFFFF'FFFF;
         if (!parts || !is_between(row.integer(10), 0, seconds_max) ||
             !is_between(row.integer(11), 0, seconds_max)) {

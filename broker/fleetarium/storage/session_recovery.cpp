@@ -1,6 +1,7 @@
 // What can be saved of a damaged session file.
 
 #include <fleetarium/storage/database.hpp>
+#include <fleetarium/storage/message_row.hpp>
 #include <fleetarium/storage/session_file.hpp>
 #include <fleetarium/storage/session_schema.hpp>
 
@@ -8,15 +9,15 @@
 
 #include <sqlite3.h>
 
-#include <cerrno>
 #include <fcntl.h>
+#include <unistd.h>
+#include <cerrno>
 #include <filesystem>
 #include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <system_error>
-#include <unistd.h>
 #include <utility>
 #include <vector>
 
@@ -216,6 +217,37 @@ std::size_t renumber_deliveries(database& in) {
                                     in.integer("SELECT count(*) FROM deliveries").value_or(0));
 }
 
+/// The ids of rows, (id, topic, properties, payload, QoS, RETAIN), that hold no message.
+std::vector<std::int64_t> without_message(database& in, const std::string& select) {
+    std::vector<std::int64_t> out;
+    statement rows = in.prepare(select);
+    while (rows.step()) {
+        if (!message_of_row(rows, 1)) {
+            out.push_back(rows.integer(0));
+        }
+    }
+    return out;
+}
+
+/// Messages and wills that no client could read.
+std::size_t drop_invalid_messages(database& in) {
+    const auto messages =
+        without_message(in, "SELECT id, topic, properties, payload, qos, retain FROM messages");
+    statement drop_message = in.prepare("DELETE FROM messages WHERE id = ?");
+    for (const std::int64_t each : messages) {
+        drop_message.bind(1, each).run();
+    }
+    const auto wills = without_message(
+        in,
+        "SELECT id, will_topic, will_properties, will_payload, will_qos, will_retain "
+        "FROM sessions WHERE will_topic IS NOT NULL");
+    statement drop_will = in.prepare("UPDATE sessions SET will_topic = NULL WHERE id = ?");
+    for (const std::int64_t each : wills) {
+        drop_will.bind(1, each).run();
+    }
+    return messages.size() + wills.size();
+}
+
 /// Topics and filters that SQL cannot judge.
 std::size_t drop_invalid_names(database& in) {
     std::vector<std::int64_t> topics;
@@ -301,6 +333,7 @@ recovered_session_file recover_session_file(const std::string& path) try {
         for (const table& each : tables) {
             table_salvage(from, to, each, out.unreadable_rows).run();
         }
+        out.unreadable_rows += drop_invalid_messages(to);
         out.unreadable_rows += drop_invalid_names(to);
         out.unreadable_rows += drop_contradictions(to);
         out.unreadable_rows += renumber_deliveries(to);
