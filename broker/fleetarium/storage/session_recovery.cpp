@@ -9,15 +9,15 @@
 
 #include <sqlite3.h>
 
-#include <fcntl.h>
-#include <unistd.h>
 #include <cerrno>
+#include <fcntl.h>
 #include <filesystem>
 #include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <unistd.h>
 #include <utility>
 #include <vector>
 
