@@ -179,9 +179,10 @@ def judge(kit, verdicts):
         expect(f"packets: {shown(dict(traffic.counts))}",
                [(name, count(name)) for name, _ in answered],
                [(name, count(answer)) for name, answer in answered])
-        # Clients that end after their last message may leave it without its acknowledgement.
+        # Clients that end after their last message may leave it without its acknowledgement; and
+        # tshark may not read a PUBLISH whose segments two processors handed to it in another order.
         for qos, answer in (("1", "PUBACK"), ("2", "PUBREC")):
-            if not at(qos) * 0.98 - 4 <= count(answer) <= at(qos):
+            if not at(qos) * 0.98 - 4 <= count(answer) <= at(qos) + 2:
                 expect(f"{at(qos)} PUBLISH of QoS {qos}", f"as many {answer}", count(answer))
 
     verdicts.case("all", "both", broker, nothing_malformed)
