@@ -194,7 +194,8 @@ TEST_CASE("a session file is made where a symbolic link leads", "[storage]") {
     CHECK(in.names() == std::vector<std::string>{"sessions.db"});
 }
 
-TEST_CASE("of many that want to make a file at once, each gets one that is whole", "[storage]") {
+TEST_CASE("of many that want to make a file at once, each gets one that is whole, or is told to wait",
+          "[storage]") {
     constexpr int threads = 4;
     for (int round = 0; round < 10; ++round) {
         const folder in;
@@ -214,7 +215,11 @@ TEST_CASE("of many that want to make a file at once, each gets one that is whole
         for (std::thread& each : all) {
             each.join();
         }
-        CHECK(refused == std::vector<std::string>(threads));
+        // Where the machine is busy, one may wait for the others for longer than it is willing to.
+        std::erase(refused, in.file + ": another process uses it");
+        CHECK_FALSE(refused.empty());
+        CHECK(refused == std::vector<std::string>(refused.size()));
+        CHECK(in.refusal().empty());
         CHECK(in.names() == std::vector<std::string>{"sessions.db"});
     }
 }
