@@ -194,7 +194,7 @@ TEST_CASE("a session file is made where a symbolic link leads", "[storage]") {
     CHECK(in.names() == std::vector<std::string>{"sessions.db"});
 }
 
-TEST_CASE("of many that want to make a file at once, each gets one that is whole, or is told to wait",
+TEST_CASE("of many that make a file at once, each gets one that is whole, or is told of the others",
           "[storage]") {
     constexpr int threads = 4;
     for (int round = 0; round < 10; ++round) {
