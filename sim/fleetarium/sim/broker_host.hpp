@@ -157,7 +157,7 @@ private:
     bool commit();
     void handle_broker_fault(const fault_spec& spec);
     void die(bool power_cut);
-    void end_process(const broker::broker_metrics& at_its_end);
+    void end_process();
     void restart();
     void tell_of_death();
     void tell_drop(broker::session_index from, const delivery& lost, broker::drop_reason why);

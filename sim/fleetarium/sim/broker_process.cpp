@@ -116,11 +116,10 @@ bool broker_host::commit() {
             book()->crashing(index(), true);
         }
     }
-    const broker::broker_metrics at_its_end = core_->metrics();
     tell_of_death();
     storage_->stop(*core_);
     storage_->replace_disk();
-    end_process(at_its_end);
+    end_process();
     if (outages_ == 0) {
         begin_process();
     }
@@ -172,10 +171,9 @@ void broker_host::handle_broker_fault(const fault_spec& spec) {
         end_turn();
         core_->shut_down(world_.now);
         flush();
-        const broker::broker_metrics at_its_end = core_->metrics();
         tell_of_death();
         storage_->stop(*core_);
-        end_process(at_its_end);
+        end_process();
     } else if (turn_end_ != never && storage_->draw_survives_commit()) {
         dies_after_turn_ = {spec.power_cut.value_or(false), waiting_.size()};
     } else {
@@ -187,17 +185,15 @@ void broker_host::die(bool power_cut) {
     if (book() != nullptr) {
         book()->crashing(index(), true);
     }
-    const broker::broker_metrics at_its_end = core_->metrics();
     tell_of_death();
     hear_in_vain();
     ++counts_->crashes;
     counts_->torn += storage_->crash(*core_, power_cut, world_.now);
     is_mute_ = false;
-    end_process(at_its_end);
+    end_process();
 }
 
-void broker_host::end_process(const broker::broker_metrics& at_its_end) {
-    of_earlier_processes_ = sum_of(of_earlier_processes_, at_its_end);
+void broker_host::end_process() {
     lose_waiting();
     for (std::uint32_t i = 0; book() != nullptr && i < links_end_; ++i) {
         if (link_of(i).open) {
@@ -215,7 +211,7 @@ void broker_host::end_process(const broker::broker_metrics& at_its_end) {
     load_core();
 }
 
-/// What ends with the process, as its core would say it.
+/// What ends with the process, as its core would say it; from here on its core is not asked.
 void broker_host::tell_of_death() {
     using kind = broker::broker_event::kind;
     const broker::session_registry& all = core_->sessions();
@@ -253,6 +249,7 @@ void broker_host::tell_of_death() {
                   .client_id = each.client_id()});
     }
     names_.core_ends(all);
+    of_earlier_processes_ = sum_of(of_earlier_processes_, core_->metrics());
 }
 
 void broker_host::tell_drop(broker::session_index from, const delivery& lost,
