@@ -4,6 +4,7 @@
 #include <fleetarium/codec/topic.hpp>
 #include <fleetarium/core/assert.hpp>
 
+#include <fuzz/gathered_frames.hpp>
 #include <support/hex.hpp>
 
 #include <algorithm>
@@ -60,32 +61,20 @@ public:
         if (deaf_) {
             return;
         }
-        out_.insert(out_.end(), raw.begin(), raw.end());
-        bytes_view rest = out_;
-        frame in;
-        for (;;) {
-            const frame_result result = split_frame(rest, in);
-            if (result.broken != violation::none) {
-                deaf_ = true;
-                return;
-            }
-            if (!result.complete) {
-                break;
-            }
+        deaf_ = !sent_.add(raw, [this](const frame& in) {
             packet decoded;
             if (decode(in, version_, decoded) != violation::none ||
                 asked_ == std::holds_alternative<connect>(decoded)) {
-                deaf_ = true;
                 if (!asked_ && in.type() == packet_type::connect) {
                     // Of a version that it has to guess: it may be answered in any.
                     asked_ = true;
                     garbled_ = true;
                 }
-                return;
+                return false;
             }
             std::visit([this](const auto& each) { note(each); }, decoded);
-        }
-        out_.erase(out_.begin(), out_.end() - static_cast<std::ptrdiff_t>(rest.size()));
+            return true;
+        });
     }
 
     /// The server's bytes came; they are whole packets.
@@ -330,7 +319,7 @@ private:
     said_by_clients& all_;
     std::shared_ptr<said_by_clients::by_one> one_;
     protocol_version version_ = protocol_version::v5;
-    bytes out_;
+    gathered_frames sent_;
     bool deaf_ = false;  // the client broke a rule: nothing more is heard of it
     bool asked_ = false;
     bool garbled_ = false;

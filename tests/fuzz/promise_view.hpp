@@ -3,6 +3,7 @@
 #include <fleetarium/codec/codec.hpp>
 #include <fleetarium/core/assert.hpp>
 
+#include <fuzz/gathered_frames.hpp>
 #include <support/hex.hpp>
 
 #include <cstddef>
@@ -26,23 +27,14 @@ public:
         if (deaf_) {
             return;
         }
-        out_.insert(out_.end(), raw.begin(), raw.end());
-        bytes_view rest = out_;
-        frame in;
-        for (;;) {
-            const frame_result result = split_frame(rest, in);
-            if (result.broken == violation::none && !result.complete) {
-                break;
-            }
+        deaf_ = !sent_.add(raw, [this](const frame& in) {
             packet decoded;
-            if (result.broken != violation::none ||
-                decode(in, version_, decoded) != violation::none) {
-                deaf_ = true;
-                return;
+            if (decode(in, version_, decoded) != violation::none) {
+                return false;
             }
             std::visit([this](const auto& each) { note(each); }, decoded);
-        }
-        out_.erase(out_.begin(), out_.end() - static_cast<std::ptrdiff_t>(rest.size()));
+            return true;
+        });
     }
 
     /// The broker wrote a PUBLISH to the connection; `promises`: one under a new packet id, of a
@@ -142,7 +134,7 @@ private:
     };
 
     protocol_version version_ = protocol_version::v5;
-    bytes out_;
+    gathered_frames sent_;
     bool deaf_ = false;  // the client broke a rule: nothing more is heard of it
     bool was_resumed_ = false;
     std::uint64_t durable_ = 0;

@@ -4,6 +4,7 @@
 #include <fleetarium/codec/topic.hpp>
 #include <fleetarium/core/assert.hpp>
 
+#include <fuzz/gathered_frames.hpp>
 #include <support/hex.hpp>
 
 #include <cstddef>
@@ -39,23 +40,14 @@ public:
         if (deaf_) {
             return;
         }
-        out_.insert(out_.end(), raw.begin(), raw.end());
-        bytes_view rest = out_;
-        frame in;
-        while (!deaf_) {
-            const frame_result result = split_frame(rest, in);
+        deaf_ = !said_.add(raw, [this](const frame& in) {
             packet decoded;
-            if (result.broken == violation::none && !result.complete) {
-                break;
-            }
-            if (result.broken != violation::none ||
-                decode(in, version_, decoded) != violation::none) {
-                deaf_ = true;
-                return;
+            if (decode(in, version_, decoded) != violation::none) {
+                return false;
             }
             std::visit([this](const auto& each) { said(each); }, decoded);
-        }
-        out_.erase(out_.begin(), out_.end() - static_cast<std::ptrdiff_t>(rest.size()));
+            return true;
+        });
     }
 
     /// The client wrote these whole packets.
@@ -218,7 +210,7 @@ private:
     }
 
     protocol_version version_ = protocol_version::v5;
-    bytes out_;
+    gathered_frames said_;
     bool deaf_ = false;  // the server broke a rule: nothing more is heard of it
     bool asked_ = false;
     bool heard_connack_ = false;
