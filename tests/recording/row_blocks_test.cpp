@@ -1,9 +1,14 @@
 #include <fleetarium/recording/row_blocks.hpp>
 
+#include <recording/recorded_scenario.hpp>
+
 #include <catch2/catch.hpp>
 
+#include <array>
 #include <cstdint>
+#include <fstream>
 #include <string>
+#include <utility>
 
 using namespace fleetarium;
 using namespace fleetarium::recording;
@@ -90,6 +95,37 @@ TEST_CASE("NULL, nothing and large values are told apart", "[recording][row_bloc
     REQUIRE(things.next());
     CHECK(things.bytes(1).size() == 1'000'000);
     CHECK(as_text(things.bytes(0)) == "t3");
+}
+
+TEST_CASE("given a tree whose rows are out of order, when they are read, then the file is damaged",
+          "[recording][row_blocks][damaged]") {
+    const scratch_folder folder;
+    const std::string file = folder.file("damaged.flr");
+    std::int64_t page = 0;
+    std::int64_t page_size = 0;
+    {
+        database made(file, database::mode::create);
+        made.execute(
+            "CREATE TABLE things(id INTEGER PRIMARY KEY, n INTEGER);"
+            "INSERT INTO things VALUES (1, 10), (2, 20), (3, 30)");
+        page = made.integer("SELECT rootpage FROM sqlite_schema").value();
+        page_size = made.integer("PRAGMA page_size").value();
+    }
+    {
+        // The pointers to the first two cells of the leaf, which come after its header
+        std::fstream bytes(file, std::ios::in | std::ios::out | std::ios::binary);
+        std::array<char, 4> pointers{};
+        const std::streamoff at = (page - 1) * page_size + 8;
+        bytes.seekg(at).read(pointers.data(), pointers.size());
+        std::swap(pointers[0], pointers[2]);
+        std::swap(pointers[1], pointers[3]);
+        bytes.seekp(at).write(pointers.data(), pointers.size());
+        REQUIRE(bytes.good());
+    }
+    database in(file, database::mode::read);
+    row_blocks things(in, "things", "id", {{"n", kind::integer}});
+    things.select(1, 3);
+    CHECK_THROWS_WITH(things.next(), file + ": is damaged: things.id 1 is not in its order");
 }
 
 TEST_CASE("no SQL text can have rows taken", "[recording][row_blocks]") {

@@ -26,10 +26,13 @@ void row_blocks::prepare(sqlite3* connection) {
 
 row_blocks::row_blocks(database& in, std::string_view table, std::string_view key,
                        std::vector<column> columns)
-    : columns_(std::move(columns)), values_(rows_max * columns_.size()) {
+    : in_(in),
+      key_(std::string(table) + "." + std::string(key)),
+      columns_(std::move(columns)),
+      values_(rows_max * columns_.size()) {
     const std::string by(key);
     std::string sql = "SELECT 1 FROM " + std::string(table) + " WHERE " + by +
-                      " BETWEEN ?1 AND ?2 AND " + function_name + "(?3";
+                      " BETWEEN ?1 AND ?2 AND " + function_name + "(?3, " + by;
     for (const column& each : columns_) {
         sql += ", " + std::string(each.name);
     }
@@ -41,6 +44,8 @@ void row_blocks::select(std::int64_t first, std::int64_t last) {
     query_.reset();
     query_.bind(1, first).bind(2, last);
     row_ = end_ = nullptr;
+    before_ = first;
+    is_first_ = is_in_order_ = true;
     is_at_end_ = false;
 }
 
@@ -57,6 +62,10 @@ bool row_blocks::next() {
     is_at_end_ = !query_.step();
     row_ = values_.data();
     end_ = next_value_;
+    if (!is_in_order_) {
+        throw recording_error(in_.path() + ": is damaged: " + key_ + " " + std::to_string(before_) +
+                              " is not in its order");
+    }
     return row_ != end_;
 }
 
@@ -72,8 +81,16 @@ void row_blocks::take(sqlite3_context* context, int count, sqlite3_value** value
     auto* const to = count == 0
                          ? nullptr
                          : static_cast<row_blocks*>(sqlite3_value_pointer(values[0], pointer_type));
-    if (to == nullptr || to->columns_.size() != static_cast<std::size_t>(count) - 1) {
+    if (to == nullptr || to->columns_.size() + 2 != static_cast<std::size_t>(count)) {
         sqlite3_result_error(context, "is only for programs", -1);
+        return;
+    }
+    const std::int64_t key = sqlite3_value_int64(*++values);
+    to->is_in_order_ = to->is_first_ ? key >= to->before_ : key > to->before_;
+    to->is_first_ = false;
+    to->before_ = key;
+    if (!to->is_in_order_) {
+        sqlite3_result_int(context, 1);
         return;
     }
     std::int64_t* out = to->next_value_;

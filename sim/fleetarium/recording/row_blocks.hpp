@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -39,7 +40,8 @@ public:
 
     /// Begins with the rows whose keys are in [first, last], in the order of keys.
     void select(std::int64_t first, std::int64_t last);
-    /// To the next row; false: there is none.
+    /// To the next row; false: there is none. The keys ascend, also in a file whose tree is damaged
+    /// in such a way that SQLite does not notice: there it throws.
     bool next();
 
     // Of the row, by the place of the column. Views are valid until `next` or `select`.
@@ -59,6 +61,8 @@ private:
 
     static void take(sqlite3_context* context, int count, sqlite3_value** values);
 
+    database& in_;
+    std::string key_;  // table.column
     std::vector<column> columns_;
     statement query_;
     std::vector<std::int64_t> values_;  // of bytes: where in bytes_, and how many
@@ -66,6 +70,9 @@ private:
     std::int64_t* next_value_ = nullptr;
     const std::int64_t* row_ = nullptr;
     const std::int64_t* end_ = nullptr;
+    std::int64_t before_ = 0;  // the key of the row before, of the first one the least that may be
+    bool is_first_ = true;
+    bool is_in_order_ = true;
     bool is_at_end_ = true;  // the query has no more
 };
 
