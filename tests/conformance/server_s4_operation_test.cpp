@@ -653,6 +653,34 @@ TEST_CASE("the in-flight window of the broker bounds 3.1.1 clients too", "[queue
     CHECK(subscriber.waiting() == 3);
 }
 
+TEST_CASE("given QoS 2 messages whose PUBCOMP never comes, when their client connects again and again, "
+          "then no more are in flight than the window has room for",
+          "[queue][threat/memory]") {
+    const auto version = both_versions();
+    broker::broker_options options;
+    options.inflight_messages_max = 2;
+    broker_bench bench(options);
+    peer* subscriber = &bench.connected(resumable("s", version));
+    bench.subscribe(*subscriber, "t", qos::exactly_once);
+    peer& publisher = bench.connected({.client_id = "p"});
+    for (std::uint16_t i = 1; i <= 4; ++i) {
+        bench.publish(publisher, "t", std::to_string(i), qos::exactly_once, i);
+    }
+    CHECK(subscriber->take_publish() == "t=1 q2");
+    subscriber->send_hex("50 02 00 01");  // PUBREC of the first
+    for (int i = 0; i < 3; ++i) {
+        subscriber->cut();
+        subscriber = &bench.connected(resumable("s", version));
+        CHECK(subscriber->take_as<pubrel>().packet_id == 1);
+        CHECK(subscriber->take_as<publish>().packet_id == 2);
+        CHECK(subscriber->waiting() == 0);
+        CHECK(bench.core().find_session("s")->in_flight == 2);
+    }
+    subscriber->send_hex("70 02 00 01");  // PUBCOMP makes room
+    CHECK(subscriber->take_publish() == "t=3 q2");
+    CHECK(subscriber->waiting() == 0);
+}
+
 TEST_CASE("a transient fault ends the connection it came on, and no other", "[v3/MQTT-4.8.0-2]") {
     broker::broker_options options;
     options.maximum_packet_size = 100;

@@ -162,3 +162,27 @@ TEST_CASE("the trace hash is written as 16 hexadecimal digits and never changes"
     hash.add(2, chain_of({2, 1}));
     CHECK(hash.text() == "0d959029601a83a9");
 }
+
+TEST_CASE("texts that were made to collide do not with a seed that their maker did not know",
+          "[hash][threat/collisions]") {
+    // The first step multiplies two halves of a text of 16 bytes: 1 * 6 is 2 * 3.
+    std::vector<std::string> made;
+    for (const std::uint64_t factor : {1u, 2u, 3u, 6u}) {
+        const std::uint64_t low = factor ^ detail::hash_secret[1];
+        const std::uint64_t high = std::rotl((6 / factor) ^ detail::hash_secret[3], 32);
+        std::string text(16, ' ');
+        for (std::size_t i = 0; i != 8; ++i) {
+            text[i] = static_cast<char>(low >> 8 * i & 0xFF);
+            text[8 + i] = static_cast<char>(high >> 8 * i & 0xFF);
+        }
+        made.push_back(text);
+    }
+    std::set<std::uint64_t> known;
+    std::set<std::uint64_t> drawn;
+    for (const std::string& text : made) {
+        known.insert(hash_text(text));
+        drawn.insert(hash_text(text, 0x9E37'79B9'7F4A'7C15));
+    }
+    CHECK(known.size() == 1);
+    CHECK(drawn.size() == made.size());
+}

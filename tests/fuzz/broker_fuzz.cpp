@@ -536,13 +536,7 @@ private:
             waiting += each.queued + each.in_flight;
             FLEETARIUM_ASSERT(each.subscriptions <= options.subscriptions_per_session_max);
             FLEETARIUM_ASSERT(each.queued <= options.queue_messages_max);
-            // PUBRELs that an earlier connection left take nothing of what this one may have.
-            std::size_t unreceived = 0;
-            core_->sessions()[each.index].state.outbound.for_each([&](const delivery& one) {
-                unreceived += one.state != delivery_state::pending &&
-                              one.state != delivery_state::wait_pubcomp;
-            });
-            FLEETARIUM_ASSERT(unreceived <= options.inflight_messages_max);
+            FLEETARIUM_ASSERT(each.in_flight <= options.inflight_messages_max);
             FLEETARIUM_ASSERT(core_->sessions()[each.index].queued_bytes <=
                               options.queue_bytes_max);
             FLEETARIUM_ASSERT(each.queued != 0 || core_->sessions()[each.index].queued_bytes == 0);

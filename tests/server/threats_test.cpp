@@ -3,6 +3,7 @@
 #include <fleetarium/server/http_asset.hpp>
 #include <fleetarium/server/http_exchange.hpp>
 #include <fleetarium/server/password_file.hpp>
+#include <fleetarium/server/snapshot.hpp>
 
 #include <support/temporary_folder.hpp>
 #include <support/wire_peer.hpp>
@@ -12,6 +13,7 @@
 #include <ctime>
 #include <fstream>
 #include <set>
+#include <string>
 
 // Attempts of broker/security.md that no other test makes. Each threat there names its tests.
 
@@ -169,6 +171,21 @@ TEST_CASE("client ids that the server gives cannot be guessed", "[server][threat
         CHECK(seen.insert(id).second);
         CHECK(id.size() > 18);  // "auto-" and some 60 random bits, almost always
     }
+}
+
+TEST_CASE("no two servers hash names alike, and none tells how",
+          "[server][snapshot][threat/collisions]") {
+    std::set<std::uint64_t> seeds;
+    for (int i = 0; i < 3; ++i) {
+        const server given;
+        given.inspect([&](const broker::broker_core& core) {
+            seeds.insert(core.options().hash_seed);
+            CHECK(broker::snapshot_json(core, {}).find(
+                      std::to_string(core.options().hash_seed)) == std::string::npos);
+        });
+    }
+    CHECK(seeds.size() == 3);
+    CHECK(seeds.count(0) == 0);
 }
 
 TEST_CASE("no path of a page's files leads out of them", "[server][http][threat/paths]") {

@@ -243,7 +243,7 @@ TEST_CASE("a server session sends within its own window and the client's receive
     CHECK(bench.send_next() == send_step::sent);
     CHECK(bench.send_next() == send_step::sent);
     CHECK(bench.send_next() == send_step::window_full);
-    CHECK(bench.session.send_quota() == 0);
+    CHECK(bench.session.is_window_full());
     bench.receive("50 02 00 01");
     CHECK(bench.send_next() == send_step::window_full);
     const server_event event = bench.receive("70 02 00 01");

@@ -80,6 +80,16 @@ TEST_CASE("the trace is the one that every compiler and build makes", "[determin
     CHECK(run(1).hash == 0xe921a48b523bac5b);
 }
 
+TEST_CASE("where a broker's tables hold a name does not matter",
+          "[determinism][threat/collisions]") {
+    scenario s = busy_scenario(1);
+    s.brokers.resize(1);
+    s.brokers[0].options.hash_seed = 0x9E37'79B9'7F4A'7C15;
+    world w = world::from(s);
+    w.run_for(10min);
+    CHECK(w.trace_hash() == run(1).hash);
+}
+
 TEST_CASE("how time is advanced does not matter", "[determinism]") {
     const outcome whole = run(3);
     world w = world::from(busy_scenario(3));

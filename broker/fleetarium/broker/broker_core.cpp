@@ -33,7 +33,10 @@ broker_core::broker_core(const broker_options& options, broker_hooks* hooks)
       observed_(hooks_->wants_events()),
       observes_messages_(observed_ && hooks_->wants_message_events()),
       asks_(hooks_->wants_authorization()),
-      memory_(options.memory_max) {
+      memory_(options.memory_max),
+      tree_(options.hash_seed),
+      retained_(options.hash_seed),
+      sessions_(options.hash_seed) {
     require(options.receive_maximum >= 1, "receive_maximum must be 1 or more");
     require(options.maximum_packet_size >= 1, "maximum_packet_size must be 1 or more");
     require(options.inflight_messages_max >= 1, "inflight_messages_max must be 1 or more");

@@ -67,7 +67,8 @@ struct broker_options {
     std::size_t queue_bytes_max = std::size_t{16} << 20;   ///< a session, not yet sent
     enum queue_policy queue_policy = queue_policy::drop_new;
     bool queue_qos_0_offline = false;  ///< keep QoS 0 messages for absent sessions too
-    /// Unacknowledged QoS 1 and 2 messages a client; its Receive Maximum if that is less.
+    /// QoS 1 and 2 messages in flight to a client, the PUBRELs that an earlier connection left among
+    /// them; its Receive Maximum, which begins anew with each connection, if that is less.
     std::uint16_t inflight_messages_max = 65'535;
 
     // How messages go out.
@@ -84,6 +85,11 @@ struct broker_options {
 
     /// Between updates of the `$SYS` topics; 0 is none.
     duration sys_interval{};
+
+    /// Decides where topics and client ids lie in tables, and nothing that anybody sees. With one
+    /// that clients do not know, none of them can choose names that all lie in one place, so that
+    /// each look-up takes as long as there are names. `server` draws it.
+    std::uint64_t hash_seed = 0;
 };
 
 }  // namespace fleetarium::broker

@@ -393,7 +393,7 @@ void broker_core::enqueue(session_index to, delivery added, instant now) {
     const bool waits = receiver.connection == no_connection ||
                        receiver.state.outbound.pending() != 0 ||
                        connections_[receiver.connection].congested ||
-                       connections_[receiver.connection].protocol.send_quota() == 0;
+                       connections_[receiver.connection].protocol.is_window_full();
     if (waits &&
         is_on(receiver.connection == no_connection ? mutant::offline_messages_not_queued
                                                    : mutant::message_lost_when_window_full)) {

@@ -48,6 +48,9 @@ struct session {
 /// All sessions, by number and by client id [v5/MQTT-3.1.3-2].
 class session_registry {
 public:
+    /// `hash_seed` as in broker_options.
+    explicit session_registry(std::uint64_t hash_seed = 0) : seed_(hash_seed) {}
+
     /// The session of a client id, or no_session. One look-up.
     session_index find(std::string_view client_id) const;
 
@@ -72,6 +75,9 @@ public:
     static std::uint64_t hash_of(std::string_view name);
 
 private:
+    std::uint64_t place_of(std::string_view client_id) const;
+
+    std::uint64_t seed_;
     slab<session> slots_;
     handle_table by_client_id_;
 };

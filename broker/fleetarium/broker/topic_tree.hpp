@@ -49,8 +49,7 @@ struct match_result {
 /// Thread rule: one thread at a time.
 class topic_tree {
 public:
-    /// `hash_seed` is for brokers open to strangers, who cannot then choose topics that collide;
-    /// no result depends on it.
+    /// `hash_seed` as in broker_options.
     explicit topic_tree(std::uint64_t hash_seed = 0);
     ~topic_tree();
     topic_tree(const topic_tree&) = delete;

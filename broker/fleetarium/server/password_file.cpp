@@ -4,12 +4,12 @@
 #include <fleetarium/config/document.hpp>
 #include <fleetarium/core/base64.hpp>
 #include <fleetarium/core/limits.hpp>
+#include <fleetarium/net/system_random.hpp>
 #include <fleetarium/server/text_lines.hpp>
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
-#include <openssl/rand.h>
 
 #include <algorithm>
 #include <charconv>
@@ -47,12 +47,6 @@ std::string derive(std::string_view password, std::string_view salt, std::uint32
         throw std::runtime_error("OpenSSL cannot make PBKDF2 hashes with SHA-512");
     }
     return hash;
-}
-
-void fill_with_random(void* bytes, std::size_t size) {
-    if (RAND_bytes(static_cast<unsigned char*>(bytes), static_cast<int>(size)) != 1) {
-        throw std::runtime_error("OpenSSL has no random numbers");
-    }
 }
 
 std::string to_base64(std::string_view bytes) {
@@ -255,7 +249,7 @@ std::string user_name_problem(std::string_view user_name) {
 std::string password_line(std::string_view user_name, std::string_view password,
                           std::uint32_t rounds) {
     std::string salt(salt_size, '\0');
-    fill_with_random(salt.data(), salt.size());
+    net::fill_with_system_random(salt.data(), salt.size());
     std::string line(user_name);
     line += ':';
     line += mark;
@@ -298,7 +292,7 @@ std::optional<std::string> without_user(std::string_view text, std::string_view 
 }
 
 password_file::password_file() : users_(std::make_shared<password_list>()) {
-    fill_with_random(secret_.data(), secret_.size());
+    net::fill_with_system_random(secret_.data(), secret_.size());
 }
 
 std::vector<problem> password_file::load(const std::string& path) {

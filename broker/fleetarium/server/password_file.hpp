@@ -72,7 +72,7 @@ passwords_or_problems parse_passwords(std::string_view text, std::string_view fi
 std::string user_name_problem(std::string_view user_name);
 
 /// A line of the file, without its end, with a new random salt. The name must be valid. Takes long
-/// by design. Throws std::runtime_error if OpenSSL has no random numbers.
+/// by design. Throws std::runtime_error if the system gives no random numbers.
 std::string password_line(std::string_view user_name, std::string_view password,
                           std::uint32_t rounds = password_rounds);
 

@@ -2,6 +2,7 @@
 
 #include <fleetarium/net/pipe.hpp>
 #include <fleetarium/net/real_clock.hpp>
+#include <fleetarium/net/system_random.hpp>
 #include <fleetarium/server/broker_routes.hpp>
 #include <fleetarium/server/listener_origins.hpp>
 #include <fleetarium/server/server_connection.hpp>
@@ -21,6 +22,11 @@ namespace {
 // After its farewell is written a client may take this long to close its side: a close at once
 // could, on some systems, take the farewell back.
 constexpr duration farewell_grace = std::chrono::milliseconds{50};
+
+broker_options with_drawn_hash_seed(broker_options options) {
+    options.hash_seed = net::system_random_number();
+    return options;
+}
 
 /// Clients of one server over pipes: everything but the way to the broker is a real network's.
 class pipe_network final : public environment {
@@ -101,7 +107,7 @@ server::implementation::implementation(server_options with, broker_hooks* embedd
               return out;
           },
           [this](connection_id id) { return address_of(id); }),
-      core_(options_.broker, &gate_),
+      core_(with_drawn_hash_seed(options_.broker), &gate_),
       password_turns_(options_.password_checks_max) {
     check(options_);
 }

@@ -1,15 +1,13 @@
 #include <fleetarium/client/environment.hpp>
 
 #include <fleetarium/net/real_clock.hpp>
+#include <fleetarium/net/system_random.hpp>
 
 #include <boost/asio/error.hpp>
 #include <boost/asio/steady_timer.hpp>
 
-#include <openssl/rand.h>
-
 #include <algorithm>
 #include <chrono>
-#include <stdexcept>
 #include <utility>
 
 namespace fleetarium {
@@ -88,11 +86,7 @@ std::unique_ptr<net::connect_attempt> real_environment::connect(const net::url& 
 }
 
 std::uint64_t real_environment::next_seed() {
-    std::uint64_t seed = 0;
-    if (RAND_bytes(reinterpret_cast<unsigned char*>(&seed), sizeof seed) != 1) {
-        throw std::runtime_error("the system gives no random numbers");
-    }
-    return seed;
+    return net::system_random_number();
 }
 
 }  // namespace fleetarium

@@ -61,6 +61,7 @@ void endpoint::set_peer_limits(const connection_limits& peer) {
     peer_topic_alias_maximum_ = peer.topic_alias_maximum;
     peer_receive_maximum_ = peer.receive_maximum;
     send_quota_ = peer.receive_maximum;
+    in_flight_maximum_ = peer.in_flight_maximum;
 }
 
 void endpoint::close() {
@@ -338,7 +339,7 @@ send_step endpoint::send_next(outbound_flow& flow, std::span<const std::uint16_t
     }
     std::uint16_t packet_id = next->packet_id;
     if (next->qos != qos::at_most_once) {
-        if (send_quota_ == 0) {
+        if (first ? is_window_full(flow) : send_quota_ == 0) {
             return release_or_wait(flow, now, affected);  // v5/MQTT-4.9.0-2
         }
         packet_id = first ? flow.take_packet_id(also_used) : packet_id;

@@ -20,6 +20,9 @@ struct connection_limits {
     std::uint16_t receive_maximum = 65'535;
     std::uint16_t topic_alias_maximum = 0;
     std::uint32_t maximum_packet_size = limits::packet_size_max;
+    /// Messages of a session in flight to it at once, those that earlier connections left among
+    /// them: a bound of the sender's own, where Receive Maximum begins anew with each connection.
+    std::uint16_t in_flight_maximum = 65'535;
 };
 
 /// A delivery that needs no more packets: acknowledged by the peer, whatever its code says.
@@ -63,7 +66,10 @@ public:
     std::uint32_t peer_maximum_packet_size() const { return peer_maximum_packet_size_; }
     instant last_received() const { return last_received_; }
     instant last_sent() const { return last_sent_; }
-    std::uint16_t send_quota() const { return send_quota_; }
+    /// Nothing of QoS 1 or 2 may be sent for the first time until something is acknowledged.
+    bool is_window_full(const outbound_flow& flow) const {
+        return send_quota_ == 0 || flow.in_flight() >= in_flight_maximum_;
+    }
 
     // Input
 
@@ -164,6 +170,7 @@ private:
     std::uint16_t peer_receive_maximum_ = 65'535;
     std::uint16_t peer_topic_alias_maximum_ = 0;
     std::uint16_t send_quota_ = 65'535;
+    std::uint16_t in_flight_maximum_ = 65'535;
     std::uint16_t open_inbound_ = 0;  // QoS 1 and 2 PUBLISHes of this connection not completed
     protocol_version version_ = protocol_version::v5;
 };

@@ -196,7 +196,8 @@ server_event server_session::handle_connect(const frame& in, instant now) {
         std::min(request.receive_maximum.value_or(65'535), window_max_),
         uses_topic_aliases_ ? request.topic_alias_maximum.value_or(0) : std::uint16_t{0},
         std::min(request.maximum_packet_size.value_or(limits::packet_size_max),
-                 limits::packet_size_max)};
+                 limits::packet_size_max),
+        window_max_};
     if (is_on(mutant::receive_maximum_ignored)) {
         of_client.receive_maximum = window_max_;
     } else if (is_on(mutant::maximum_packet_size_ignored)) {

@@ -54,7 +54,7 @@ class server_session {
 public:
     /// A connection just opened by a client. `own` bounds what it may send before it is accepted;
     /// CONNECT is due within `connect_timeout`.
-    /// `window_max` bounds the unacknowledged PUBLISHes sent to it, beside its Receive Maximum.
+    /// `window_max` bounds the messages in flight to it, beside its Receive Maximum.
     void open(const connection_limits& own, std::uint16_t window_max, duration connect_timeout,
               instant now);
 
@@ -70,7 +70,10 @@ public:
     bool is_accepted() const { return phase_ == phase::connected; }
     bool is_closing() const { return phase_ == phase::closing || phase_ == phase::left; }
     protocol_version version() const { return endpoint_.version(); }
-    std::uint16_t send_quota() const { return endpoint_.send_quota(); }
+    /// See endpoint.
+    bool is_window_full() const {
+        return state_ != nullptr && endpoint_.is_window_full(state_->outbound);
+    }
     /// Whether nothing of a packet has come that is not complete.
     bool is_between_packets() const { return endpoint_.is_between_packets(); }
     /// Whether CONNECT named an authentication method.
