@@ -22,7 +22,7 @@ constexpr std::size_t set = 0;
 constexpr std::size_t set_known = 1;
 constexpr std::size_t erase = 2;
 constexpr std::size_t erase_branch = 3;
-constexpr std::size_t match = 4;
+[[maybe_unused]] constexpr std::size_t match = 4;
 
 /// A store, one with other hashes, and a map.
 class twin_stores {

@@ -22,7 +22,7 @@ constexpr std::size_t subscribe_to_known = 1;
 constexpr std::size_t unsubscribe = 2;
 constexpr std::size_t session_ends = 3;
 constexpr std::size_t match = 4;
-constexpr std::size_t share = 5;
+[[maybe_unused]] constexpr std::size_t share = 5;
 
 /// Everybody's subscriptions to one filter, as the documentation has their order.
 struct plain_list {

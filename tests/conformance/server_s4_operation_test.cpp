@@ -653,8 +653,8 @@ TEST_CASE("the in-flight window of the broker bounds 3.1.1 clients too", "[queue
     CHECK(subscriber.waiting() == 3);
 }
 
-TEST_CASE("given QoS 2 messages whose PUBCOMP never comes, when their client connects again and again, "
-          "then no more are in flight than the window has room for",
+TEST_CASE("given a client that never sends PUBCOMP, when it connects again and again, then no more "
+          "messages are in flight to it than the window has room for",
           "[queue][threat/memory]") {
     const auto version = both_versions();
     broker::broker_options options;

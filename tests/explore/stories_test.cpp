@@ -12,7 +12,7 @@ using namespace fleetarium::sim;
 
 TEST_CASE("the stories that scenarios tell come out as they say", "[explore][scenario]") {
     const std::string name = GENERATE(
-        take(fleetarium::test::share_of(11),
+        take(fleetarium::test::share_of(11U),
              values<std::string>({"power_cut", "sleepy_sensors", "firmware_rollout",
                                   "broker_restart", "worker_crash", "configuration_rollout",
                                   "fleet_of_trucks", "sparkplug_plant", "slow_dashboard",

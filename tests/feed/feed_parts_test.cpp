@@ -22,11 +22,11 @@ namespace {
 /// Values of all kinds that differ from each other and from the presets.
 template <class T>
 void fill(T& value, unsigned& next) {
-    if constexpr (detail::is_optional<T>::value) {
+    if constexpr (feed::detail::is_optional<T>::value) {
         fill(value.emplace(), next);
-    } else if constexpr (detail::is_bytes<T>) {
+    } else if constexpr (feed::detail::is_bytes<T>) {
         value = {0, 255, static_cast<std::uint8_t>(next++)};
-    } else if constexpr (detail::is_list<T>::value) {
+    } else if constexpr (feed::detail::is_list<T>::value) {
         if constexpr (requires { value.emplace_back(); }) {
             value.resize(2);
         }
@@ -42,7 +42,7 @@ void fill(T& value, unsigned& next) {
     } else if constexpr (std::is_arithmetic_v<T>) {
         value = static_cast<T>(static_cast<double>(next++ % 100) + 0.5);
     } else {
-        detail::for_each_member<T>([&](auto member) { fill(value.*member.pointer, next); });
+        feed::detail::for_each_member<T>([&](auto member) { fill(value.*member.pointer, next); });
     }
 }
 

@@ -104,9 +104,9 @@ struct sham_broker final {
         end(sham_broker& broker, std::unique_ptr<net::byte_stream> of)
             : owner(broker), stream(std::move(of)) {}
         void on_bytes(bytes_view) override {
-            wire_buffer answer;
-            answer.append(owner.answer);
-            stream->write(std::move(answer));
+            wire_buffer out;
+            out.append(owner.answer);
+            stream->write(std::move(out));
             if (owner.stops_reading) {
                 stream->pause_reading();
             }

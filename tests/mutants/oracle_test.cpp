@@ -52,7 +52,7 @@ TEST_CASE("the hunt finds the mutants", "[oracle]") {
 }
 
 TEST_CASE("nobody is accused without a mutant", "[oracle]") {
-    const exploration found = explore(protocol_lab(), hunt_for(test::share_of(400)));
+    const exploration found = explore(protocol_lab(), hunt_for(test::share_of(400U)));
     for (const finding& each : found.findings) {
         for (const failure& one : each.failures) {
             FAIL_CHECK("seed " << each.seed << ": " << one.what);

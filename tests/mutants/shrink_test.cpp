@@ -88,7 +88,7 @@ void print_row(const mutant_description& one, const outcome& of) {
 
 TEST_CASE("what is left of a mutant's run is small, whatever kept it large", "[oracle]") {
     const mutant which = GENERATE(
-        take(test::share_of(5),
+        take(test::share_of(5U),
              values<mutant>({
                  mutant::expiry_not_counted_down,     // another device fails first
                  mutant::packet_id_reused_in_flight,  // takes many messages: fewer must hurry

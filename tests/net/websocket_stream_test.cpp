@@ -191,11 +191,11 @@ TEST_CASE("each packet is a message of its own, whatever the parts of the buffer
           "[websocket]") {
     const side from = GENERATE(side::client, side::server);
     // Parts of one byte cut every header; larger ones have several packets in a part.
-    const std::size_t part_size = GENERATE(1, 2, 3, 7, 64, 5000, 1 << 20);
+    const std::size_t part_size = GENERATE(1u, 2u, 3u, 7u, 64u, 5000u, 1u << 20);
     websocket_pair pair;
     pair.connect();
     std::vector<std::string> packets{std::string("\xD0\0", 2), "\x40\2\1\2"};
-    for (const std::size_t size : {1, 127, 128, 16'383, 16'384, 30'000}) {
+    for (const std::size_t size : {1u, 127u, 128u, 16'383u, 16'384u, 30'000u}) {
         std::string packet = "\x30";
         std::size_t left = size;
         do {

@@ -232,7 +232,7 @@ TEST_CASE("a recording keeps its limit at each moment, whatever the size of payl
           "[recording]") {
     const scratch_file file;
     constexpr std::uint64_t limit = std::uint64_t{6} << 20;
-    const std::size_t payload_size = GENERATE(0, 30, 9'000, 500'000, 2'000'000);
+    const std::size_t payload_size = GENERATE(0U, 30U, 9'000U, 500'000U, 2'000'000U);
     const int messages = payload_size < 100 ? 200'000 : 60'000'000 / static_cast<int>(payload_size);
     recording_writer writer({.path = file.path, .file_size_max = limit});
     const std::string text = "a/b" + std::string(payload_size, 'x');

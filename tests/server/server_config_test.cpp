@@ -425,9 +425,9 @@ TEST_CASE("the schema of configurations and the reader know the same fields, by 
           "[server][config][schema]") {
     const auto root = test::tree(server_config_schema());
     const test::validator judge(root);
-    test::compare_fields(judge, root, detail::server_config_type());
-    test::compare_fields(judge, root, detail::listener_type());
-    test::compare_fields(judge, root, detail::tls_type());
+    test::compare_fields(judge, root, broker::detail::server_config_type());
+    test::compare_fields(judge, root, broker::detail::listener_type());
+    test::compare_fields(judge, root, broker::detail::tls_type());
     CHECK(judge.check(test::tree(server_config_text(changed_config()))) == "");
     CHECK(judge.check(test::tree(server_config_text({}))) == "");
     CHECK(judge.check(test::tree(R"({"thraeds": 2})")) != "");

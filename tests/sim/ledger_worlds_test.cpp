@@ -257,7 +257,7 @@ TEST_CASE("a broker with storage dies 30,000 times, and nobody is accused",
 TEST_CASE("nobody is accused in worlds that were rare to meet", "[ledger]") {
     // Ends in the midst of a clean start, one of two copies dropped, a session that left a retained
     // message behind.
-    for (const std::uint64_t seed : {342, 821, 833, 940, 1004, 1799}) {
+    for (const std::uint64_t seed : {342U, 821U, 833U, 940U, 1004U, 1799U}) {
         world w = world::from(drawn_scenario(seed).made);
         w.run_for(5min);
         INFO("seed " << seed);

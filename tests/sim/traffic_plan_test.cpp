@@ -122,7 +122,7 @@ TEST_CASE("what shipped scenarios publish is what was planned", "[sim][plan]") {
         double delivered;
     };
     const auto& [name, overrides, published_within, delivered_within] = GENERATE(take(
-        test::share_of(5), values<story>({{"power_cut.json", {}, 0.01, 0.10},
+        test::share_of(5U), values<story>({{"power_cut.json", {}, 0.01, 0.10},
                                           {"slow_dashboard.json", {}, 0.02, 0.05},
                                           {"fleet_of_trucks.json", {"/duration=4h"}, 0.05, 0.25},
                                           {"worker_crash.json", {}, 0.02, 0.05},

@@ -27,12 +27,12 @@ public:
         ~carrier() override { abort(); }
 
         void start(events& to) override { state_->to = &to; }
-        void write(wire_buffer bytes) override {
+        void write(wire_buffer written) override {
             if (state_->closing) {
                 return;
             }
             state_->writes += 1;
-            bytes.for_each_part([this](bytes_view part) { state_->sent += as_text(part); });
+            written.for_each_part([this](bytes_view part) { state_->sent += as_text(part); });
         }
         std::size_t backlog() const override {
             return state_->sent.size() > state_->room ? state_->sent.size() - state_->room : 0;
@@ -68,9 +68,9 @@ public:
     bool closing(side of) const { return ends_[index(of)]->closing; }
 
     /// Bytes from nowhere, for `to`.
-    void inject(side to, const std::string& bytes) {
+    void inject(side to, const std::string& said) {
         // A copy at its exact size, so that a sanitizer sees who reads beyond.
-        const std::vector<std::uint8_t> exact(bytes.begin(), bytes.end());
+        const std::vector<std::uint8_t> exact(said.begin(), said.end());
         if (auto* const told = at(to)->to) {
             told->on_bytes(exact);
         }
@@ -144,8 +144,8 @@ private:
 
 /// Keeps what a stream told.
 struct told_events final : net::byte_stream::events {
-    void on_bytes(bytes_view bytes) override {
-        received += as_text(bytes);
+    void on_bytes(bytes_view arrived) override {
+        received += as_text(arrived);
         chunks += 1;
         if (when_bytes) {
             when_bytes();

@@ -33,9 +33,9 @@ inline std::string frame_header(opcode op, std::uint64_t size, masking mask, boo
     if (size < 126) {
         made += static_cast<char>(mask_bit | static_cast<int>(size));
     } else {
-        const int bytes = size < 65536 ? 2 : 8;
-        made += static_cast<char>(mask_bit | (bytes == 2 ? 126 : 127));
-        for (int shift = 8 * (bytes - 1); shift >= 0; shift -= 8) {
+        const int width = size < 65536 ? 2 : 8;
+        made += static_cast<char>(mask_bit | (width == 2 ? 126 : 127));
+        for (int shift = 8 * (width - 1); shift >= 0; shift -= 8) {
             made += static_cast<char>((size >> shift) & 0xff);
         }
     }
@@ -44,11 +44,11 @@ inline std::string frame_header(opcode op, std::uint64_t size, masking mask, boo
 
 inline constexpr char mask_key[4] = {0x12, 0x34, 0x56, 0x78};
 
-inline std::string masked(std::string bytes) {
-    for (std::size_t i = 0; i < bytes.size(); ++i) {
-        bytes[i] = static_cast<char>(bytes[i] ^ mask_key[i % 4]);
+inline std::string masked(std::string text) {
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        text[i] = static_cast<char>(text[i] ^ mask_key[i % 4]);
     }
-    return bytes;
+    return text;
 }
 
 /// A frame of a client, which is masked.
@@ -62,12 +62,12 @@ inline std::string server_frame(opcode op, const std::string& payload, bool fin 
     return frame_header(op, payload.size(), masking::none, fin) + payload;
 }
 
-/// The whole frames at the start of `bytes`, unmasked.
-inline std::vector<websocket_frame> parse_frames(const std::string& bytes) {
+/// The whole frames at the start of `stream`, unmasked.
+inline std::vector<websocket_frame> parse_frames(const std::string& stream) {
     std::vector<websocket_frame> frames;
     std::size_t at = 0;
-    const auto byte = [&](std::size_t i) { return static_cast<std::uint8_t>(bytes.at(i)); };
-    while (at + 2 <= bytes.size()) {
+    const auto byte = [&](std::size_t i) { return static_cast<std::uint8_t>(stream.at(i)); };
+    while (at + 2 <= stream.size()) {
         websocket_frame one;
         one.fin = (byte(at) & 0x80) != 0;
         one.op = static_cast<opcode>(byte(at) & 0x7f);  // with the reserved bits, which are 0
@@ -82,12 +82,12 @@ inline std::vector<websocket_frame> parse_frames(const std::string& bytes) {
             }
             at += extended;
         }
-        std::string key = one.masked ? bytes.substr(at, 4) : std::string(4, '\0');
+        std::string key = one.masked ? stream.substr(at, 4) : std::string(4, '\0');
         at += one.masked ? 4 : 0;
-        if (at + size > bytes.size()) {
+        if (at + size > stream.size()) {
             break;
         }
-        one.payload = bytes.substr(at, size);
+        one.payload = stream.substr(at, size);
         at += size;
         for (std::size_t i = 0; i < one.payload.size(); ++i) {
             one.payload[i] = static_cast<char>(one.payload[i] ^ key[i % 4]);

@@ -58,11 +58,11 @@ struct lone_server {
         stream->start(events);
     }
 
-    std::string ask(const std::string& bytes) {
-        carriers.inject(side::server, bytes);
+    std::string ask(const std::string& said) {
+        carriers.inject(side::server, said);
         return carriers.take_sent(side::server);
     }
-    std::vector<websocket_frame> say(const std::string& bytes) { return parse_frames(ask(bytes)); }
+    std::vector<websocket_frame> say(const std::string& said) { return parse_frames(ask(said)); }
     void upgrade() {
         REQUIRE_THAT(ask(upgrade_request()), Catch::Matchers::StartsWith("HTTP/1.1 101 "));
     }
@@ -101,8 +101,8 @@ struct lone_client {
                      protocol.empty() ? "" : "Sec-WebSocket-Protocol: " + protocol + "\r\n");
         return made;
     }
-    std::string tell(const std::string& bytes) {
-        carriers.inject(side::client, bytes);
+    std::string tell(const std::string& said) {
+        carriers.inject(side::client, said);
         return carriers.take_sent(side::client);
     }
     void finish() { carriers.deliver(); }

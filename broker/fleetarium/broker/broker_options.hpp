@@ -67,7 +67,7 @@ struct broker_options {
     std::size_t queue_bytes_max = std::size_t{16} << 20;   ///< a session, not yet sent
     enum queue_policy queue_policy = queue_policy::drop_new;
     bool queue_qos_0_offline = false;  ///< keep QoS 0 messages for absent sessions too
-    /// QoS 1 and 2 messages in flight to a client, the PUBRELs that an earlier connection left among
+    /// QoS 1 and 2 messages in flight to a client, PUBRELs that an earlier connection left among
     /// them; its Receive Maximum, which begins anew with each connection, if that is less.
     std::uint16_t inflight_messages_max = 65'535;
 
