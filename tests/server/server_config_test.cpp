@@ -160,7 +160,8 @@ TEST_CASE("a configuration that is printed reads back as the same, field by fiel
     CHECK(differences(config, server_config()).size() == count_fields(config));
     const auto text = server_config_text(config);
     INFO(text);
-    const auto again = config_of(parse_server_config(text, "printed"));
+    auto again = config_of(parse_server_config(text, "printed"));
+    again.server.broker.hash_seed = config.server.broker.hash_seed;  // no file has it: it is drawn
     CHECK(differences(config, again) == std::vector<std::string>{});
     CHECK(server_config_text(again) == text);
 }
