@@ -3,7 +3,7 @@
 # process. Tests that measure memory mean nothing beside a sanitizer's own; they carry [memory].
 # Of tests that try thousands of cases, a few cases show what a sanitizer looks for:
 # FLEETARIUM_ONE_CASE_IN=1 asks for all of them. Of the folders that take longest without optimisation it
-# is one test in eight; FLEETARIUM_ONE_TEST_IN=1 asks for all.
+# is one test in eight or four; FLEETARIUM_ONE_TEST_IN=1 asks for all.
 set -euo pipefail
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd -P)
 preset=$1
@@ -13,7 +13,10 @@ if [[ ! -x $tests ]]; then
     exit 77
 fi
 one_test_in=1
-case "$preset $2" in 'asan sim' | 'asan recording') one_test_in=8 ;; esac
+case "$preset $2" in
+'asan sim' | 'asan recording') one_test_in=8 ;;
+'asan feed' | 'asan explore' | 'asan mutants') one_test_in=4 ;;
+esac
 one_test_in=${FLEETARIUM_ONE_TEST_IN:-$one_test_in}
 export FLEETARIUM_ONE_CASE_IN=${FLEETARIUM_ONE_CASE_IN:-5}
 export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1:check_initialization_order=1
