@@ -226,7 +226,8 @@ TEST_CASE("soft lines, curves and text are the same to the bit under every compi
     CHECK(hash_of(picture) == 0x73e7'e813'69cf'a8da);
 }
 
-TEST_CASE("a frame full of charts and text is drawn within a few milliseconds", "[slow_build][image]") {
+TEST_CASE("a frame full of charts and text is drawn within a few milliseconds",
+          "[slow_build][image]") {
     std::vector<double> times;
     std::vector<double> values;
     for (int i = 0; i < 20'000; ++i) {

@@ -302,7 +302,7 @@ TEST_CASE(
     CHECK(all.broker.core().connection_count() == 0);
 }
 
-TEST_CASE("real clients are told when the world ends") {
+TEST_CASE("real clients are told when the world ends", "[slow_build]") {
     open_world all;
     real_client one(all.context, all.url);
     // MQTT 5: the broker says why.
