@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Runs clang-tidy, with the checks of .clang-tidy, over sources as the preset asan compiles them.
+"""Runs clang-tidy, with the checks of .clang-tidy, over sources as the preset fuzz compiles them.
 
 `clang_tidy.py [--jobs N] [--seconds] [PATH...]` takes all sources of ours below the given paths, by
 default all there are: sdk, broker, sim, dashboard. A finding is printed once, though many sources
 include its header. Exit status: 0 nothing found, 1 something found, 2 a path without sources, 77
-clang-tidy is not installed or build/asan not configured (cmake --preset asan).
+clang-tidy is not installed or build/fuzz not configured (cmake --preset fuzz).
 """
 
 import argparse
@@ -18,7 +18,7 @@ import sys
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-BUILD = os.path.join(ROOT, "build", "asan")
+BUILD = os.path.join(ROOT, "build", "fuzz")
 OURS = ("sdk", "broker", "sim", "dashboard")
 FINDING = re.compile(r"^(/[^:\n]+:\d+:\d+: (?:warning|error): .*)$", re.M)
 
@@ -32,7 +32,7 @@ def sources(paths):
         wanted = os.path.relpath(os.path.abspath(path), ROOT)
         below = {each for each in compiled if each == wanted or each.startswith(wanted + os.sep)}
         if not below:
-            print(f"{path}: no source of build/asan; expected a file or folder below "
+            print(f"{path}: no source of build/fuzz; expected a file or folder below "
                   f"{', '.join(OURS)}", file=sys.stderr)
             sys.exit(2)
         out |= below
@@ -59,8 +59,8 @@ def main():
     options = parser.parse_args()
     tidy = shutil.which("clang-tidy-16") or shutil.which("clang-tidy")
     if tidy is None or not os.path.exists(os.path.join(BUILD, "compile_commands.json")):
-        print("clang-tidy-16 is not installed, or build/asan not configured: "
-              "./fleetarium test does both")
+        print("clang-tidy-16 is not installed, or build/fuzz not configured: "
+              "apt-get install clang-tidy-16, cmake --preset fuzz")
         sys.exit(77)
     all_sources = sources(options.path)
     seen = {}
