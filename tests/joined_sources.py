@@ -5,8 +5,8 @@ to stay alone. What sources have in common, most of all their includes, is compi
 them, in a third of the time. Errors and failures name the source and its line.
 
 Sources that are joined have no names of their own (those in a namespace without a name) in common with
-the text of another or the types of headers beside them, and the same using directives. Tests keep theirs to themselves: each gets a
-namespace of its own.
+the text of another or the types of headers beside them, and the same using directives. Tests keep theirs
+to themselves: each gets a namespace of its own.
 """
 
 import glob
