@@ -27,6 +27,7 @@ chosen='~[slow_build]~[memory]~[oracle_nightly]~[nightly]'
 if ((one_test_in == 1)); then exec "$tests" "$chosen"; fi
 names=$(mktemp)
 trap 'rm -f -- "$names"' EXIT
-# Its exit status is how many there are.
-{ "$tests" --list-test-names-only "$chosen" || true; } | awk -v n="$one_test_in" 'NR % n == 1' >"$names"
+# Its exit status is how many there are. A comma would end a name, also within quotes.
+{ "$tests" --list-test-names-only "$chosen" || true; } |
+    awk -v n="$one_test_in" 'NR % n == 1' | sed 's/[\\,]/\\&/g' >"$names"
 "$tests" --input-file "$names"
