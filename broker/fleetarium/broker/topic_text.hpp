@@ -72,7 +72,7 @@ private:
         word &= (std::uint64_t{1} << (size * 8)) - 1;
         hash_ = mix(hash, word | (std::uint64_t{size} + 1) << 56);
         level_ = {at_, static_cast<std::size_t>(at - at_) + size};
-        at_ = at + size + 1;
+        at_ = at + size + (ended_ ? 0 : 1);
     }
 
     /// The fewer than eight bytes from `at` to the end, and zeros.
