@@ -6,6 +6,7 @@
 #include <fleetarium/dashboard/overview_model.hpp>
 #include <fleetarium/dashboard/playback_model.hpp>
 #include <fleetarium/feed/latency_buckets.hpp>
+#include <fleetarium/sim/fault.hpp>
 #include <fleetarium/sim/report.hpp>
 
 #include <catch2/catch.hpp>
@@ -169,19 +170,48 @@ TEST_CASE("a fault by hand is written as scenarios have it", "[views]") {
     form.fleet = "meters";
     form.share = 0.25;
     CHECK(fault_json(form, {"partition", true, false}) ==
-          R"({"kind":"partition","fleet":"meters","share":0.25,"lasts":"10s"})");
+          R"({"kind":"partition","fleet":"meters","share":0.25,"for":"10s"})");
     CHECK(fault_json(form, {"cut", false, false}) ==
           R"({"kind":"cut","fleet":"meters","share":0.25})");
     form.until_healed = true;
     form.broker = "cloud";
     CHECK(fault_json(form, {"broker_stop", true, true}) ==
           R"({"kind":"broker_stop","broker":"cloud"})");
-    form.amount = "1000";
+    form.power_cut = true;
+    CHECK(fault_json(form, {"broker_crash", true, true}) ==
+          R"({"kind":"broker_crash","broker":"cloud","power_cut":true})");
+    form.amount = "2kbit/s";
     CHECK(fault_json(form, {"bandwidth", true, false}) ==
-          R"({"kind":"bandwidth","fleet":"meters","share":0.25,"bytes_per_second":1000})");
-    form.amount = "fast";
-    CHECK_THROWS_WITH(fault_json(form, {"bandwidth", true, false}),
-                      "bytes a second: found \"fast\", expected a number");
+          R"({"kind":"bandwidth","fleet":"meters","share":0.25,"bandwidth":"2kbit/s"})");
+    form.amount = "often";
+    CHECK_THROWS_WITH(fault_json(form, {"split", true, false}),
+                      "share of chunks that are cut: found \"often\", expected a number");
+}
+
+TEST_CASE("a run takes each fault that the form writes, lasting or until healed", "[views]") {
+    test::small_run run;
+    run.run_until(2);
+    const std::vector<feed::fault_kind_info> kinds = run.source().describe({}).fault_kinds;
+    REQUIRE(kinds.size() == sim::fault_kind_count);
+    for (const feed::fault_kind_info& kind : kinds) {
+        for (const bool until_healed : {false, true}) {
+            fault_form form;
+            form.kind = kind.name;
+            form.until_healed = until_healed;
+            form.amount = amount_of(kind.name).usual;
+            if (!kind.hits_broker) {
+                form.fleet = "meters";
+                form.share = 0.5;
+            }
+            CAPTURE(fault_json(form, kind));
+            CHECK_NOTHROW(run.source().fault({fault_json(form, kind)}));
+        }
+        run.run_until(run.now() + 1);
+    }
+    fault_form form;
+    form.power_cut = true;
+    CHECK_THROWS_WITH(run.source().fault({fault_json(form, {"broker_crash", true, true})}),
+                      Catch::Contains("storage"));
 }
 
 TEST_CASE("what is played stops at the end, or begins again in a loop", "[views]") {

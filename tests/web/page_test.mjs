@@ -273,6 +273,17 @@ await step('a fault by hand is on the timeline, and heals', async () => {
     await row.getByText('goes on').waitFor({ state: 'detached' })
 })
 
+await step('the machine of a broker loses power by hand, and the broker comes back', async () => {
+    const page = await open(`${given.live}#/faults`)
+    await page.getByRole('combobox', { name: 'Kind of fault' }).selectOption('broker_crash')
+    await page.getByRole('textbox', { name: 'lasts' }).fill('2s')
+    await page.getByRole('checkbox', { name: /power cut/ }).check()
+    await page.getByRole('button', { name: 'Begin', exact: true }).click()
+    await page.getByRole('table', { name: 'Faults' }).getByText(/broker.crash/).first().waitFor()
+    const timeline = await (await fetch(new URL('/api/timeline', given.live))).json()
+    hold(timeline.violations.length === 0, 'a synced file has lost what was acknowledged')
+})
+
 await step('a message by hand arrives, and a remark is written down', async () => {
     const page = await open(`${given.live}#/faults`)
     await page.getByRole('textbox', { name: 'Topic to publish to' }).fill('by/hand')

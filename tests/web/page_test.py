@@ -23,6 +23,7 @@ TOKEN = "not for everybody, häagen"
 # Sparkplug's JSON beside text. It lasts long enough to be looked at for minutes at any speed.
 SCENARIO = {
     "name": "a page is looked at", "seed": 5, "duration": "30d",
+    "brokers": [{"name": "cloud", "storage": {}}],
     "networks": [{"name": "radio", "latency": {"uniform": {"min": "20ms", "max": "80ms"}}}],
     "fleets": [
         {"name": "meters", "count": 150, "network": "radio", "ramp_up": "5s",

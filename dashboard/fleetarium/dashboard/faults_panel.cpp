@@ -179,6 +179,12 @@ private:
         ImGui::SameLine();
         ImGui::Checkbox("until healed", &form_.until_healed);
         name_item("faults.until_healed");
+        ImGui::Checkbox("broker_crash is a power cut", &form_.power_cut);
+        name_item("faults.power_cut");
+        if (ImGui::IsItemHovered()) {
+            ImGui::SetTooltip("The broker's machine loses power, so that its disk keeps only what "
+                              "was synced.\nFor brokers with storage.");
+        }
         ImGui::Spacing();
         // A button for each kind, in rows.
         const float right = ImGui::GetCursorScreenPos().x + ImGui::GetContentRegionAvail().x;

@@ -61,10 +61,10 @@ std::vector<fault_lane> lanes_of(const feed::timeline_answer& timeline) {
 
 fault_amount amount_of(std::string_view kind) {
     if (kind == "latency") {
-        return {"added_latency", "bytes come later by", "200ms", false};
+        return {"latency", "bytes come later by", "200ms", false};
     }
     if (kind == "bandwidth") {
-        return {"bytes_per_second", "bytes a second", "1000", true};
+        return {"bandwidth", "bytes come at most at", "16kbit/s", false};
     }
     if (kind == "split") {
         return {"probability", "share of chunks that are cut", "0.5", true};
@@ -90,7 +90,10 @@ std::string fault_json(const fault_form& form, const feed::fault_kind_info& kind
         }
     }
     if (kind.lasts && !form.until_healed) {
-        out["lasts"] = form.lasts;
+        out["for"] = form.lasts;
+    }
+    if (kind.name == "broker_crash" && form.power_cut) {
+        out["power_cut"] = true;
     }
     const fault_amount amount = amount_of(kind.name);
     if (amount.is_number) {

@@ -54,6 +54,7 @@ struct fault_form {
     double share = 1;      ///< of the fleet, above 0, at most 1
     std::string lasts{"10s"};
     bool until_healed = false;
+    bool power_cut = false;  ///< of broker_crash: the machine's power, of a broker with storage
     std::string amount{};  ///< what `amount_of` asks for
 };
 

@@ -10,7 +10,8 @@ import { state } from '../state.js'
 
 const LANES_MAX = 7
 
-// What a kind takes beside where and how long: member, label, what is proposed.
+// What a kind takes beside where and how long: member, label, what is proposed, and what it is made of
+// what is typed; a Boolean is ticked.
 const EXTRA = {
     latency: [['latency', 'added latency', '500ms']],
     bandwidth: [['bandwidth', 'bandwidth', '16kbit/s']],
@@ -21,6 +22,7 @@ const EXTRA = {
     ],
     clock_skew: [['rate', 'rate', '0.97', Number]],
     hostile_bytes: [['size', 'bytes', '64', Number]],
+    broker_crash: [['power_cut', 'power cut, of a broker with storage', '', Boolean]],
 }
 
 const QUICK = [
@@ -94,6 +96,13 @@ export function create(context) {
                 { class: 'short', disabled: no_faults !== '', 'data-member': member, placeholder }
             )
         )
+    const tick = (member, label) =>
+        h(
+            'label',
+            {},
+            h('input', { type: 'checkbox', disabled: no_faults !== '', 'data-member': member }),
+            label
+        )
     function draw_form() {
         const info = kinds.find((each) => each.name === kind)
         const pick = (member, label, names) =>
@@ -139,12 +148,20 @@ export function create(context) {
             info?.lasts
                 ? input('for', 'lasts', '', kind === 'take_over' ? 'till connected' : 'till healed')
                 : null,
-            (EXTRA[kind] ?? []).map(([member, label, value]) => input(member, label, value))
+            (EXTRA[kind] ?? []).map(([member, label, value, as]) =>
+                as === Boolean ? tick(member, label) : input(member, label, value)
+            )
         )
     }
     function fault_of_form() {
         const out = { kind }
         for (const each of where.querySelectorAll('[data-member]')) {
+            if (each.type === 'checkbox') {
+                if (each.checked) {
+                    out[each.dataset.member] = true
+                }
+                continue
+            }
             const value = each.value.trim()
             const number =
                 each.dataset.member === 'share' ||
