@@ -1,5 +1,7 @@
 #include <fleetarium/recording/row_batch.hpp>
 
+#include <support/temporary_folder.hpp>
+
 #include <catch2/catch.hpp>
 
 #include <cstdint>
@@ -12,9 +14,10 @@ using column = row_batch::column;
 
 namespace {
 
-struct table_in_memory {
-    database in{":memory:", database::mode::create};
-    table_in_memory() {
+struct table_of_things {
+    test::temporary_folder folder;
+    database in{folder.path() + "/things.db", database::mode::create};
+    table_of_things() {
         in.execute("CREATE TABLE things(id INTEGER PRIMARY KEY, name TEXT, bytes BLOB, n INTEGER)");
     }
     std::string all() {
@@ -31,7 +34,7 @@ const std::vector<column> things_columns{column::integer, column::text, column::
 
 TEST_CASE("rows of a batch are in their table once it is written, and not before",
           "[recording][row_batch]") {
-    table_in_memory to;
+    table_of_things to;
     row_batch things(to.in, "things", "INSERT INTO things", things_columns);
     things.add(1).add_text("a").add_blob(as_bytes_view("\x01\x7f")).add(-5).end_row();
     things.add(2).add_null().add_null().add_null().end_row();
@@ -49,7 +52,7 @@ TEST_CASE("rows of a batch are in their table once it is written, and not before
 
 TEST_CASE("a batch goes in by the order of keys, and of one key the first that came",
           "[recording][row_batch]") {
-    table_in_memory to;
+    table_of_things to;
     row_batch things(to.in, "things", "INSERT OR IGNORE INTO things", things_columns);
     int n = 0;
     for (const int id : {7, 3, 5, 3, 7, 1}) {
@@ -66,7 +69,7 @@ TEST_CASE("a batch goes in by the order of keys, and of one key the first that c
 
 TEST_CASE("a batch writes by itself when it has thousands of rows, or a megabyte",
           "[recording][row_batch]") {
-    table_in_memory to;
+    table_of_things to;
     row_batch things(to.in, "things", "INSERT INTO things", things_columns);
     constexpr std::int64_t many = 10'000;
     for (std::int64_t id = 1; id <= many; ++id) {
@@ -82,7 +85,7 @@ TEST_CASE("a batch writes by itself when it has thousands of rows, or a megabyte
 
 TEST_CASE("a batch that cannot be written says so, and leaves nothing of itself in the file",
           "[recording][row_batch]") {
-    table_in_memory to;
+    table_of_things to;
     {
         row_batch things(to.in, "things", "INSERT INTO things", things_columns);
         things.add(1).add_null().add_null().add_null().end_row();

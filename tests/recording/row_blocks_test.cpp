@@ -1,6 +1,7 @@
 #include <fleetarium/recording/row_blocks.hpp>
 
 #include <recording/recorded_scenario.hpp>
+#include <support/temporary_folder.hpp>
 
 #include <catch2/catch.hpp>
 
@@ -19,7 +20,8 @@ namespace {
 constexpr std::int64_t many = 1'000;
 
 struct filled_table {
-    database in{":memory:", database::mode::create};
+    test::temporary_folder folder;
+    database in{folder.path() + "/things.db", database::mode::create};
     filled_table() {
         in.execute(
             "CREATE TABLE things(id INTEGER PRIMARY KEY, name TEXT, bytes BLOB, n INTEGER);"

@@ -5,6 +5,7 @@
 #include <sqlite3.h>
 #include <catch2/catch.hpp>
 
+#include <filesystem>
 #include <string>
 
 using namespace fleetarium;
@@ -35,7 +36,8 @@ protected:
 }  // namespace
 
 TEST_CASE("a database keeps what it is told, and gives it back") {
-    database in(":memory:", database::mode::create);
+    const test::temporary_folder folder;
+    database in(folder.path() + "/things.db", database::mode::create);
     in.execute("CREATE TABLE things(id INTEGER PRIMARY KEY, name TEXT, bytes BLOB)");
     const std::string bytes("\0\1", 2);
     auto insert = in.prepare("INSERT INTO things VALUES (?1, ?2, ?3)");
@@ -86,8 +88,22 @@ TEST_CASE("a database is opened in the file system that is named") {
     CHECK(unknown.what() == path + ": no such vfs: no such system");
 }
 
+TEST_CASE("a name that means something else to SQLite is the name of a file") {
+    const test::temporary_folder folder;
+    const auto before = std::filesystem::current_path();
+    std::filesystem::current_path(folder.path());
+    for (const std::string name : {":memory:", ":other", "file:here.db?mode=memory"}) {
+        INFO(name);
+        database(name, database::mode::create).execute("CREATE TABLE things(id)");
+        CHECK(std::filesystem::file_size("./" + name) > 0);
+        CHECK(database(name, database::mode::read).integer("SELECT count(*) FROM things") == 0);
+    }
+    std::filesystem::current_path(before);
+}
+
 TEST_CASE("a derived database throws an error of its own, also from its statements") {
-    database_of_numbers in(":memory:", database::mode::create);
+    const test::temporary_folder folder;
+    database_of_numbers in(folder.path() + "/nothing.db", database::mode::create);
     CHECK_THROWS_AS(in.execute("nonsense"), int);
     CHECK_THROWS_AS(in.prepare("SELECT * FROM nothing"), int);
     auto zero = in.prepare("SELECT abs(?1)");

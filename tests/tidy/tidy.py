@@ -8,6 +8,8 @@ A line can be let through with a comment on it that says why: `// tidy: allow(RU
 
 import os
 import re
+import shutil
+import subprocess
 import sys
 
 # A folder may include itself and what stands to the right of it here; nothing else of ours.
@@ -34,6 +36,9 @@ SOURCE_ROOTS = ("sdk", "broker", "sim", "dashboard")
 
 LINES_WARN, LINES_FAIL = 600, 900
 README_LINES_MAX = 200
+# What the folder of the project has in it, beside hidden files.
+TOP_LEVEL = {"CHANGELOG.md", "CMakeLists.txt", "CMakePresets.json", "README.md", "broker", "dashboard",
+             "fleetarium", "scenarios", "sdk", "sim", "tests"}
 COLUMNS_MAX = 100
 
 # Templates over JSON, for sources alone; none of its includers is a header.
@@ -235,9 +240,25 @@ def check_readmes(root, sources, findings):
                                    "no compiled file has it so; keep it in tests/readme")
 
 
+def check_top_level(names, findings):
+    for name in sorted(names - TOP_LEVEL):
+        if not name.startswith("."):
+            findings.error(name, 1, "top level", f"expected only {', '.join(sorted(TOP_LEVEL))}")
+
+
+def tracked_at_top(root):
+    """The names that version control has at the top; none where the tree is not under it."""
+    if shutil.which("git") is None:
+        return set()
+    listed = subprocess.run(["git", "-C", root, "ls-files", "-z"], stdout=subprocess.PIPE,
+                            stderr=subprocess.DEVNULL, text=True, check=False).stdout
+    return {path.split("/")[0] for path in listed.split("\0") if path}
+
+
 def check_tree(root):
     findings = Findings()
     findings.root = root
+    check_top_level(tracked_at_top(root), findings)
     sources = []
     ids = statement_ids(root)
     for path in source_files(root):

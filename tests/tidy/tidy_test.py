@@ -53,6 +53,11 @@ class TidyTest(unittest.TestCase):
                 self.rules(sim__fleetarium__sim__x_hpp=HEADER + f"#include <{name}>\n"),
                 ["heavy header"])
 
+    def test_nothing_strays_into_the_top_level(self):
+        found = tidy.Findings()
+        tidy.check_top_level({".ci", "README.md", "sdk", ":memory:"}, found)
+        self.assertEqual([line.split(": ")[0] for line in found.errors], [":memory::1"])
+
     def test_words_that_break_determinism(self):
         for code, rule in (("int a = std::rand();", "random"), ("#include <random>", "random"),
                            ("auto t = std::chrono::steady_clock::now();", "clock"),

@@ -8,6 +8,14 @@
 #include <utility>
 
 namespace fleetarium::storage {
+namespace {
+
+/// SQLite takes `:memory:` and `file:...` for something else than a file of that name.
+std::string file_name(const std::string& path) {
+    return path.starts_with(':') || path.starts_with("file:") ? "./" + path : path;
+}
+
+}  // namespace
 
 database::database(const std::string& path, mode how, const std::string& vfs) : path_(path) {
     const int flags = how == mode::read    ? SQLITE_OPEN_READONLY
@@ -21,7 +29,8 @@ database::database(const std::string& path, mode how, const std::string& vfs) : 
         }
     }
     // One thread at a time uses a connection: no mutex of SQLite's is needed.
-    if (sqlite3_open_v2(path.c_str(), &handle_, flags | SQLITE_OPEN_NOMUTEX,
+    const std::string name = vfs.empty() ? file_name(path) : path;
+    if (sqlite3_open_v2(name.c_str(), &handle_, flags | SQLITE_OPEN_NOMUTEX,
                         vfs.empty() ? nullptr : vfs.c_str()) != SQLITE_OK) {
         const database_error why(path + ": " + sqlite3_errmsg(handle_),
                                  sqlite3_extended_errcode(handle_));

@@ -35,6 +35,7 @@ class database {
 public:
     enum class mode : std::uint8_t { read, write, create };
 
+    /// `path` is that of a file, whatever it looks like: not of a database in memory, and no URI.
     /// With the name of an sqlite3_vfs the file is in that file system; empty: the machine's own.
     database(const std::string& path, mode how, const std::string& vfs = {});
     virtual ~database();
