@@ -1,3 +1,4 @@
+#include <support/case_share.hpp>
 #include <support/packet_text.hpp>
 #include <support/random_packet.hpp>
 #include <support/wire.hpp>
@@ -14,7 +15,7 @@ constexpr auto v5 = protocol_version::v5;
 
 TEST_CASE("random packets of both versions decode to what was encoded", "[round_trip]") {
     const auto version = GENERATE(v3, v5);
-    for (std::uint64_t seed = 0; seed < 5'000; ++seed) {
+    for (std::uint64_t seed = 0; seed < share_of(5'000U); ++seed) {
         random_packets packets(seed, version);
         const packet in = packets.next();
         wire_buffer out;
@@ -38,7 +39,7 @@ TEST_CASE("random packets of both versions decode to what was encoded", "[round_
 TEST_CASE("a packet of exactly the maximum size is written and a larger one never is",
           "[round_trip]") {
     const auto version = GENERATE(v3, v5);
-    for (std::uint64_t seed = 0; seed < 2'000; ++seed) {
+    for (std::uint64_t seed = 0; seed < share_of(2'000U); ++seed) {
         random_packets packets(seed, version);
         const packet in = packets.next();
         const byte_vector whole = encoded(in, version);
