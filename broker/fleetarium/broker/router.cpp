@@ -307,6 +307,7 @@ unsigned broker_core::place_of_group(const shared_group& group, session_index me
 
 // How it gets there
 
+// NOLINTNEXTLINE(readability-function-size): each way that a message can go, in the order of cost
 void broker_core::deliver(outgoing& out, session_index to, enum qos granted, bool retain,
                           std::span<const std::uint32_t> identifiers, const shared_group* by,
                           instant now) {

@@ -49,6 +49,7 @@ std::vector<std::string> server_gate::load(std::mutex& turn) {
         }
     }
     std::vector<std::string> out;
+    out.reserve(wrong.size());
     for (const config::problem& each : wrong) {
         out.push_back(to_string(each));
     }

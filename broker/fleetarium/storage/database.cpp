@@ -32,10 +32,10 @@ database::database(const std::string& path, mode how, const std::string& vfs) : 
     const std::string name = vfs.empty() ? file_name(path) : path;
     if (sqlite3_open_v2(name.c_str(), &handle_, flags | SQLITE_OPEN_NOMUTEX,
                         vfs.empty() ? nullptr : vfs.c_str()) != SQLITE_OK) {
-        const database_error why(path + ": " + sqlite3_errmsg(handle_),
-                                 sqlite3_extended_errcode(handle_));
+        const std::string why = path + ": " + sqlite3_errmsg(handle_);
+        const int code = sqlite3_extended_errcode(handle_);
         sqlite3_close(std::exchange(handle_, nullptr));
-        throw why;
+        throw database_error(why, code);
     }
     sqlite3_busy_timeout(handle_, 5'000);
 }
@@ -51,10 +51,9 @@ void database::fail(std::string_view doing) const {
     }
     // Whatever was being done when the disk had no more room.
     const bool full = (code & 0xFF) == SQLITE_FULL || code == SQLITE_IOERR_WRITE;
-    const database_error error(
-        path_ + ": " + std::string(full ? "cannot be written" : doing) + ": " + why, code);
-    translate(error);
-    throw error;
+    why = path_ + ": " + std::string(full ? "cannot be written" : doing) + ": " + why;
+    translate(database_error(why, code));
+    throw database_error(why, code);
 }
 
 void database::translate(const database_error&) const {}

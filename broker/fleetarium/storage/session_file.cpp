@@ -391,6 +391,7 @@ session_file::session_file(const session_file_options& options) {
 
 session_file::~session_file() = default;
 
+// NOLINTNEXTLINE(readability-function-size): one table after the other
 session_file_contents session_file::load(broker::broker_core& into, change_journal& journal) try {
     implementation& in = *implementation_;
     const std::string& path = in.options.path;

@@ -215,14 +215,14 @@ public:
     }
     template <detail::token_for<void(boost::system::error_code, subscription)> Token =
                   boost::asio::use_awaitable_t<>>
-    auto async_subscribe(std::string filter, subscribe_options options, Token token = {}) {
-        return async_subscribe(std::vector<std::string>(1, std::move(filter)), std::move(options),
+    auto async_subscribe(const std::string& filter, subscribe_options options, Token token = {}) {
+        return async_subscribe(std::vector<std::string>(1, filter), std::move(options),
                                std::move(token));
     }
     template <detail::token_for<void(boost::system::error_code, subscription)> Token =
                   boost::asio::use_awaitable_t<>>
-    auto async_subscribe(std::string filter, Token token = {}) {
-        return async_subscribe(std::move(filter), subscribe_options(), std::move(token));
+    auto async_subscribe(const std::string& filter, Token token = {}) {
+        return async_subscribe(filter, subscribe_options(), std::move(token));
     }
 
     /// Subscribes without waiting: the stream is there at once, and the server is told when there
@@ -230,8 +230,8 @@ public:
     /// Errors: invalid_topic_filter, invalid_argument, not_in_this_version; why the client stopped.
     result<subscription> subscribe(std::vector<std::string> filters,
                                    subscribe_options options = {});
-    result<subscription> subscribe(std::string filter, subscribe_options options = {}) {
-        return subscribe(std::vector<std::string>(1, std::move(filter)), std::move(options));
+    result<subscription> subscribe(const std::string& filter, subscribe_options options = {}) {
+        return subscribe(std::vector<std::string>(1, filter), std::move(options));
     }
 
     // Requests (MQTT 5)

@@ -50,7 +50,7 @@ std::string in_seconds(duration time) {
 
 std::shared_ptr<client_core> client_core::make(environment& in, client_config config) {
     config.check();
-    const std::shared_ptr<client_core> made(new client_core(in, std::move(config)));
+    std::shared_ptr<client_core> made(new client_core(in, std::move(config)));
     made->with_connect([&made](const fleetarium::connect& request) {
         if (const auto wrong = check_outgoing(request)) {
             throw std::invalid_argument(

@@ -30,6 +30,7 @@ reason_code code_of(boost::system::error_code why) {
 
 std::vector<stream_ptr> streams_of(const std::vector<subscription_entry::listener>& listeners) {
     std::vector<stream_ptr> kept;
+    kept.reserve(listeners.size());
     for (const auto& one : listeners) {
         kept.push_back(one.stream->shared_from_this());
     }

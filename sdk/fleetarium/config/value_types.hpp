@@ -196,6 +196,7 @@ value_type<std::vector<T>> list_of(value_type<T> inner) {
             [](const std::vector<T>&) { return std::nullopt; },
             [inner](const std::vector<T>& value) {
                 std::vector<json_value> elements;
+                elements.reserve(value.size());
                 for (const T& each : value) {
                     elements.push_back(written(inner, each).value_or(json_value{}));
                 }

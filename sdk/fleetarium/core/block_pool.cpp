@@ -20,7 +20,6 @@ using detail::free_block;
 using detail::free_list;
 using detail::largest_class;
 using detail::lists;
-using detail::round_to_page;
 using detail::size_of_class;
 using detail::smallest_class;
 
@@ -159,7 +158,7 @@ void* detail::allocate_slowly(std::size_t size) {
         if (size > std::numeric_limits<std::size_t>::max() / 2) {
             throw std::bad_alloc();
         }
-        return ::operator new(round_to_page(size));
+        return ::operator new(detail::round_to_page(size));
     }
     const std::size_t index = class_of_size(size);
     free_list& list = lists[index];

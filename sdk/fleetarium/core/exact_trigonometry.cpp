@@ -62,7 +62,8 @@ reduced_angle reduce(double x) {
     const std::uint64_t mantissa = (bits & 0x000f'ffff'ffff'ffff) | std::uint64_t{1} << 52;
     const int exponent = static_cast<int>(bits >> 52) - 1075;  // x == mantissa * 2^exponent
     // Bits of 2/pi of weight 2^(2 - exponent) and more contribute whole turns.
-    const auto offset = static_cast<std::size_t>(exponent + 62);
+    const int first_bit = exponent + 62;
+    const auto offset = static_cast<std::size_t>(first_bit);
     const uint128 low = static_cast<uint128>(mantissa) * table_bits(offset + 128);
     const uint128 middle = static_cast<uint128>(mantissa) * table_bits(offset + 64) +
                            static_cast<std::uint64_t>(low >> 64);

@@ -92,8 +92,7 @@ private:
     };
     template <class Function>
     struct task_of final : task {
-        template <class From>
-        explicit task_of(From&& from) : function(std::forward<From>(from)) {}
+        explicit task_of(Function from) : function(std::move(from)) {}
         void run() override { std::move(function)(); }
         Function function;
     };

@@ -60,7 +60,7 @@ void outbound_flow::make_room() {
             made->sorted_from += i < old->sorted_from ? 1 : 0;
             ::new (&made->entries()[made->count++]) delivery(std::move(from));
         }
-        from.~delivery();
+        at(i).~delivery();
     }
     made->live = old->live;
     made->flying = old->flying;

@@ -60,7 +60,7 @@ enum class home_assistant_component : std::uint8_t {
     sensor,
     binary_sensor,
     // From here on they obey commands, and say so.
-    switch_,
+    switch_,  // NOLINT(readability-identifier-naming): a keyword without it
     light,
     number,
     select,
