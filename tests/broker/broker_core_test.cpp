@@ -2,6 +2,10 @@
 
 #include <catch2/catch.hpp>
 
+#include <string>
+#include <string_view>
+#include <vector>
+
 using namespace fleetarium;
 using namespace fleetarium::test;
 
@@ -54,6 +58,66 @@ TEST_CASE(
     bench.connected({.client_id = "leaves"});  // a clean start: the session before has ended
     CHECK(stays.take_publish() == "a=1 q1");
     CHECK(other.take_publish() == "");
+}
+
+TEST_CASE("behind the groups of others, however many, what a member leaves behind goes on as well",
+          "[broker][shared_groups]") {
+    broker_bench bench;
+    auto& crowd = bench.connected({.client_id = "crowd"});
+    for (int i = 0; i < 200; ++i) {
+        bench.subscribe(crowd, "$share/c" + std::to_string(i) + "/a", qos::at_most_once);
+    }
+    auto& leaves = bench.connected({.client_id = "leaves", .session_expiry = 100});
+    bench.subscribe(leaves, "$share/g/a", qos::at_least_once);
+    auto& sender = bench.connected({.client_id = "sender"});
+    for (std::uint16_t i = 1; i <= 3; ++i) {
+        bench.publish(sender, "a", std::to_string(i), qos::at_least_once, i);
+    }
+    CHECK(leaves.waiting() == 3);
+
+    auto& stays = bench.connected({.client_id = "stays"});
+    bench.subscribe(stays, "$share/g/a", qos::at_least_once);
+    leaves.cut();
+    bench.connected({.client_id = "leaves"});
+    CHECK(stays.take_publish() == "a=1 q1");
+    CHECK(stays.take_publish() == "a=2 q1");
+    CHECK(stays.take_publish() == "a=3 q1");
+    CHECK(stays.waiting() == 0);
+}
+
+TEST_CASE("of the filters that one UNSUBSCRIBE names, those and no others are gone",
+          "[broker][v5/MQTT-3.10.4-1]") {
+    const int count = GENERATE(2, 40);
+    broker_bench bench;
+    auto& client = bench.connected({.client_id = "c", .session_expiry = 100});
+    for (int i = 0; i < 50; ++i) {
+        bench.subscribe(client, "t/" + std::to_string(i));
+    }
+    std::vector<std::string> names{"never/had"};
+    for (int i = 0; i < count; ++i) {
+        names.push_back("t/" + std::to_string(49 - i));
+    }
+    names.push_back("t/49");  // a second time
+    const std::vector<std::string_view> filters(names.begin(), names.end());
+    unsubscribe request;
+    request.packet_id = 9;
+    request.filters = topic_filters({filters.data(), filters.size()});
+    client.send(request);
+    const auto answer = client.take_as<unsuback>();
+    REQUIRE(answer.codes.size() == names.size());
+    CHECK(answer.codes[0] == reason_code::no_subscription_existed);
+    CHECK(answer.codes[1] == reason_code::success);
+    CHECK(answer.codes[names.size() - 1] == reason_code::no_subscription_existed);
+
+    auto& sender = bench.connected({.client_id = "sender"});
+    for (int i = 0; i < 50; ++i) {
+        bench.publish(sender, "t/" + std::to_string(i), "x");
+        CHECK(client.take_publish() == (i < 50 - count ? "t/" + std::to_string(i) + "=x" : ""));
+    }
+    // The session's own list knows it, too: what is left ends with the session.
+    client.cut();
+    bench.connected({.client_id = "c"});
+    CHECK(bench.core().subscriptions().subscription_count() == 0);
 }
 
 TEST_CASE("a session that ends gives its memory back", "[broker]") {

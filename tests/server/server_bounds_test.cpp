@@ -11,6 +11,7 @@
 
 #include <catch2/catch.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <fstream>
 #include <memory>
@@ -116,6 +117,52 @@ TEST_CASE("who guesses passwords has a bounded number of them looked at",
     CHECK(slow.take<connack>().code == reason_code::bad_user_name_or_password);
     wire_peer later(given.listening().front());
     CHECK(later.connect("l", true, "ann", "secret") == reason_code::success);
+}
+
+TEST_CASE("a CONNECT that does not end counts for the memory ceiling, passwords or not",
+          "[server][passwords][threat/memory]") {
+    temporary_folder folder;
+    const std::string path = folder.path() + "/passwords";
+    std::ofstream(path) << broker::password_line("ann", "secret", 1000) << '\n';
+    server_options options = on_port();
+    options.password_file = path;
+    options.broker.memory_max = 4 * 1024 * 1024;
+    options.broker.connect_timeout = std::chrono::minutes{1};
+    server given(options);
+    given.start();
+    const auto log_in = [&] {
+        return wire_peer(given.listening().front()).connect("c", true, "ann", "secret");
+    };
+    REQUIRE(log_in() == reason_code::success);
+
+    // when
+    std::vector<std::unique_ptr<wire_peer>> crowd;
+    const std::vector<std::uint8_t> part(600'000, 'x');
+    for (int i = 0; i < 30; ++i) {
+        crowd.push_back(std::make_unique<wire_peer>(given.listening().front()));
+        crowd.back()->send_hex("10 FF FF 2F").send_bytes(part);
+    }
+    std::size_t most = 0;
+    std::ptrdiff_t cut_off = 0;
+    for (int i = 0; i < 5'000 && cut_off < 20; ++i) {
+        cut_off = std::count_if(crowd.begin(), crowd.end(),
+                                [](const auto& each) { return each->has_been_closed(); });
+        log_in();  // whatever the answer
+        given.inspect([&](const broker::broker_core& core) {
+            most = std::max(most, core.memory().used());
+        });
+    }
+
+    // then
+    CHECK(cut_off >= 20);
+    CHECK(most > 2'000'000);  // of 18 MB
+    CHECK(most < 10'000'000);
+    crowd.clear();
+    reason_code after = reason_code::server_busy;
+    for (int i = 0; i < 500 && after != reason_code::success; ++i) {
+        after = log_in();
+    }
+    CHECK(after == reason_code::success);
 }
 
 TEST_CASE("a flood of connections that are refused does not flood the log",

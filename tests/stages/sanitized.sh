@@ -13,7 +13,7 @@ if [[ ! -x $tests ]]; then
     echo "not built: ./fleetarium test builds it, or cmake --preset $preset by hand"
     exit 77
 fi
-export FLEETARIUM_ONE_CASE_IN=${FLEETARIUM_ONE_CASE_IN:-10}
+export FLEETARIUM_ONE_CASE_IN=${FLEETARIUM_ONE_CASE_IN:-5}
 export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1:check_initialization_order=1
 export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 export TSAN_OPTIONS=second_deadlock_stack=1

@@ -65,6 +65,38 @@ TEST_CASE("an acknowledgement leaves only when what it promises is durable",
     CHECK(subscriber.take_publish() == "a/b=one q1");
 }
 
+TEST_CASE("clients that come and leave while nothing becomes durable leave nothing behind",
+          "[storage][threat/memory]") {
+    broker::broker_options options;
+    options.memory_max = std::size_t{1} << 30;
+    durable_broker durable(options);
+    peer& patient = durable.broker().connect({.client_id = "patient", .session_expiry = hour});
+    std::size_t bytes = 0;
+    peer* late = nullptr;
+    for (int i = 0; i < 20'000; ++i) {
+        durable.broker().connect({.client_id = "in a hurry"}).cut();
+        if (i == 2'000) {
+            bytes = durable.broker().core().memory().used();
+        } else if (i == 10'000) {
+            late = &durable.broker().connect({.client_id = "late", .session_expiry = hour});
+        }
+    }
+    CHECK(durable.broker().core().memory().used() < bytes + 600'000);  // most of it timeouts
+    CHECK(patient.waiting() == 0);
+    durable.commit();
+    CHECK(patient.take_as<connack>().code == reason_code::success);
+    CHECK(late->take_as<connack>().code == reason_code::success);
+
+    // What they are told from then on comes in order.
+    late->send_hex("C0 00");
+    durable.broker().publish(*late, "a/b", "one", qos::at_least_once, 7);
+    late->send_hex("C0 00");
+    durable.commit();
+    CHECK(late->take_hex() == "D0 00");
+    CHECK(late->take_hex() == "40 03 00 07 10");  // nobody is subscribed
+    CHECK(late->take_hex() == "D0 00");
+}
+
 TEST_CASE("what promises nothing does not wait, but for what went before it", "[storage]") {
     durable_broker durable;
     peer& subscriber = durable.subscriber();

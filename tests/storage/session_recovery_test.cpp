@@ -55,6 +55,15 @@ struct filled_file : temporary_folder {
         bytes.seekp((page - 1) * 4096);
         bytes << std::string(4096, '\x5A');
     }
+    /// Where a page of rows lies, of those of a table in the order of their keys.
+    std::int64_t leaf_of(const std::string& table, const std::string& order) const {
+        database in(file, database::mode::read);
+        const std::string limit = order.find("LIMIT") == std::string::npos ? " LIMIT 1" : "";
+        return in
+            .integer("SELECT pageno FROM dbstat WHERE name = '" + table +
+                     "' AND pagetype = 'leaf' ORDER BY path " + order + limit)
+            .value();
+    }
     std::int64_t pages() const {
         return static_cast<std::int64_t>(std::filesystem::file_size(file) / 4096);
     }
@@ -102,6 +111,54 @@ TEST_CASE("a damaged page is refused, and costs what was on it or below it", "[s
         CHECK(damaged.load().empty());
     }
     CHECK(leaves >= 5);
+}
+
+TEST_CASE("a damaged page costs its own rows, wherever the numbers of a table begin", "[storage]") {
+    // As a broker that has run for long numbers them.
+    const auto [behind, rows_at_most] =
+        GENERATE(table<std::int64_t, int>({{0, 60}, {1'000'000, 60}}));
+    const std::string wanted = GENERATE(as<std::string>(), "ASC", "DESC", "ASC LIMIT 1 OFFSET 20");
+    INFO(behind << " " << wanted);
+    const filled_file damaged;
+    {
+        database in(damaged.file, database::mode::write);
+        const std::string more = std::to_string(behind);
+        in.execute("UPDATE messages SET id = -id; UPDATE messages SET id = " + more + " - id;" +
+                   "UPDATE retained SET message = -message;"
+                   "UPDATE retained SET message = " +
+                   more + " - message;" + "UPDATE deliveries SET message = message + " + more +
+                   ";" + "PRAGMA wal_checkpoint(TRUNCATE)");
+    }
+    REQUIRE(damaged.load().empty());
+    damaged.ruin_page(damaged.leaf_of("messages", wanted));
+    REQUIRE_THAT(damaged.load(), Contains("--recover"));
+    const auto done = storage::recover_session_file(damaged.file);
+    CHECK(done.saved.messages + static_cast<unsigned>(rows_at_most) > retained_topics);
+    CHECK(done.saved.sessions == 50);
+    CHECK(done.unreadable_rows > 0);
+    CHECK(damaged.load().empty());
+}
+
+TEST_CASE("a damaged page in a long queue leaves the rest of the queue", "[storage]") {
+    const std::string wanted = GENERATE(as<std::string>(), "ASC", "DESC", "ASC LIMIT 1 OFFSET 3");
+    const auto first = GENERATE(std::int64_t{0}, std::int64_t{1} << 40);
+    INFO(wanted << " " << first);
+    const filled_file damaged;
+    {
+        database in(damaged.file, database::mode::write);
+        in.execute(
+            "WITH RECURSIVE c(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM c LIMIT 3000)"
+            "INSERT INTO deliveries SELECT (SELECT max(id) FROM sessions), n + " +
+            std::to_string(first) +
+            ", (SELECT max(id) FROM messages), 0, 0, 1, 0, 0, 0, 0 FROM c WHERE n > 0;"
+            "PRAGMA wal_checkpoint(TRUNCATE)");
+    }
+    damaged.ruin_page(damaged.leaf_of("deliveries", wanted));
+    const auto done = storage::recover_session_file(damaged.file);
+    CHECK(done.saved.deliveries > 2'500);
+    CHECK(done.saved.retained == retained_topics);
+    CHECK(done.unreadable_rows > 0);
+    CHECK(damaged.load().empty());
 }
 
 TEST_CASE("whatever bytes of a file are wrong, it is used, refused or recovered", "[storage]") {

@@ -8,6 +8,7 @@
 #include <fleetarium/core/assert.hpp>
 
 #include <algorithm>
+#include <bit>
 #include <utility>
 
 namespace fleetarium::broker {
@@ -143,6 +144,26 @@ void broker_core::note_identifier(session_index from, std::uint16_t packet_id) {
 /// Output that was taken from its connection and waits for the journal. All of them stand in the
 /// order taken, which is that of the positions they wait for.
 void broker_core::hold_output(broker_output out, bool after_commit) {
+    // Places of connections that are gone stay empty. While nothing becomes durable, clients that
+    // come and leave would make more and more of them.
+    constexpr std::size_t places_min = 1024;
+    if (held_.size() >= places_min && std::has_single_bit(held_.size())) {
+        const auto is_empty = [](const held_output& each) {
+            return each.out.connection == no_connection;
+        };
+        if (2 * std::count_if(held_.begin(), held_.end(), is_empty) >= std::ssize(held_)) {
+            std::erase_if(held_, is_empty);
+            for (const held_output& each : held_) {
+                connections_[each.out.connection].last_held = 0;
+            }
+            std::uint32_t number = first_held_;
+            for (held_output& each : held_) {
+                connection& its = connections_[each.out.connection];
+                each.previous = std::exchange(its.last_held, number);
+                number += 2;
+            }
+        }
+    }
     connection& of = connections_[out.connection];
     const std::uint64_t newest = held_.empty() ? durable_ : held_.back().position;
     held_bytes_ += out.bytes.size();

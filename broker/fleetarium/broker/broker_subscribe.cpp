@@ -8,6 +8,7 @@
 #include <fleetarium/core/mutant.hpp>
 
 #include <algorithm>
+#include <vector>
 
 namespace fleetarium::broker {
 
@@ -162,16 +163,40 @@ void broker_core::send_retained(const subscription_request& one, const subscript
     });
 }
 
+namespace {
+
+/// In one pass, where there are many.
+void erase_filters(filter_list& from, std::vector<filter_id>& ended) {
+    constexpr std::size_t few = 8;
+    if (ended.size() <= few) {
+        for (const filter_id each : ended) {
+            from.erase(each);
+        }
+        return;
+    }
+    std::sort(ended.begin(), ended.end());
+    const std::vector<filter_id> all(from.view().begin(), from.view().end());
+    from.clear();
+    for (const filter_id each : all) {
+        if (!std::binary_search(ended.begin(), ended.end(), each)) {
+            from.push_back(each);
+        }
+    }
+}
+
+}  // namespace
+
 void broker_core::handle_unsubscribe(connection_id from, const unsubscribe& request, instant now) {
     const session_index owner = connections_[from].session;
     codes_.clear();
+    std::vector<filter_id> ended;
     request.filters.for_each([&](std::string_view filter) {
         reason_code code = reason_code::no_subscription_existed;
         const auto known = tree_.find(filter);  // v5/MQTT-3.10.4-1: byte by byte
         if (known && is_on(mutant::unsubscribe_without_effect)) {
             code = reason_code::success;
         } else if (known && tree_.erase(*known, owner)) {
-            sessions_[owner].filters.erase(*known);
+            ended.push_back(*known);
             if (session_journal* const journal = journal_of(owner)) {
                 journal->unsubscribed(owner, filter);
             }
@@ -188,6 +213,7 @@ void broker_core::handle_unsubscribe(connection_id from, const unsubscribe& requ
               .topic = filter,
               .code = code});
     });
+    erase_filters(sessions_[owner].filters, ended);
     unsuback answer;
     answer.packet_id = request.packet_id;
     answer.codes = codes_;

@@ -293,12 +293,18 @@ bool broker_core::deliver_shared(outgoing& out, shared_group& group, session_ind
 }
 
 /// How many of the shared subscriptions that the session has and the message at hand matches come
-/// before this one: so that what is left of it can be given to another member of the same.
+/// before this one: so that what is left of it can be given to another member of the same. Behind
+/// very many groups, whose number is in the hands of clients, it is not counted but the last.
 unsigned broker_core::place_of_group(const shared_group& group, session_index member) const {
+    constexpr int groups_max = 64;
     unsigned place = 0;
+    int seen = 0;
     for (const shared_group* const each : match_.shared) {
         if (each == &group || place == delivery::group_place_max) {
             break;
+        }
+        if (++seen > groups_max) {
+            return delivery::group_place_max;
         }
         place += tree_.find(each->filter(), member) != nullptr ? 1u : 0u;
     }
@@ -547,20 +553,30 @@ void broker_core::hand_over_shared(session_index from, instant now) {
             orphans.push_back(one);
         }
     });
+    std::vector<shared_group*> own;  // groups of this session that the topic at hand matches
+    const message* matched = nullptr;
     for (const delivery& one : orphans) {
         const message_ptr orphan = one.message;
         // This delivery ends here; what the other member gets is another one.
         report_drop(orphan->identity(), orphan->topic(), one.qos, from, drop_reason::session_ended,
                     now, true, one.packet_id != 0);
-        tree_.match(orphan->topic(), match_);
-        unsigned place = 0;
-        for (shared_group* const group : match_.shared) {
-            if (tree_.find(group->filter(), from) != nullptr && place++ == one.group_place &&
-                !is_on(mutant::shared_lost_with_its_member)) {
-                outgoing out(orphan);
-                deliver_shared(out, *group, from, now);
-                break;
+        if (matched == nullptr || matched->topic() != orphan->topic()) {
+            tree_.match(orphan->topic(), match_);
+            own.clear();
+            for (shared_group* const group : match_.shared) {
+                if (own.size() <= delivery::group_place_max &&
+                    tree_.find(group->filter(), from) != nullptr) {
+                    own.push_back(group);
+                }
             }
+            matched = &*orphan;
+        }
+        const std::size_t place = one.group_place == delivery::group_place_max && !own.empty()
+                                      ? own.size() - 1
+                                      : one.group_place;
+        if (place < own.size() && !is_on(mutant::shared_lost_with_its_member)) {
+            outgoing out(orphan);
+            deliver_shared(out, *own[place], from, now);
         }
     }
 }

@@ -118,19 +118,29 @@ public:
     std::optional<http_upgrade> poll_upgrade() { return std::exchange(upgrade_, std::nullopt); }
     bool should_close() const { return closing_; }
     bool is_blocked() const { return blocked_ && !closing_; }
-    bool is_idle() const { return !parser_ && input_.empty(); }
+    bool is_idle() const { return !parser_ && unparsed().empty(); }
     std::uint64_t requests_answered() const { return answered_; }
     std::string poll_notice() { return std::exchange(notice_, {}); }
 
 private:
     using parser = http::request_parser<http::string_body>;
 
+    std::string_view unparsed() const { return std::string_view(input_).substr(parsed_); }
+
+    /// Once for all that was parsed: a body may come in chunks of a byte.
+    void forget_parsed() { input_.erase(0, std::exchange(parsed_, 0)); }
+
     void work() {
+        parse();
+        forget_parsed();
+    }
+
+    void parse() {
         while (!closing_ && !blocked_ && !is_upgraded_) {
             if (!parser_ && !begin_request()) {
                 return;
             }
-            if (input_.empty() || !parse_some()) {
+            if (unparsed().empty() || !parse_some()) {
                 return;
             }
             blocked_ = output_.size() >= service_.limits.output_bytes_max;
@@ -140,12 +150,12 @@ private:
     /// False if there is nothing to begin with.
     bool begin_request() {
         // Some old clients send an empty line behind a body (RFC 9112 section 2.2).
-        input_.erase(0, input_.find_first_not_of("\r\n"));
-        if (input_.empty()) {
+        parsed_ = std::min(input_.find_first_not_of("\r\n", parsed_), input_.size());
+        if (unparsed().empty()) {
             return false;
         }
         if (answered_ == 0) {
-            const std::string foreign = describe_foreign(input_);
+            const std::string foreign = describe_foreign(unparsed());
             if (!foreign.empty()) {
                 fail(400, foreign);
                 return false;
@@ -162,15 +172,15 @@ private:
     bool parse_some() {
         // What is left of a chunked body has five bytes or more: "0", CR, LF, CR, LF end it. Given
         // fewer of a body without a chunk, Beast fails an assertion of its own.
-        if (header_seen_ && parser_->chunked() && input_.size() < 5) {
+        if (header_seen_ && parser_->chunked() && unparsed().size() < 5) {
             return false;
         }
         boost::system::error_code why;
-        const std::size_t used = parser_->put({input_.data(), input_.size()}, why);
-        input_.erase(0, used);
+        const std::size_t used = parser_->put({unparsed().data(), unparsed().size()}, why);
+        parsed_ += used;
         const bool needs_more = why == http::error::need_more;
         // Beast bounds the header and the body, not what stands between the chunks of a body.
-        if (needs_more && input_.size() > service_.limits.header_bytes_max) {
+        if (needs_more && unparsed().size() > service_.limits.header_bytes_max) {
             why = http::error::header_limit;
         } else if (needs_more) {
             why = {};
@@ -420,6 +430,7 @@ private:
     void handle_request() {
         if (websocket_ != nullptr) {
             is_upgraded_ = true;
+            forget_parsed();
             upgrade_ = {websocket_,
                         std::string(view_of(parser_->get()[http::field::sec_websocket_key])),
                         std::move(subprotocol_), std::move(request_), std::move(input_)};
@@ -462,6 +473,7 @@ private:
         notice_ = "answered " + std::to_string(status) + ": " + text.substr(0, text.size() - 1);
         send({status, http_response{}.content_type, text, {}}, {});
         input_.clear();
+        parsed_ = 0;
         finish_request();
     }
 
@@ -496,7 +508,8 @@ private:
     }
 
     const http_service& service_;
-    std::string input_;  // not parsed yet
+    std::string input_;
+    std::size_t parsed_ = 0;  // so much of it
     std::string output_;
     std::string notice_;
     std::optional<parser> parser_;  // while a request is under way

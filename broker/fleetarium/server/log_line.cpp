@@ -10,13 +10,34 @@ namespace fleetarium::broker {
 
 namespace {
 
+/// How many bytes the first letter of a text in UTF-8 has, if it is one that moves a terminal's
+/// cursor, begins a line, or turns the direction of writing; else 0.
+std::size_t control_letter_size(std::string_view text) {
+    const auto is_between = [&](std::size_t at, unsigned char least, unsigned char most) {
+        return static_cast<unsigned char>(text[at]) >= least &&
+               static_cast<unsigned char>(text[at]) <= most;
+    };
+    if (is_between(0, 0x00, 0x1F) || text[0] == 0x7F) {
+        return 1;
+    }
+    if (text.starts_with('\xC2') && is_between(1, 0x80, 0x9F)) {  // U+0080 to U+009F
+        return 2;
+    }
+    const bool is_line_or_turn =  // U+2028 to U+202E, U+2066 to U+2069
+        (text.starts_with("\xE2\x80") && is_between(2, 0xA8, 0xAE)) ||
+        (text.starts_with("\xE2\x81") && is_between(2, 0xA6, 0xA9));
+    return is_line_or_turn ? 3 : 0;
+}
+
 void append_escaped(std::string& line, std::string_view text, bool is_text) {
-    for (const char letter : text) {
-        const auto byte = static_cast<unsigned char>(letter);
-        if (byte < 0x20 || byte == 0x7F || (byte >= 0x80 && !is_text)) {
-            line += fmt::format("\\x{:02x}", byte);
-        } else {
-            line += letter;
+    for (std::size_t i = 0; i < text.size();) {
+        const auto byte = static_cast<unsigned char>(text[i]);
+        std::size_t escaped = byte >= 0x80 && !is_text ? 1 : control_letter_size(text.substr(i));
+        if (escaped == 0) {
+            line += text[i++];
+        }
+        for (; escaped != 0; --escaped) {
+            line += fmt::format("\\x{:02x}", static_cast<unsigned char>(text[i++]));
         }
     }
 }

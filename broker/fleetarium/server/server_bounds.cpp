@@ -60,6 +60,9 @@ void server::implementation::dismiss(connection& gone) {
         --refusals_open_;
     }
     output_waiting_ -= std::exchange(gone.backlog_counted, 0);
+    if (gone.waiting) {
+        connects_held_ -= gone.waiting->bytes.size();
+    }
 }
 
 void server::implementation::note_backlog(connection& of) {

@@ -119,7 +119,7 @@ void server::implementation::hand_in(connection& from, bytes_view bytes) {
     bool has_output = false;
     {
         const std::lock_guard turn(core_mutex_);
-        core_.note_transport_bytes(output_waiting_.load(std::memory_order_relaxed));
+        core_.note_transport_bytes(output_waiting_ + connects_held_);
         core_.handle_bytes(from.id, bytes, net::real_now());
         has_output = has_work();
     }
@@ -140,16 +140,29 @@ void server::implementation::hold_connect(connection& from, bytes_view bytes) {
     }
     connection::candidate& held = *from.waiting;
     held.bytes.insert(held.bytes.end(), bytes.begin(), bytes.end());
+    connects_held_ += bytes.size();
     if (held.complete) {
         return;  // came while the password is looked at
     }
+    std::uint32_t size_max = options_.broker.connect_packet_size_max;
+    if (from.came_by != nullptr) {
+        const auto& rules = *from.came_by->options;
+        size_max = std::min(size_max, rules.maximum_packet_size.value_or(size_max));
+    }
     bytes_view rest = held.bytes;
     frame first;
-    const frame_result cut = split_frame(rest, first, options_.broker.connect_packet_size_max);
+    const frame_result cut = split_frame(rest, first, size_max);
     const bool may_be_connect = cut.broken == violation::none &&
                                 frame{held.bytes.front(), {}}.type() == packet_type::connect;
-    if (!cut.complete && may_be_connect) {
-        return;  // all else the core refuses at its first bytes
+    if (!cut.complete && may_be_connect) {  // all else the core refuses at its first bytes
+        if (is_short_of_memory()) {
+            {
+                const std::lock_guard turn(core_mutex_);
+                from.is_too_busy = true;
+            }
+            admit(from, false);
+        }
+        return;
     }
     held.complete = true;
     connect request;
@@ -194,9 +207,20 @@ void server::implementation::hold_connect(connection& from, bytes_view bytes) {
         });
 }
 
+/// Nobody is let in then, and the core knows what to do about bytes that wait for more.
+bool server::implementation::is_short_of_memory() {
+    if (options_.broker.memory_max == 0) {
+        return false;
+    }
+    const std::lock_guard turn(core_mutex_);
+    core_.note_transport_bytes(output_waiting_ + connects_held_);
+    return core_.memory().sheds(shedding::connections);
+}
+
 void server::implementation::admit(connection& from, bool password_is_right) {
     const std::shared_ptr<connection::candidate> held = std::move(from.waiting);
     from.waiting = nullptr;
+    connects_held_ -= held->bytes.size();
     {
         const std::lock_guard turn(core_mutex_);
         from.password_is_right = password_is_right;

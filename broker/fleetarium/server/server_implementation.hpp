@@ -128,6 +128,7 @@ private:
     void begin(connection& from);
     void hand_in(connection& from, bytes_view bytes);
     void hold_connect(connection& from, bytes_view bytes);
+    bool is_short_of_memory();
     void admit(connection& from, bool password_is_right);
     /// In the core's turn: whether a flush would do something.
     bool has_work() const {
@@ -188,6 +189,7 @@ private:
     } counted_;
     std::atomic<std::size_t> refusals_open_{0};   // connections that wait to be told no
     std::atomic<std::size_t> output_waiting_{0};  // bytes in the streams' backlogs
+    std::atomic<std::size_t> connects_held_{0};   // bytes in candidates
     password_turns password_turns_;
     log_limiter strangers_;                                   // with core_mutex_ held
     refusal_log refusal_log_;                                 // of the first thread

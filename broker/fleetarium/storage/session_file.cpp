@@ -43,7 +43,7 @@ constexpr std::string_view advice =
 }
 
 database open_database(const session_file_options& options) {
-    if (options.path.empty() || options.path.front() == ':') {
+    if (options.path.empty()) {
         throw session_file_error("'" + options.path + "': is not the name of a file", false);
     }
     make_database(options.path, options.vfs, make_schema);

@@ -9,6 +9,7 @@
 
 #include <sqlite3.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <fcntl.h>
 #include <filesystem>
@@ -27,108 +28,165 @@ namespace {
 
 struct table {
     std::string_view name;
-    std::string_view key;  // the first column of its primary key, an integer
+    std::string_view key;    // what its rows stand in the order of, an integer
+    std::string_view owner;  // the column before it in the primary key, a session; or empty
     std::string_view columns;
     std::string_view types;  // of the columns: i integer, t text, b blob
 };
 
 constexpr table tables[] = {
-    {"sessions", "id",
+    {"sessions", "id", "",
      "id, client_id, expiry_interval, connected, expires_at, will_topic, will_properties, "
      "will_payload, will_qos, will_retain, will_delay_interval, will_message_expiry_interval, "
      "will_due, owner",
      "itiiitbbiiiiii"},
-    {"messages", "id",
+    {"messages", "id", "",
      "id, topic, properties, payload, qos, retain, publisher, number, published_at, expires_at",
      "itbbiiiiii"},
-    {"subscriptions", "id", "id, session, filter, options, identifier", "iitii"},
-    {"deliveries", "session",
-     "session, sequence, message, packet_id, state, qos, retain, shared, identifier, group_place",
+    {"subscriptions", "id", "", "id, session, filter, options, identifier", "iitii"},
+    {"deliveries", "sequence", "session",
+     "sequence, session, message, packet_id, state, qos, retain, shared, identifier, group_place",
      "iiiiiiiiii"},
-    {"identifiers", "session", "session, packet_id", "ii"},
-    {"retained", "message", "message", "i"},
+    {"identifiers", "packet_id", "session", "packet_id, session", "ii"},
+    {"retained", "message", "", "message", "i"},
 };
 
-/// Copies a table row by row. Where a page cannot be read, the key range behind it is tried in
-/// halves, down to single keys, so that one bad page costs its own rows.
+/// Copies a table row by row. Where a page cannot be read, the lowest key behind it that can be is
+/// looked for, so that a bad page costs its own rows.
 class table_salvage {
 public:
+    /// Sessions are salvaged before what they own.
     table_salvage(database& from, database& to, const table& what, std::size_t& unreadable)
-        : from_(from), what_(what), unreadable_(unreadable) {
+        : to_(to), what_(what), unreadable_(unreadable) {
+        const std::string key(what.key);
+        const std::string columns(what.columns);
+        const std::string name(what.name);
         std::string marks;
         for (std::size_t i = 0; i < what.types.size(); ++i) {
             marks += i == 0 ? "?" : ", ?";
         }
-        put_ = to.prepare("INSERT OR IGNORE INTO " + std::string(what.name) + " (" +
-                          std::string(what.columns) + ") VALUES (" + marks + ")");
+        put_ = to.prepare("INSERT OR IGNORE INTO " + name + " (" + columns + ") VALUES (" + marks +
+                          ")");
+        const std::string which =
+            " FROM " + name + " WHERE " +
+            (what.owner.empty() ? "" : std::string(what.owner) + " = ?2 AND ") + key + " >= ?1";
+        rows_ = from.prepare("SELECT " + columns + which + " ORDER BY " + key);
+        row_ = from.prepare("SELECT " + columns + which + " ORDER BY " + key + " LIMIT 1");
+        highest_ = from.prepare("SELECT max(" + key + ")" + which);
     }
 
     void run() {
-        constexpr std::int64_t last = std::numeric_limits<std::int64_t>::max();
-        const std::string name(what_.name);
-        const std::string key(what_.key);
-        const auto end = edge("SELECT max(" + key + ") FROM " + name);
-        const auto begin = edge("SELECT min(" + key + ") FROM " + name);
-        copy(begin.value_or(0), end.value_or(last));
+        if (what_.owner.empty()) {
+            copy();
+            return;
+        }
+        statement owners = to_.prepare("SELECT id FROM sessions ORDER BY id");
+        while (owners.step()) {
+            owner_ = owners.integer(0);
+            copy();
+        }
     }
 
 private:
-    static constexpr int depth_max = 64;
+    /// All rows, or all of an owner.
+    void copy() {
+        std::int64_t next = 0;
+        while (!copy_forward(next)) {
+            ++unreadable_;
+            const auto behind = readable_behind(next);
+            if (!behind) {
+                return;
+            }
+            next = *behind;
+        }
+    }
 
-    std::optional<std::int64_t> edge(const std::string& sql) {
+    /// Copies what has its key from `next` on. Whether that was all; else `next` is the first key
+    /// that was not reached.
+    bool copy_forward(std::int64_t& next) {
         try {
-            return from_.integer(sql);
-        } catch (const database_error&) {
+            begin(rows_, next);
+            while (rows_.step()) {
+                const std::int64_t key = rows_.integer(0);
+                put(rows_);
+                if (key == last) {
+                    return true;
+                }
+                next = std::max(next, key + 1);
+            }
+            return true;
+        } catch (const database_error& error) {
+            check_damage(error);
+            return false;
+        }
+    }
+
+    /// Of the keys behind `failing`, which cannot be read from, the lowest that can be; none if
+    /// none is found. Steps double, so that it takes few of them wherever the keys begin; where no
+    /// step hits on what can be read, there are more between.
+    std::optional<std::int64_t> readable_behind(std::int64_t failing) {
+        const int steps_between_max = what_.owner.empty() ? 4096 : 64;
+        const std::int64_t end = highest_key().value_or(last);
+        for (int between = 1; between <= steps_between_max; between *= 64) {
+            std::int64_t bad = failing;
+            for (std::int64_t reach = 1;
+                 bad<end; reach = reach>(end - failing) / 2 ? end - failing : reach * 2) {
+                const std::int64_t begin = failing + reach / 2;
+                const std::int64_t step = std::max<std::int64_t>((reach - reach / 2) / between, 1);
+                for (std::int64_t key = begin; key < failing + reach;) {
+                    key = key > failing + reach - step ? failing + reach : key + step;
+                    if (is_readable(key)) {
+                        return lowest_readable(bad, key);
+                    }
+                    bad = key;
+                }
+            }
+        }
+        return std::nullopt;
+    }
+
+    std::int64_t lowest_readable(std::int64_t bad, std::int64_t readable) {
+        while (readable - bad > 1) {
+            const std::int64_t middle = bad + (readable - bad) / 2;
+            (is_readable(middle) ? readable : bad) = middle;
+        }
+        return readable;
+    }
+
+    /// Whether a row, or that there is none, can be read from this key on.
+    bool is_readable(std::int64_t key) {
+        try {
+            begin(row_, key);
+            row_.step();
+            return true;
+        } catch (const database_error& error) {
+            check_damage(error);
+            return false;
+        }
+    }
+
+    std::optional<std::int64_t> highest_key() {
+        try {
+            begin(highest_, 0);
+            return highest_.step() && !highest_.is_null(0) ? std::optional(highest_.integer(0))
+                                                           : std::nullopt;
+        } catch (const database_error& error) {
+            check_damage(error);
             return std::nullopt;
         }
     }
 
-    /// Copies what has its key from `first` to `last`.
-    void copy(std::int64_t first, std::int64_t last, int depth = 0) {
-        std::int64_t reached = first;
-        if (copy_forward(first, last, reached)) {
-            return;
+    void begin(statement& of, std::int64_t key) const {
+        of.reset();
+        of.bind(1, key);
+        if (!what_.owner.empty()) {
+            of.bind(2, owner_);
         }
-        if (depth == depth_max || reached >= last) {
-            ++unreadable_;
-            return;
-        }
-        // What lies right behind is lost; the rest may not be.
-        const std::uint64_t rest =
-            static_cast<std::uint64_t>(last) - static_cast<std::uint64_t>(reached);
-        for (std::uint64_t step = 1; step != 0 && step <= rest; step *= 2) {
-            const auto from = static_cast<std::int64_t>(static_cast<std::uint64_t>(reached) + step);
-            std::int64_t next = from;
-            if (copy_forward(from, last, next)) {
-                ++unreadable_;
-                return;
-            }
-            if (next > from) {
-                ++unreadable_;
-                copy(next, last, depth + 1);
-                return;
-            }
-        }
-        ++unreadable_;
     }
 
-    /// Whether all could be read; else `reached` is the last key that was.
-    bool copy_forward(std::int64_t first, std::int64_t last, std::int64_t& reached) {
-        try {
-            statement rows =
-                from_.prepare("SELECT " + std::string(what_.columns) + " FROM " +
-                              std::string(what_.name) + " WHERE " + std::string(what_.key) +
-                              " BETWEEN ? AND ? ORDER BY " + std::string(what_.key));
-            rows.bind(1, first).bind(2, last);
-            while (rows.step()) {
-                reached = rows.integer(0);
-                put(rows);
-            }
-            return true;
-        } catch (const database_error& error) {
-            if (error.primary_code() == SQLITE_CORRUPT || error.primary_code() == SQLITE_IOERR) {
-                return false;
-            }
+    /// Of an error that is being handled: goes on with it, unless it tells of damage.
+    static void check_damage(const database_error& error) {
+        if (error.primary_code() != SQLITE_CORRUPT && error.primary_code() != SQLITE_IOERR) {
             throw;
         }
     }
@@ -157,10 +215,16 @@ private:
         }
     }
 
-    database& from_;
+    static constexpr std::int64_t last = std::numeric_limits<std::int64_t>::max();
+
+    database& to_;
     const table& what_;
     std::size_t& unreadable_;
     statement put_;
+    statement rows_;
+    statement row_;
+    statement highest_;
+    std::int64_t owner_ = 0;
 };
 
 constexpr const char* drop_unheld_messages =

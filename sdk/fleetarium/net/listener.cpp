@@ -102,7 +102,9 @@ public:
         to_->path = bound_.path;
         to_->may_ask = may_ask_;
         for (const auto& each : acceptors_) {
-            each->watch();
+            if (const auto wrong = each->watch()) {
+                throw boost::system::system_error(wrong, to_string(bound_));
+            }
         }
     }
 
@@ -129,13 +131,9 @@ private:
               poller_(socket_poller::of(owner.context_)) {}
         ~acceptor() { stop(); }
 
-        void watch() {
-            if (!has_socket()) {
-                return;
-            }
-            if (const auto wrong = poller_.watch(*this, socket_poller::readable)) {
-                throw boost::system::system_error(wrong, to_string(owner_.bound_));
-            }
+        boost::system::error_code watch() {
+            return has_socket() ? poller_.watch(*this, socket_poller::readable)
+                                : boost::system::error_code();
         }
 
         void rest() noexcept {
@@ -199,9 +197,13 @@ private:
         rest_.expires_after(rest_without_descriptors);
         // The wait may be over when the listener is stopped, and its handler still to be called.
         rest_.async_wait([this, to = to_](boost::system::error_code cancelled) {
-            if (!cancelled && !to->stopped) {
-                for (const auto& each : acceptors_) {
-                    each->watch();
+            if (cancelled || to->stopped) {
+                return;
+            }
+            for (const auto& each : acceptors_) {
+                if (each->watch()) {  // no memory, or no place to watch one more
+                    rest_for_a_while();
+                    return;
                 }
             }
         });
