@@ -156,11 +156,7 @@ void server::implementation::hold_connect(connection& from, bytes_view bytes) {
                                 frame{held.bytes.front(), {}}.type() == packet_type::connect;
     if (!cut.complete && may_be_connect) {  // all else the core refuses at its first bytes
         if (is_short_of_memory()) {
-            {
-                const std::lock_guard turn(core_mutex_);
-                from.is_too_busy = true;
-            }
-            admit(from, false);
+            refuse_as_busy(from);
         }
         return;
     }
@@ -180,11 +176,7 @@ void server::implementation::hold_connect(connection& from, bytes_view bytes) {
     }
     if (!password_turns_.enter(from.from)) {
         ++counted_.password_checks_refused;
-        {
-            const std::lock_guard turn(core_mutex_);
-            from.is_too_busy = true;
-        }
-        admit(from, false);
+        refuse_as_busy(from);
         return;
     }
     std::shared_ptr<void> place(
@@ -215,6 +207,14 @@ bool server::implementation::is_short_of_memory() {
     const std::lock_guard turn(core_mutex_);
     core_.note_transport_bytes(output_waiting_ + connects_held_);
     return core_.memory().sheds(shedding::connections);
+}
+
+void server::implementation::refuse_as_busy(connection& from) {
+    {
+        const std::lock_guard turn(core_mutex_);
+        from.is_too_busy = true;
+    }
+    admit(from, false);
 }
 
 void server::implementation::admit(connection& from, bool password_is_right) {

@@ -129,6 +129,7 @@ private:
     void hand_in(connection& from, bytes_view bytes);
     void hold_connect(connection& from, bytes_view bytes);
     bool is_short_of_memory();
+    void refuse_as_busy(connection& from);
     void admit(connection& from, bool password_is_right);
     /// In the core's turn: whether a flush would do something.
     bool has_work() const {
