@@ -555,12 +555,14 @@ void broker_core::hand_over_shared(session_index from, instant now) {
     });
     std::vector<shared_group*> own;  // groups of this session that the topic at hand matches
     const message* matched = nullptr;
+    std::uint64_t generation = 0;
     for (const delivery& one : orphans) {
         const message_ptr orphan = one.message;
         // This delivery ends here; what the other member gets is another one.
         report_drop(orphan->identity(), orphan->topic(), one.qos, from, drop_reason::session_ended,
                     now, true, one.packet_id != 0);
-        if (matched == nullptr || matched->topic() != orphan->topic()) {
+        if (matched == nullptr || matched->topic() != orphan->topic() ||
+            generation != tree_.generation()) {
             tree_.match(orphan->topic(), match_);
             own.clear();
             for (shared_group* const group : match_.shared) {
@@ -570,6 +572,7 @@ void broker_core::hand_over_shared(session_index from, instant now) {
                 }
             }
             matched = &*orphan;
+            generation = tree_.generation();
         }
         const std::size_t place = one.group_place == delivery::group_place_max && !own.empty()
                                       ? own.size() - 1
