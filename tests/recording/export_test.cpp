@@ -7,6 +7,8 @@
 #include <fleetarium/sim/scenario_loader.hpp>
 #include <fleetarium/sim/world.hpp>
 
+#include <support/case_share.hpp>
+
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
@@ -41,6 +43,11 @@ struct scratch_recording {
     }
     static inline int count = 0;
 };
+
+/// The largest scenario takes minutes under sanitizers, to which it shows nothing of its own.
+bool is_left_out(const std::string& name) {
+    return name == "scenarios/power_cut.json" && test::one_case_in() > 1;
+}
 
 void record(const scenario& what, const std::string& path) {
     world w = world::from(what);
@@ -165,6 +172,9 @@ TEST_CASE("a capture has each recorded packet, valid in the version of its conne
         GENERATE(as<std::string>(), "scenarios/power_cut.json", "scenarios/worker_crash.json",
                  "scenarios/broker_restart.json", "tests/mutants/protocol_lab.json", "");
     INFO(name);
+    if (is_left_out(name)) {
+        return;
+    }
     // given
     const scratch_recording file;
     record(name.empty() ? sensors_and_a_panel() : read_scenario(name), file.path);
@@ -365,6 +375,9 @@ TEST_CASE("JSON lines tell what happened in the order of time", "[recording][exp
     const auto name = GENERATE(as<std::string>(), "scenarios/power_cut.json",
                                "tests/mutants/protocol_lab.json", "");
     INFO(name);
+    if (is_left_out(name)) {
+        return;
+    }
     const scratch_recording file;
     record(name.empty() ? sensors_and_a_panel() : read_scenario(name), file.path);
     recording_reader from(file.path);

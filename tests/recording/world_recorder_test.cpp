@@ -4,6 +4,8 @@
 #include <fleetarium/sim/scenario_loader.hpp>
 #include <fleetarium/sim/world.hpp>
 
+#include <support/case_share.hpp>
+
 #include <catch2/catch.hpp>
 
 #include <unistd.h>
@@ -98,6 +100,9 @@ TEST_CASE("a recording has every message and delivery of the run's report", "[re
         {"tests/mutants/protocol_lab.json", {}},
     }));
     INFO(name);
+    if (name == "scenarios/power_cut.json" && test::one_case_in() > 1) {
+        return;  // minutes under sanitizers, to which it shows nothing that the others do not
+    }
     // given
     const scratch_file file;
     // when
