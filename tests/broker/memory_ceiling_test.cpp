@@ -418,6 +418,36 @@ TEST_CASE("at 100 % of the memory whoever is in the middle of a large packet is 
     CHECK_FALSE(senders.front()->closed());
 }
 
+TEST_CASE("above the memory ceiling no part of a CONNECT is kept, however many begin one",
+          "[memory][threat/memory]") {
+    broker_bench bench(with_ceiling());
+    std::size_t most = 0;
+    for (int i = 0; i < 200; ++i) {
+        peer& each = bench.open();
+        each.send_hex("10 FF FF 2F").send_bytes(bytes(30'000, 'x'));
+        most = std::max(most, bench.core().memory().used());
+    }
+    CHECK(most > ceiling - 70'000);
+    CHECK(most < ceiling + 70'000);
+    CHECK(shed(bench, shedding::publishers) > 100);
+}
+
+TEST_CASE("far above the memory ceiling parts of small packets are not kept either",
+          "[memory][threat/memory]") {
+    broker_bench bench(with_ceiling());
+    std::vector<peer*> crowd;
+    for (int i = 0; i < 200; ++i) {
+        crowd.push_back(&bench.connected({.client_id = std::to_string(i)}));
+    }
+    std::size_t most = 0;
+    for (peer* const each : crowd) {
+        each->send_hex("30 FF FF 2F").send_bytes(bytes(20'000, 'x'));
+        most = std::max(most, bench.core().memory().used());
+    }
+    CHECK(most >= ceiling + ceiling / 20);
+    CHECK(most < ceiling + ceiling / 10 + 70'000);
+}
+
 TEST_CASE("where no queue can be shed, queues are looked through once a second", "[memory]") {
     broker_bench bench(with_ceiling());
     slow_reader(bench, "t");

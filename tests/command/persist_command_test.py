@@ -5,6 +5,7 @@ cannot use, and how it recovers one. `persist_command_test.py FLEETARIUM` runs a
 import os
 import resource
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -56,6 +57,17 @@ class Broker:
     def end(self, how=signal.SIGTERM):
         self.process.send_signal(how)
         return self.process.wait(DEADLINE)
+
+    def connect(self, client_id):
+        """A socket with MQTT 3.1.1 accepted on it, and a keep alive of one second."""
+        host, port = self.url.removeprefix("mqtt://").rsplit(":", 1)
+        made = socket.create_connection((host, int(port)), timeout=DEADLINE)
+        name = client_id.encode()
+        made.sendall(b"\x10" + bytes([12 + len(name)]) + b"\x00\x04MQTT\x04\x02\x00\x01\x00" +
+                     bytes([len(name)]) + name)
+        if made.recv(4, socket.MSG_WAITALL) != b"\x20\x02\x00\x00":
+            raise AssertionError("CONNECT was not accepted")
+        return made
 
     def log_text(self):
         self.log.seek(0)
@@ -148,6 +160,34 @@ class Persist(unittest.TestCase):
         with Broker(self.file) as broker:
             self.assertIn("2 retained", broker.log_text())
             self.assertIn("before", broker.retained("kept"))
+
+    def test_a_full_disk_makes_those_wait_who_write_and_blames_nobody(self):
+        with Broker(self.file, "--http", "127.0.0.1:0", "--set", "persist_backlog_max=100kB",
+                    limit=300_000, lines=2) as broker:
+            with broker.connect("reader") as reader, broker.connect("writer") as writer:
+                rest = b"\x00\x03big\x00\x01" + b"x" * 400_000
+                length = bytes([len(rest) % 128 | 128, len(rest) // 128 % 128 | 128,
+                                len(rest) // 16384])
+                writer.sendall(b"\x33" + length + rest)
+                broker.wait_for_log("nothing is acknowledged until it can be written")
+                # Three times as long as the keep alive allows.
+                end = time.monotonic() + 4.5
+                writer.settimeout(0.1)
+                while time.monotonic() < end:
+                    reader.sendall(b"\xc0\x00")
+                    self.assertEqual(reader.recv(2), b"\xd0\x00")
+                    with urllib.request.urlopen(broker.http + "/health",
+                                                timeout=DEADLINE) as page:
+                        self.assertEqual(page.status, 200)
+                    writer.sendall(b"\xc0\x00")
+                    with self.assertRaises(TimeoutError):
+                        writer.recv(1)
+                resource.prlimit(broker.process.pid, resource.RLIMIT_FSIZE,
+                                 (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+                writer.settimeout(DEADLINE)
+                self.assertEqual(writer.recv(4, socket.MSG_WAITALL), b"\x40\x02\x00\x01")
+                self.assertEqual(writer.recv(2, socket.MSG_WAITALL), b"\xd0\x00")
+            broker.end()
 
 
 if __name__ == "__main__":

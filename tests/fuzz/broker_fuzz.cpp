@@ -116,6 +116,7 @@ broker_options draw_options(test::drawn_bytes& from) {
         flag(10) ? (flag(11) ? qos::at_most_once : qos::at_least_once) : qos::exactly_once;
     made.sys_interval = flag(12) ? duration{10s} : duration{};
     made.response_information = flag(13) ? "answers" : "";
+    made.output_bytes_per_turn_max = flags % 3 == 0 ? 300 : 0;
     if (flag(14)) {
         static constexpr std::uint16_t windows[] = {1, 2, 10, 1024};
         static constexpr std::uint32_t sizes[] = {limits::packet_size_max, 30, 64, 1000};

@@ -175,6 +175,47 @@ TEST_CASE("a subscriber that does not read slows nobody, and costs bounded memor
     CHECK(published);
 }
 
+TEST_CASE("retained messages go to who asks for all of them as its socket takes them",
+          "[server][threat/amplification]") {
+    server_options options = on_port(2);
+    options.output_bytes_max = 64 * 1024;
+    server given(options);
+    given.start();
+    wire_peer publisher(given);
+    publisher.connect("p");
+    constexpr int stored = 3000;
+    const std::string payload(4000, 'x');
+    for (int i = 0; i < stored; ++i) {
+        publisher.publish("r/" + std::to_string(i), payload, qos::at_most_once, 0, true);
+    }
+    publisher.send(fleetarium::pingreq{}).take<fleetarium::pingresp>();
+    wire_peer greedy(given.listening().front());
+    greedy.connect("greedy");
+
+    // when
+    std::vector<subscription_request> requests;
+    for (const char* const each : {"#", "r/#", "r/+", "+/+", "+/#", "r/+/#", "+/+/#"}) {
+        requests.push_back({each, {qos::at_most_once, false, false, retain_handling::send}});
+    }
+    fleetarium::subscribe request;
+    request.packet_id = 1;
+    request.requests = subscription_requests(requests);
+    greedy.send(request);
+    greedy.take<suback>();
+    // It runs no events from here on, so its socket fills.
+    for (int i = 0; i < 100; ++i) {
+        publisher.send(fleetarium::pingreq{}).take<fleetarium::pingresp>();
+    }
+
+    // then
+    const auto all = static_cast<std::uint64_t>(stored) * requests.size();
+    CHECK(given.metrics().retained_sent < all / 2);
+    for (std::uint64_t i = 0; i < all; ++i) {
+        REQUIRE(greedy.take<fleetarium::publish>().payload.size() == payload.size());
+    }
+    CHECK(given.metrics().retained_sent == all);
+}
+
 TEST_CASE("a listener's bound on connections holds for it alone", "[server]") {
     server_options options = on_port();
     options.listeners[0].connections_max = 1;

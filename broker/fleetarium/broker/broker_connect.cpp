@@ -359,6 +359,9 @@ void broker_core::accept_connect(connection_id from, const connect& request,
         owner.state.outbound.push(owner.state.outbound.remove_oldest_pending());
     }
     send_deliveries(index, now);
+    if (replays_.contains(index)) {
+        await_turn(from, now);
+    }
 }
 
 connection_limits broker_core::limits_for(const connection& source, const connect& request) const {
@@ -567,6 +570,7 @@ void broker_core::end_session(session_index index, instant now) {
                         drop_reason::session_ended, now, true, lost.packet_id != 0);
         }
     });
+    replays_.forget(index);
     for (const filter_id filter : ending.filters.view()) {
         tree_.erase(filter, index);
     }

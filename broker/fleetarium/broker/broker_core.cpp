@@ -95,9 +95,10 @@ void broker_core::handle_bytes(connection_id from, bytes_view bytes, instant now
     if (is_on(mutant::subscription_effective_late)) {
         source.refused = source.refused && !source.protocol.is_accepted();  // see handle_subscribe
     }
+    begin_turn();
     // The answer to a lone PINGREQ promises nothing, and shows that somebody is here.
-    bool promises = !(bytes.size() == 2 && bytes.front() == 0xC0 &&
-                      source.protocol.is_between_packets());
+    bool promises =
+        !(bytes.size() == 2 && bytes.front() == 0xC0 && source.protocol.is_between_packets());
     for (;;) {
         server_event event = source.protocol.handle_bytes(bytes, now);
         if (!std::holds_alternative<std::monostate>(event)) {
@@ -186,8 +187,13 @@ void broker_core::handle_congested(connection_id slow, instant) {
 void broker_core::handle_drained(connection_id drained, instant now) {
     connection& freed = connections_[drained];
     freed.congested = false;
-    if (freed.session != no_session) {
-        send_deliveries(freed.session, now);
+    take_turn(drained, now);
+}
+
+void broker_core::handle_reading(connection_id of, bool reads, instant now) {
+    connections_[of].unread = !reads;
+    if (reads) {
+        connections_[of].protocol.forgive_silence(now);
     }
 }
 
@@ -254,6 +260,11 @@ void broker_core::fire(const deadline& due, instant now) {
             }
             connection& late = connections_[due.index];
             late.armed = never;
+            if (late.unread) {
+                constexpr duration between_looks = std::chrono::seconds{1};
+                arm(late.armed, now + between_looks, deadline_kind::connection, due.index, now);
+                return;
+            }
             server_event event = late.protocol.handle_timeout(now);
             handle_event(due.index, event, now);
             arm_connection(due.index, now);
@@ -270,6 +281,12 @@ void broker_core::fire(const deadline& due, instant now) {
             if (retained_armed_ == due.time) {
                 retained_armed_ = never;
                 expire_retained(now);
+            }
+            return;
+        case deadline_kind::turn:
+            if (connections_.contains(due.index) && connections_[due.index].awaits_turn) {
+                connections_[due.index].awaits_turn = false;
+                take_turn(due.index, now);
             }
             return;
         case deadline_kind::sys:
@@ -311,6 +328,7 @@ std::optional<broker_output> broker_core::poll_output() {
         }
         connection& ready = connections_[id];
         ready.listed = false;
+        ready.turn_bytes = 0;
         broker_output out{id, ready.protocol.poll_transmit(), ready.protocol.should_close(),
                           ready.protocol.has_client_left()};
         metrics_.bytes_sent += out.bytes.size();

@@ -5,6 +5,7 @@
 #include <fleetarium/broker/hooks.hpp>
 #include <fleetarium/broker/memory_ceiling.hpp>
 #include <fleetarium/broker/metrics.hpp>
+#include <fleetarium/broker/retained_replays.hpp>
 #include <fleetarium/broker/retained_store.hpp>
 #include <fleetarium/broker/session_registry.hpp>
 #include <fleetarium/broker/slab.hpp>
@@ -90,6 +91,10 @@ public:
     void handle_congested(connection_id slow, instant now);
     /// The transport has written what it had: what waits goes out.
     void handle_drained(connection_id drained, instant now);
+
+    /// The driver reads nothing from the connection for now, or does again: for reasons of its own,
+    /// so that the silence of its client until then is not held against it [v5/MQTT-3.1.2-22].
+    void handle_reading(connection_id of, bool reads, instant now);
 
     /// The transport vouches for who the client is, by its certificate: this is its user name,
     /// whatever CONNECT says. Before CONNECT.
@@ -255,12 +260,15 @@ private:
         bool dismissed : 1 = false;                      // its close was told
         bool refused : 1 = false;                        // over connections_max
         bool congested : 1 = false;                      // its transport takes nothing more for now
+        bool unread : 1 = false;                         // see handle_reading
         bool vouched : 1 = false;                        // user_name is the transport's
         bool promises : 1 = false;                       // its output waits for the journal
+        bool awaits_turn : 1 = false;                    // has an entry in the wheel for its next
         reason_code refusal = reason_code::server_busy;  // where `refused`
         std::uint32_t maximum_packet_size = limits::packet_size_max;
         std::uint32_t counted_bytes = 0;   // as session::counted_bytes
         std::uint32_t last_held = 0;       // number of its newest held output; 0: none
+        std::uint32_t turn_bytes = 0;      // of PUBLISHes since its output was polled; saturates
         std::uint64_t client_id_hash = 0;  // of the session, near what a PUBLISH touches
         std::unique_ptr<std::vector<std::uint8_t>> pending;  // CONNECT while AUTH goes on
         std::unique_ptr<std::string> user_name;
@@ -272,7 +280,7 @@ private:
         std::uint32_t previous = 0;  // number of the connection's one before; may be gone
     };
 
-    enum class deadline_kind : std::uint8_t { connection, session, retained, sys };
+    enum class deadline_kind : std::uint8_t { connection, session, retained, sys, turn };
     struct deadline {
         instant time;
         std::uint32_t index;
@@ -345,7 +353,17 @@ private:
     reason_code subscribe_one(connection_id from, const subscription_request& one,
                               std::uint32_t identifier, bool& is_new);
     bool insert_subscription(std::string_view filter, const subscription& added);
+
+    // broker_turns.cpp
+    void begin_turn();
+    bool is_full(const connection& receiver) const;
+    static void note_sent(connection& receiver, std::size_t bytes);
+    void await_turn(connection_id id, instant now, duration delay = {});
+    void take_turn(connection_id id, instant now);
     void send_retained(const subscription_request& one, const subscription& by, instant now);
+    void send_kept(const message_ptr& kept, const subscription& by, instant now);
+    void replay_retained(session_index to, instant now);
+    void find_retained_again(retained_replays::replay& left);
 
     // router.cpp: from one message to its deliveries
     struct outgoing;
@@ -414,6 +432,8 @@ private:
     };
     std::set<message_ptr, sooner> expiring_retained_;  // those of retained_ that expire
     instant retained_armed_ = never;                   // their entry in the wheel
+    retained_replays replays_;
+    std::int64_t retained_left_ = 0;  // retained messages that this turn may send yet
     session_registry sessions_;
     slab<connection> connections_;
     std::size_t connected_ = 0;

@@ -107,6 +107,24 @@ bool broker_core::restore_retained(message_ptr kept) {
     return true;
 }
 
+namespace {
+
+/// By a clock that was ahead when they were stored, or is behind now, an absent session and its
+/// will would wait longer than from the beginning on.
+void bound_waits(session& absent, instant now) {
+    const auto bound = [&](instant& due, std::uint32_t seconds) {
+        if (due != never) {
+            due = std::min(due, saturating_add(now, std::chrono::seconds{seconds}));
+        }
+    };
+    bound(absent.expires_at, absent.expiry_interval);
+    if (absent.will) {
+        bound(absent.will->due, absent.will->delay_interval);
+    }
+}
+
+}  // namespace
+
 void broker_core::go_on(instant now) {
     start(now);
     arm_retained(now);
@@ -121,6 +139,7 @@ void broker_core::go_on(instant now) {
     }
     for (session_index i = 0; i < sessions_.slots().end(); ++i) {
         if (sessions_.slots().contains(i) && sessions_[i].connection == no_connection) {
+            bound_waits(sessions_[i], now);
             settle_session(i, now);
         }
     }

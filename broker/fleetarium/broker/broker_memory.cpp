@@ -13,8 +13,10 @@ namespace {
 /// in the number of sessions, and a flood of PUBLISHes must not buy one each.
 constexpr duration between_walks = std::chrono::seconds{1};
 
-/// A client in the middle of a smaller packet keeps its connection above the ceiling.
+/// A client in the middle of a smaller packet keeps its connection above the ceiling,
 constexpr std::size_t small_packet = 64 * 1024;
+/// up to so many percent of it: there may be very many such clients.
+constexpr std::size_t percent_with_small_packets = 110;
 
 }  // namespace
 
@@ -25,10 +27,10 @@ void broker_core::count_connection(connection_id id) {
 
 void broker_core::count_session(session_index index) {
     session& counted = sessions_[index];
-    memory_.count(counted.counted_bytes, counted.client_id_size + counted.filters.memory_bytes() +
-                                             counted.state.outbound.memory_bytes() +
-                                             counted.state.inbound.memory_bytes() +
-                                             (counted.will ? sizeof(stored_will) : 0));
+    memory_.count(counted.counted_bytes,
+                  counted.client_id_size + counted.filters.memory_bytes() +
+                      counted.state.outbound.memory_bytes() + counted.state.inbound.memory_bytes() +
+                      replays_.memory_bytes(index) + (counted.will ? sizeof(stored_will) : 0));
 }
 
 /// After a connection's bytes were handled: counts what they may have changed.
@@ -42,11 +44,22 @@ void broker_core::settle_memory(connection_id after, instant now) {
         return;
     }
     shed_queues(now);
-    connection& source = connections_[after];
-    if (memory_.sheds(shedding::publishers) && source.counted_bytes > small_packet &&
-        !source.protocol.is_closing()) {
+    if (!memory_.sheds(shedding::publishers)) {
+        return;
+    }
+    server_session& source = connections_[after].protocol;
+    const bool is_far_above =
+        memory_.used() / percent_with_small_packets >= memory_.ceiling() / 100;
+    const bool keeps_nothing =
+        !source.is_between_packets() && (is_far_above || !source.is_accepted());
+    if (!source.is_closing() &&
+        connections_[after].counted_bytes > (keeps_nothing ? 0 : small_packet)) {
         ++metrics_.shed[index_of(shedding::publishers)];
         end_connection(after, reason_code::quota_exceeded, now);
+    }
+    if (source.is_closing()) {
+        source.forget_input();
+        count_connection(after);
     }
 }
 

@@ -62,6 +62,13 @@ struct broker_options {
     /// another's client id nobody gets at what waits for it.
     bool sessions_belong_to_users = true;
 
+    /// Bytes of PUBLISH packets that are made for one connection before poll_output gives them
+    /// out, the last packet going beyond it; what is more waits as for a slow client, and goes on
+    /// later, as do the retained messages that SUBSCRIBE asks for, some thousands at a time. So no
+    /// client can make much memory or time of a few bytes. 0 is no bound, for brokers whose clients
+    /// are trusted; `server` sets one.
+    std::size_t output_bytes_per_turn_max = 0;
+
     // How messages wait.
     std::uint32_t queue_messages_max = 1000;               ///< a session, not yet sent
     std::size_t queue_bytes_max = std::size_t{16} << 20;   ///< a session, not yet sent

@@ -1,7 +1,6 @@
 // SUBSCRIBE and UNSUBSCRIBE: sections 3.8 to 3.11 and 4.8 of MQTT 5.
 
 #include <fleetarium/broker/broker_core.hpp>
-#include <fleetarium/broker/outgoing.hpp>
 #include <fleetarium/broker/session_journal.hpp>
 
 #include <fleetarium/codec/topic.hpp>
@@ -145,47 +144,6 @@ bool broker_core::insert_subscription(std::string_view filter, const subscriptio
     return !made.replaced;
 }
 
-void broker_core::send_retained(const subscription_request& one, const subscription& by,
-                                instant now) {
-    const std::uint64_t self = sessions_[by.session].client_id_hash;
-    retained_.for_each_match(one.filter, [&](const message_ptr& kept) {
-        if (kept->expired(now) || (by.options.no_local && kept->publisher() == self)) {
-            return;
-        }
-        outgoing out(kept);
-        ++metrics_.retained_sent;
-        // v5/MQTT-3.3.1-9, v3/MQTT-3.3.1-8: with RETAIN, since the subscription asked for it.
-        deliver(out, by.session, std::min(by.options.qos, options_.maximum_qos),
-                !is_on(mutant::retained_sent_without_flag),
-                by.identifier == 0 ? std::span<const std::uint32_t>()
-                                   : std::span<const std::uint32_t>(&by.identifier, 1),
-                nullptr, now);
-    });
-}
-
-namespace {
-
-/// In one pass, where there are many.
-void erase_filters(filter_list& from, std::vector<filter_id>& ended) {
-    constexpr std::size_t few = 8;
-    if (ended.size() <= few) {
-        for (const filter_id each : ended) {
-            from.erase(each);
-        }
-        return;
-    }
-    std::sort(ended.begin(), ended.end());
-    const std::vector<filter_id> all(from.view().begin(), from.view().end());
-    from.clear();
-    for (const filter_id each : all) {
-        if (!std::binary_search(ended.begin(), ended.end(), each)) {
-            from.push_back(each);
-        }
-    }
-}
-
-}  // namespace
-
 void broker_core::handle_unsubscribe(connection_id from, const unsubscribe& request, instant now) {
     const session_index owner = connections_[from].session;
     codes_.clear();
@@ -196,6 +154,7 @@ void broker_core::handle_unsubscribe(connection_id from, const unsubscribe& requ
         if (known && is_on(mutant::unsubscribe_without_effect)) {
             code = reason_code::success;
         } else if (known && tree_.erase(*known, owner)) {
+            replays_.forget(owner, *known);
             ended.push_back(*known);
             if (session_journal* const journal = journal_of(owner)) {
                 journal->unsubscribed(owner, filter);
@@ -213,7 +172,8 @@ void broker_core::handle_unsubscribe(connection_id from, const unsubscribe& requ
               .topic = filter,
               .code = code});
     });
-    erase_filters(sessions_[owner].filters, ended);
+    std::sort(ended.begin(), ended.end());
+    sessions_[owner].filters.erase(ended);
     unsuback answer;
     answer.packet_id = request.packet_id;
     answer.codes = codes_;

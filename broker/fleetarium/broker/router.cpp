@@ -159,6 +159,10 @@ void broker_core::retain(outgoing& out, instant now) {
     if (journal_ != nullptr) {
         journal_->retained(kept, replaced);
     }
+    replays_.note_retained(kept);
+    if (replaced) {
+        replays_.note_no_longer_retained(replaced);
+    }
     if (replaced && replaced->expires_at() != never) {
         expiring_retained_.erase(replaced);
     }
@@ -179,6 +183,7 @@ void broker_core::remove_retained(std::string_view topic, const message_identity
     if (!removed) {
         return;
     }
+    replays_.note_no_longer_retained(removed);
     if (removed->expires_at() != never) {
         expiring_retained_.erase(removed);
     }
@@ -330,7 +335,8 @@ void broker_core::deliver(outgoing& out, session_index to, enum qos granted, boo
         connections_[receiver.connection].refused) {  // its mark: see handle_subscribe
         return;
     }
-    const bool congested = connected && connections_[receiver.connection].congested;
+    const bool congested = connected && (connections_[receiver.connection].congested ||
+                                         is_full(connections_[receiver.connection]));
     // Where QoS 0 may wait in the queue, what comes later waits behind it [v5/MQTT-4.6.0-6].
     const bool overtakes = (receiver.holds_qos_0 || options_.queue_qos_0_offline) &&
                            receiver.state.outbound.pending() != 0;
@@ -359,6 +365,8 @@ void broker_core::deliver(outgoing& out, session_index to, enum qos granted, boo
                         drop_reason::packet_too_large, now);
             return;
         }
+        note_sent(target, wire.topic.size() + wire.forwardable_properties.size() +
+                              5 * identifiers.size() + wire.payload.size());
         ++metrics_.publish_sent[0];
         list_output(receiver.connection, promises_all_);
         emit({.what = broker_event::kind::sent,
@@ -397,10 +405,10 @@ void broker_core::deliver(outgoing& out, session_index to, enum qos granted, boo
 
 void broker_core::enqueue(session_index to, delivery added, instant now) {
     session& receiver = sessions_[to];
-    const bool waits = receiver.connection == no_connection ||
-                       receiver.state.outbound.pending() != 0 ||
-                       connections_[receiver.connection].congested ||
-                       connections_[receiver.connection].protocol.is_window_full();
+    const bool waits =
+        receiver.connection == no_connection || receiver.state.outbound.pending() != 0 ||
+        connections_[receiver.connection].congested || is_full(connections_[receiver.connection]) ||
+        connections_[receiver.connection].protocol.is_window_full();
     if (waits &&
         is_on(receiver.connection == no_connection ? mutant::offline_messages_not_queued
                                                    : mutant::message_lost_when_window_full)) {
@@ -482,12 +490,18 @@ void broker_core::send_deliveries(session_index to, instant now) {
     session_journal* const journal = journal_of(to);
     delivery affected;
     for (;;) {
+        if (is_full(target)) {
+            await_turn(receiver.connection, now);
+            return;
+        }
         const send_step step = target.protocol.send_next(now, affected);
         if (step == send_step::idle || step == send_step::window_full) {
             return;
         }
         list_output(receiver.connection);
         const message& about = *affected.message;
+        note_sent(target,
+                  about.topic().size() + about.properties().size() + about.payload().size());
         // One that was in flight before left the queue then, even if it is taken out only now.
         const bool was_in_flight = step != send_step::sent && affected.packet_id != 0;
         if (!was_in_flight) {

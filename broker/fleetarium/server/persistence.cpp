@@ -42,7 +42,6 @@ persistence::~persistence() {
     {
         const std::lock_guard turn(core_mutex_);
         stopping_ = true;
-        lets_wait_ = false;
         changed_.notify_all();
         written_.notify_all();
     }
@@ -54,21 +53,6 @@ void persistence::commit_soon() {
     if (journal_.has_changes() && writing_bytes_ == 0) {
         changed_.notify_one();
     }
-}
-
-void persistence::wait_for_room() {
-    std::unique_lock turn(core_mutex_);
-    const auto has_room = [this] { return !lets_wait_ || waiting_bytes() <= options_.backlog_max; };
-    if (!has_room()) {
-        changed_.notify_one();
-        written_.wait(turn, has_room);
-    }
-}
-
-void persistence::let_wait(bool wait) {
-    const std::lock_guard turn(core_mutex_);
-    lets_wait_ = wait;
-    written_.notify_all();
 }
 
 void persistence::wait_until_durable(duration limit) {

@@ -39,11 +39,12 @@ public:
     /// In the core's turn: what has changed is written soon.
     void commit_soon();
 
-    /// Outside the core's turn: waits while more waits to be written than the options allow, so
-    /// that no client can fill the memory faster than the disk empties it.
-    void wait_for_room();
-    /// Whether it does: not while a server stops.
-    void let_wait(bool wait);
+    /// In the core's turn: grows with each change that is to be written.
+    std::uint64_t position() const { return journal_.position(); }
+    /// In the core's turn: whether no more waits to be written than the options allow. Nothing
+    /// more is to be read then from those who make changes, so that no client can fill the memory
+    /// faster than the disk empties it.
+    bool has_room() const { return waiting_bytes() <= options_.backlog_max; }
 
     /// Outside the core's turn: waits until all that has changed is durable, but no longer than
     /// the limit.
@@ -74,7 +75,6 @@ private:
     std::condition_variable written_;
     std::size_t writing_bytes_ = 0;
     bool stopping_ = false;
-    bool lets_wait_ = true;
     bool failing_ = false;
     // Any thread
     std::atomic<std::uint64_t> commits_{0};

@@ -23,8 +23,14 @@ namespace {
 // could, on some systems, take the farewell back.
 constexpr duration farewell_grace = std::chrono::milliseconds{50};
 
-broker_options with_drawn_hash_seed(broker_options options) {
+/// What the core needs among strangers.
+broker_options for_strangers(const server_options& from) {
+    broker_options options = from.broker;
     options.hash_seed = net::system_random_number();
+    if (options.output_bytes_per_turn_max == 0) {
+        // Above what one turn brings for a client that keeps up.
+        options.output_bytes_per_turn_max = 16 * from.output_bytes_max;
+    }
     return options;
 }
 
@@ -107,7 +113,7 @@ server::implementation::implementation(server_options with, broker_hooks* embedd
               return out;
           },
           [this](connection_id id) { return address_of(id); }),
-      core_(with_drawn_hash_seed(options_.broker), &gate_),
+      core_(for_strangers(options_), &gate_),
       password_turns_(options_.password_checks_max) {
     check(options_);
 }
@@ -198,9 +204,6 @@ void server::implementation::open_listeners() {
 }
 
 void server::implementation::open_persistence() {
-    if (persistence_) {
-        persistence_->let_wait(true);
-    }
     if (options_.persistence.file.empty() || persistence_) {
         return;
     }
@@ -209,6 +212,7 @@ void server::implementation::open_persistence() {
             if (core_.has_output() && !threads_.empty()) {
                 wake(*threads_.front());
             }
+            read_again_if_room();
         });
     {
         const std::lock_guard turn(core_mutex_);
@@ -290,9 +294,6 @@ void server::implementation::stop() {
         return;
     }
     stopping_ = true;
-    if (persistence_) {
-        persistence_->let_wait(false);
-    }
     boost::asio::post(threads_.front()->context, [this] {
         for (const auto& each : listeners_) {
             each->socket->stop();

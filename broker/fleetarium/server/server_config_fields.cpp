@@ -154,7 +154,7 @@ std::vector<field<server_config>> server_fields() {
         persistence("persist_backlog_max", size<std::size_t>(65'536, std::size_t{1} << 40),
                     &persistence_options::backlog_max,
                     "Bytes of changes that may wait for the disk before nothing more is read from "
-                    "clients.",
+                    "clients that make changes.",
                     R"("16MB")"),
         option("password_checks_max", integer<std::size_t>(1, 1'000'000), &o::password_checks_max,
                "Passwords that are checked or wait for it, a quarter of them of one address; who "

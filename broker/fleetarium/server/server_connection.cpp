@@ -117,17 +117,46 @@ void server::implementation::begin(connection& from) {
 
 void server::implementation::hand_in(connection& from, bytes_view bytes) {
     bool has_output = false;
+    bool waits = false;
     {
         const std::lock_guard turn(core_mutex_);
+        const std::uint64_t before = persistence_ ? persistence_->position() : 0;
         core_.note_transport_bytes(output_waiting_ + connects_held_);
         core_.handle_bytes(from.id, bytes, net::real_now());
         has_output = has_work();
+        waits = persistence_ && persistence_->position() != before && !persistence_->has_room();
+        if (waits) {
+            core_.handle_reading(from.id, false, net::real_now());
+            from.thread.has_unread = true;
+        }
+    }
+    if (waits) {
+        from.pause(connection::for_disk);
     }
     if (has_output) {
         flush_soon(from.thread);
     }
-    if (persistence_) {
-        persistence_->wait_for_room();
+}
+
+/// In the core's turn: the disk has caught up, maybe.
+void server::implementation::read_again_if_room() {
+    if (!persistence_ || !persistence_->has_room()) {
+        return;
+    }
+    for (const auto& each : threads_) {
+        if (std::exchange(each->has_unread, false)) {
+            boost::asio::post(each->context, [this, &thread = *each] { read_again(thread); });
+        }
+    }
+}
+
+void server::implementation::read_again(io_thread& thread) {
+    const std::lock_guard turn(core_mutex_);
+    for (connection* each = thread.first; each != nullptr; each = each->next) {
+        if ((each->paused & connection::for_disk) != 0) {
+            core_.handle_reading(each->id, true, net::real_now());
+            each->resume(connection::for_disk);
+        }
     }
 }
 
@@ -181,8 +210,7 @@ void server::implementation::hold_connect(connection& from, bytes_view bytes) {
     }
     std::shared_ptr<void> place(
         nullptr, [this, address = from.from](void*) { password_turns_.leave(address); });
-    from.reading = false;
-    from.stream->pause_reading();
+    from.pause(connection::for_password);
     boost::asio::post(
         *password_threads_,
         [this, weak = std::weak_ptr<connection::candidate>(from.waiting), &thread = from.thread,
@@ -226,10 +254,7 @@ void server::implementation::admit(connection& from, bool password_is_right) {
         from.password_is_right = password_is_right;
     }
     begin(from);
-    if (!from.reading) {
-        from.reading = true;
-        from.stream->resume_reading();
-    }
+    from.resume(connection::for_password);
     hand_in(from, held->bytes);
 }
 
@@ -302,10 +327,9 @@ void server::implementation::write(mail& out) {
         const std::lock_guard turn(core_mutex_);
         core_.handle_congested(to.id, net::real_now());
     }
-    if (backlog > 2 * options_.output_bytes_max && to.reading) {
+    if (backlog > 2 * options_.output_bytes_max) {
         // What it asks for itself grows the backlog now: answers.
-        to.reading = false;
-        to.stream->pause_reading();
+        to.pause(connection::for_output);
     }
 }
 
@@ -315,10 +339,7 @@ void server::implementation::note_drained(connection& of) {
         return;
     }
     of.congested = false;
-    if (!of.reading && !of.waiting) {
-        of.reading = true;
-        of.stream->resume_reading();
-    }
+    of.resume(connection::for_output);
     {
         const std::lock_guard turn(core_mutex_);
         core_.handle_drained(of.id, net::real_now());

@@ -29,6 +29,20 @@ public:
         bool complete = false;
     };
 
+    /// Why nothing is read; several may hold at once.
+    enum pause_reason : std::uint8_t { for_password = 1, for_output = 2, for_disk = 4 };
+    void pause(pause_reason why) {
+        if (std::exchange(paused, static_cast<std::uint8_t>(paused | why)) == 0) {
+            stream->pause_reading();
+        }
+    }
+    void resume(pause_reason why) {
+        const std::uint8_t before = std::exchange(paused, static_cast<std::uint8_t>(paused & ~why));
+        if (before != 0 && paused == 0) {
+            stream->resume_reading();
+        }
+    }
+
     io_thread& thread;
     std::unique_ptr<net::byte_stream> stream;
     listening_socket* came_by;  // null for a pipe
@@ -38,7 +52,7 @@ public:
     std::string address;
     connection_id id = no_connection;
     bool congested = false;
-    bool reading = true;
+    std::uint8_t paused = 0;  // pause_reasons
     bool has_spoken = false;  // its first bytes have come
     bool is_counted = false;  // by the listener's limiter
     bool is_refused = false;  // it is told no as soon as it says what it is

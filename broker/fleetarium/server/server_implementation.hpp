@@ -101,6 +101,7 @@ private:
         std::vector<mail> taken;      // of this thread alone: what flush writes
         std::vector<mail> mailbox;    // with core_mutex_ held
         bool woken = false;           // with core_mutex_ held: a flush for the mailbox is posted
+        bool has_unread = false;      // with core_mutex_ held: connections that wait for the disk
         connection* first = nullptr;  // its connections, of this thread alone
         std::atomic<std::size_t> connection_count{0};
     };
@@ -127,6 +128,8 @@ private:
     void take_bytes(connection& from, bytes_view bytes);
     void begin(connection& from);
     void hand_in(connection& from, bytes_view bytes);
+    void read_again_if_room();
+    void read_again(io_thread& thread);
     void hold_connect(connection& from, bytes_view bytes);
     bool is_short_of_memory();
     void refuse_as_busy(connection& from);

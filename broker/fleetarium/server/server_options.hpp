@@ -56,7 +56,8 @@ struct http_additions {
 struct persistence_options {
     std::string file{};  ///< empty: they end with the process
     storage::sync_mode sync = storage::sync_mode::full;
-    /// Bytes of changes that may wait for the disk before nothing more is read from clients.
+    /// Bytes of changes that may wait for the disk before nothing more is read from clients that
+    /// make changes; silence is not held against them meanwhile. All others are served.
     std::size_t backlog_max = std::size_t{64} << 20;
 };
 
@@ -74,7 +75,8 @@ struct server_options {
     /// busy". 1 or more.
     std::size_t password_checks_max = 256;
     /// Bytes that may wait for a slow client's socket before its messages wait in its session's
-    /// queue, where the queue's bounds hold; then nothing more is read from it either.
+    /// queue, where the queue's bounds hold; then nothing more is read from it either. 1024 or
+    /// more. Where broker.output_bytes_per_turn_max is 0, that is 16 times as much.
     std::size_t output_bytes_max = std::size_t{1} << 20;
     /// How long `stop` waits for farewells to be written; whoever is slower is cut off.
     duration stop_timeout = std::chrono::seconds{2};

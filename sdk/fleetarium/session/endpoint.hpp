@@ -76,6 +76,9 @@ public:
     /// See frame_reader::next. A complete packet is noted for keep alive.
     frame_result next_frame(bytes_view& input, frame& out, instant now);
 
+    /// The peer is alive.
+    void note_received(instant now) { last_received_ = now; }
+
     bool is_between_packets() const { return reader_.is_between_packets(); }
 
     /// Decodes a PUBLISH, puts the topic in for an alias and checks the receive maximum. QoS 2
@@ -136,6 +139,9 @@ public:
 
     /// Nothing more is read or written; buffers and aliases are freed.
     void close();
+
+    /// Frees an incomplete packet; nothing is to be read after it.
+    void forget_input() noexcept { reader_.reset(); }
 
     /// The views that the last frame gave are no longer needed: its copy is freed if there was one.
     void release_frame() noexcept { reader_.release(); }

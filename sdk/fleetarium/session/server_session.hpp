@@ -134,6 +134,12 @@ public:
     /// The deadline has come: keep alive [v5/MQTT-3.1.2-22] or no CONNECT in time.
     server_event handle_timeout(instant now);
 
+    /// The client was not listened to until now: it is as if something had come from it.
+    void forgive_silence(instant now) { endpoint_.note_received(now); }
+
+    /// What has come of a packet that is not complete is not needed any more.
+    void forget_input() { endpoint_.forget_input(); }
+
     /// The transport is closed, or the session_state goes to another connection.
     void detach();
 
