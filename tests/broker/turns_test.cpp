@@ -36,15 +36,13 @@ bytes subscribe_to(const std::vector<std::string>& filters, enum qos granted) {
 
 /// A broker with retained messages t/0 and so on, and one who subscribes, turn by turn.
 struct crowded_store {
-    explicit crowded_store(int messages, const broker::broker_options& options = in_turns())
+    explicit crowded_store(int messages, const broker::broker_options& options = in_turns(),
+                           enum qos published = qos::at_most_once)
         : bench(options) {
         for (int i = 0; i < messages; ++i) {
-            retain(i, "old");
+            const auto id = static_cast<std::uint16_t>(published == qos::at_most_once ? 0 : i + 1);
+            bench.publish(publisher, "t/" + std::to_string(i), "old", published, id, true);
         }
-    }
-
-    void retain(int topic, std::string_view payload) {
-        bench.publish(publisher, "t/" + std::to_string(topic), payload, qos::at_most_once, 0, true);
     }
 
     /// One turn of the subscriber: the bytes that came out of it.
@@ -100,7 +98,7 @@ std::size_t count(const std::vector<std::string>& among, std::string_view text) 
 TEST_CASE("what SUBSCRIBE asks for goes out in turns, and all of it",
           "[turns][threat/amplification][v5/MQTT-3.8.4-5]") {
     const auto granted = GENERATE(qos::at_most_once, qos::at_least_once);
-    crowded_store given(500);
+    crowded_store given(500, in_turns(), granted);
     given.send(subscribe_to({"#", "t/#", "t/+", "+/+", "+/#", "t/7"}, granted));
     given.run_out();
     CHECK(given.most < bound + packet + 20);  // SUBACK
@@ -193,10 +191,62 @@ TEST_CASE("UNSUBSCRIBE ends what was still to come of its filter", "[turns][v5/M
     CHECK(count(received, "t/499=old retain") == (ended.size() == 3 ? 0u : 1u));
 }
 
-TEST_CASE("who comes back to a session gets what was still to come", "[turns]") {
+TEST_CASE("filters that match nothing are looked for in turns, too",
+          "[turns][threat/amplification]") {
     crowded_store given(500);
+    std::vector<std::string> filters;
+    for (int i = 0; i < 1000; ++i) {
+        filters.push_back("+/none/" + std::to_string(i));
+    }
+    filters.push_back("t/499");
+    given.send(subscribe_to(filters, qos::at_most_once));
+    given.run_out();
+    CHECK(given.turns > 10);
+    CHECK(given.received() == std::vector<std::string>{"t/499=old retain"});
+}
+
+TEST_CASE("literal filters do not wait for many turns", "[turns]") {
+    crowded_store given(2000, in_turns(1'000'000));
+    std::vector<std::string> filters;
+    for (int i = 0; i < 2000; ++i) {
+        filters.push_back("t/" + std::to_string(i));
+    }
+    given.send(subscribe_to(filters, qos::at_most_once));
+    CHECK(given.received().size() == 2000);
+}
+
+TEST_CASE("retained messages wait for acknowledgements instead of being dropped",
+          "[turns][v5/MQTT-4.9.0-2]") {
+    broker::broker_options options = in_turns();
+    options.queue_messages_max = 5;
+    crowded_store given(300, options, qos::at_least_once);
+    peer& narrow = given.bench.connected({.client_id = "narrow", .receive_maximum = 3});
+    given.bench.core().handle_bytes(narrow.id(), subscribe_to({"t/#", "t/7"}, qos::at_least_once),
+                                    given.bench.now());
+    given.bench.drain();
+    CHECK(narrow.take_as<suback>().codes.size() == 2);
+    std::size_t received = 0;
+    while (narrow.waiting() != 0) {
+        CHECK(narrow.waiting() <= 3);
+        const auto in = narrow.take_as<publish>();
+        ++received;
+        narrow.send(puback{in.packet_id});
+        given.run_out();
+    }
+    CHECK(received == 301);
+    CHECK(given.bench.core()
+              .metrics()
+              .dropped[static_cast<std::size_t>(broker::drop_reason::queue_full)] == 0);
+}
+
+TEST_CASE("what was found for one who has gone waits in the session's queue, within its bounds",
+          "[turns]") {
+    broker::broker_options options = in_turns();
+    options.queue_messages_max = GENERATE(as<std::uint32_t>(), 1000, 50);
+    crowded_store given(500, options, qos::at_least_once);
     given.send(subscribe_to({"t/#"}, qos::at_least_once));
     const auto before = given.received();
+    CHECK(before.size() < 150);
     given.subscriber.cut();
     given.run_out();
     peer& back =
@@ -211,15 +261,48 @@ TEST_CASE("who comes back to a session gets what was still to come", "[turns]") 
             topics.insert(std::string(back.current_as<publish>().topic));
         }
     }
-    CHECK(before.size() < 150);
-    CHECK(topics.size() == 500);
+    const std::size_t rest = 500 - before.size();
+    const std::size_t dropped = given.bench.core().metrics().dropped[static_cast<std::size_t>(
+        broker::drop_reason::queue_full)];
+    CHECK(dropped == (options.queue_messages_max == 50 ? rest - 50 : 0));
+    CHECK(topics.size() == 500 - dropped);
+}
 
-    // and a new session none of it
-    given.bench.core().handle_bytes(back.id(), subscribe_to({"t/#"}, qos::at_least_once),
-                                    given.bench.now());
+TEST_CASE("a new session gets nothing that its client's last one waited for", "[turns]") {
+    crowded_store given(500, in_turns(), qos::at_least_once);
+    given.send(subscribe_to({"t/#", "#"}, qos::at_least_once));
     peer& other = given.bench.connected({.client_id = "s"});
     given.bench.advance(1s);
+    CHECK(given.subscriber.closed());
     CHECK(other.waiting() == 0);
+}
+
+TEST_CASE("many who wait for their turns take them one after the other, and all get everything",
+          "[turns][threat/amplification]") {
+    crowded_store given(3000, in_turns(100'000'000));
+    std::vector<peer*> crowd;
+    for (int i = 0; i < 10; ++i) {
+        crowd.push_back(&given.bench.connected({.client_id = "c" + std::to_string(i)}));
+    }
+    for (peer* const each : crowd) {
+        given.bench.core().handle_bytes(each->id(), subscribe_to({"#", "t/#"}, qos::at_most_once),
+                                        given.bench.now());
+    }
+    given.take_output();
+    given.most = 0;
+    given.run_out();
+    CHECK(given.most < 5000 * packet);
+    for (peer* const each : crowd) {
+        CHECK(each->waiting() == 1 + 2 * 3000);
+    }
+}
+
+TEST_CASE("while a driver cannot keep up, CONNECT is refused as busy", "[turns]") {
+    broker_bench bench;
+    bench.core().refuse_connects(true);
+    CHECK(bench.connect({.client_id = "a"}).refused_with(reason_code::server_busy));
+    bench.core().refuse_connects(false);
+    bench.connected({.client_id = "a"});
 }
 
 TEST_CASE("what is published to one client beyond its turn waits in its queue, in order",

@@ -66,6 +66,7 @@ class Broker:
         made.sendall(b"\x10" + bytes([12 + len(name)]) + b"\x00\x04MQTT\x04\x02\x00\x01\x00" +
                      bytes([len(name)]) + name)
         if made.recv(4, socket.MSG_WAITALL) != b"\x20\x02\x00\x00":
+            made.close()
             raise AssertionError("CONNECT was not accepted")
         return made
 
@@ -169,7 +170,9 @@ class Persist(unittest.TestCase):
                 length = bytes([len(rest) % 128 | 128, len(rest) // 128 % 128 | 128,
                                 len(rest) // 16384])
                 writer.sendall(b"\x33" + length + rest)
+                second = b"\x32\x07\x00\x03big\x00\x02"
                 broker.wait_for_log("nothing is acknowledged until it can be written")
+                writer.sendall(second)
                 # Three times as long as the keep alive allows.
                 end = time.monotonic() + 4.5
                 writer.settimeout(0.1)
@@ -179,14 +182,19 @@ class Persist(unittest.TestCase):
                     with urllib.request.urlopen(broker.http + "/health",
                                                 timeout=DEADLINE) as page:
                         self.assertEqual(page.status, 200)
-                    writer.sendall(b"\xc0\x00")
                     with self.assertRaises(TimeoutError):
                         writer.recv(1)
+                with urllib.request.urlopen(broker.http + "/metrics", timeout=DEADLINE) as page:
+                    self.assertIn('fleetarium_publish_received_total{qos="1"} 1\n',
+                                  page.read().decode())  # the second was not read
+                with self.assertRaisesRegex(AssertionError, "not accepted"):
+                    broker.connect("newcomer")
                 resource.prlimit(broker.process.pid, resource.RLIMIT_FSIZE,
                                  (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
                 writer.settimeout(DEADLINE)
                 self.assertEqual(writer.recv(4, socket.MSG_WAITALL), b"\x40\x02\x00\x01")
-                self.assertEqual(writer.recv(2, socket.MSG_WAITALL), b"\xd0\x00")
+                self.assertEqual(writer.recv(4, socket.MSG_WAITALL), b"\x40\x02\x00\x02")
+                broker.connect("newcomer").close()
             broker.end()
 
 

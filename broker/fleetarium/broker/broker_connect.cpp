@@ -69,9 +69,11 @@ void broker_core::handle_connect(connection_id from, const connect& request, ins
     }
     const bool is_short = memory_.sheds(shedding::connections);
     metrics_.shed[index_of(shedding::connections)] += is_short;
-    const refusal refused = is_short         ? refusal{reason_code::server_busy, "memory is short"}
-                            : source.refused ? refusal{source.refusal, "too many connections"}
-                                             : check_connect(request);
+    const refusal refused =
+        is_short            ? refusal{reason_code::server_busy, "memory is short"}
+        : refuses_connects_ ? refusal{reason_code::server_busy, "too much waits to be done"}
+        : source.refused    ? refusal{source.refusal, "too many connections"}
+                            : check_connect(request);
     if (refused.code != reason_code::success) {
         refuse_connect(from, request, refused, now);
         return;
@@ -339,6 +341,7 @@ void broker_core::accept_connect(connection_id from, const connect& request,
     owner.connection = from;
     source.session = index;
     source.client_id_hash = owner.client_id_hash;
+    source.accepted = true;
     ++connected_;
     ++metrics_.connections_accepted;
     metrics_.sessions_resumed += present;
@@ -359,9 +362,6 @@ void broker_core::accept_connect(connection_id from, const connect& request,
         owner.state.outbound.push(owner.state.outbound.remove_oldest_pending());
     }
     send_deliveries(index, now);
-    if (replays_.contains(index)) {
-        await_turn(from, now);
-    }
 }
 
 connection_limits broker_core::limits_for(const connection& source, const connect& request) const {
@@ -441,7 +441,7 @@ void broker_core::handle_disconnect(connection_id from, const fleetarium::discon
 void broker_core::detach(connection_id id, reason_code code, violation broken, instant now) {
     connection& gone = connections_[id];
     if (gone.protocol.should_close()) {
-        list_output(id);
+        list_output(id, gone.accepted);
     }
     switch (broken) {
         case violation::none: break;
@@ -479,6 +479,7 @@ void broker_core::detach(connection_id id, reason_code code, violation broken, i
         end_session(index, now);
         return;
     }
+    end_replay(index, now);
     set_out_of_connection(index, now);
     settle_session(index, now);
 }

@@ -109,7 +109,7 @@ void broker_core::handle_bytes(connection_id from, bytes_view bytes, instant now
         }
     }
     if (source.protocol.has_output() || source.protocol.should_close()) {
-        list_output(from, promises);
+        list_output(from, promises && source.accepted);
     }
     if (memory_.is_set()) {
         settle_memory(from, now);
@@ -187,6 +187,7 @@ void broker_core::handle_congested(connection_id slow, instant) {
 void broker_core::handle_drained(connection_id drained, instant now) {
     connection& freed = connections_[drained];
     freed.congested = false;
+    begin_turn();
     take_turn(drained, now);
 }
 
@@ -211,6 +212,7 @@ void broker_core::fail(connection_id id, violation broken, instant now) {
 
 void broker_core::handle_timeout(instant now) {
     start(now);
+    begin_turn();
     while (deadlines_.next_time() <= now) {
         fire(deadlines_.pop(), now);
     }

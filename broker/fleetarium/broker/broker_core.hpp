@@ -96,6 +96,10 @@ public:
     /// so that the silence of its client until then is not held against it [v5/MQTT-3.1.2-22].
     void handle_reading(connection_id of, bool reads, instant now);
 
+    /// While true CONNECT is answered with "server busy", known sessions too: whoever came would
+    /// only add to what the driver cannot get done.
+    void refuse_connects(bool refused) { refuses_connects_ = refused; }
+
     /// The transport vouches for who the client is, by its certificate: this is its user name,
     /// whatever CONNECT says. Before CONNECT.
     void vouch_for_user(connection_id from, std::string_view user_name);
@@ -262,6 +266,8 @@ private:
         bool congested : 1 = false;                      // its transport takes nothing more for now
         bool unread : 1 = false;                         // see handle_reading
         bool vouched : 1 = false;                        // user_name is the transport's
+        bool accepted : 1 = false;                       // its CONNECT; what came before promises
+                                                         // nothing
         bool promises : 1 = false;                       // its output waits for the journal
         bool awaits_turn : 1 = false;                    // has an entry in the wheel for its next
         reason_code refusal = reason_code::server_busy;  // where `refused`
@@ -356,14 +362,19 @@ private:
 
     // broker_turns.cpp
     void begin_turn();
+    bool has_turns() const { return options_.output_bytes_per_turn_max != 0; }
     bool is_full(const connection& receiver) const;
+    bool must_wait(session_index to) const;
     static void note_sent(connection& receiver, std::size_t bytes);
     void await_turn(connection_id id, instant now, duration delay = {});
     void take_turn(connection_id id, instant now);
     void send_retained(const subscription_request& one, const subscription& by, instant now);
     void send_kept(const message_ptr& kept, const subscription& by, instant now);
     void replay_retained(session_index to, instant now);
+    void await_turn_if_due(session_index to, instant now);
     void find_retained_again(retained_replays::replay& left);
+    void send_next_kept(retained_replays::replay& left, session_index to, instant now);
+    void end_replay(session_index of, instant now);
 
     // router.cpp: from one message to its deliveries
     struct outgoing;
@@ -433,7 +444,9 @@ private:
     std::set<message_ptr, sooner> expiring_retained_;  // those of retained_ that expire
     instant retained_armed_ = never;                   // their entry in the wheel
     retained_replays replays_;
-    std::int64_t retained_left_ = 0;  // retained messages that this turn may send yet
+    std::int64_t turn_left_ = 0;  // of what this turn may cost, see broker_turns.cpp
+    instant last_turn_{};         // that somebody awaits
+    bool refuses_connects_ = false;
     session_registry sessions_;
     slab<connection> connections_;
     std::size_t connected_ = 0;

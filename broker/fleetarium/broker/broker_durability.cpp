@@ -110,17 +110,21 @@ bool broker_core::restore_retained(message_ptr kept) {
 namespace {
 
 /// By a clock that was ahead when they were stored, or is behind now, an absent session and its
-/// will would wait longer than from the beginning on.
-void bound_waits(session& absent, instant now) {
+/// will would wait longer than from the beginning on. Returns whether that was so.
+bool bound_waits(session& absent, instant now) {
+    bool changed = false;
     const auto bound = [&](instant& due, std::uint32_t seconds) {
-        if (due != never) {
-            due = std::min(due, saturating_add(now, std::chrono::seconds{seconds}));
+        const instant latest = saturating_add(now, std::chrono::seconds{seconds});
+        if (due != never && due > latest) {
+            due = latest;
+            changed = true;
         }
     };
     bound(absent.expires_at, absent.expiry_interval);
     if (absent.will) {
         bound(absent.will->due, absent.will->delay_interval);
     }
+    return changed;
 }
 
 }  // namespace
@@ -139,7 +143,9 @@ void broker_core::go_on(instant now) {
     }
     for (session_index i = 0; i < sessions_.slots().end(); ++i) {
         if (sessions_.slots().contains(i) && sessions_[i].connection == no_connection) {
-            bound_waits(sessions_[i], now);
+            if (bound_waits(sessions_[i], now) && journal_ != nullptr) {
+                journal_->session_changed(i, sessions_[i]);
+            }
             settle_session(i, now);
         }
     }

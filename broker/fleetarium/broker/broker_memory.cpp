@@ -71,6 +71,7 @@ void broker_core::count_tables() {
                        tree_.memory_estimate() + retained_.memory_bytes() +
                        deadlines_.memory_bytes() + held_bytes_ +
                        held_.size() * sizeof(held_output) +
+                       replays_.numbers_bytes() +
                        expiring_retained_.size() * (sizeof(message_ptr) + 4 * sizeof(void*)));
     memory_.update();
 }

@@ -2,12 +2,14 @@
 
 #include <fleetarium/broker/broker_core.hpp>
 #include <fleetarium/broker/outgoing.hpp>
+#include <fleetarium/codec/topic.hpp>
 
 #include <fleetarium/core/limits.hpp>
 #include <fleetarium/core/mutant.hpp>
 
 #include <algorithm>
 #include <limits>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -15,11 +17,18 @@ namespace fleetarium::broker {
 
 namespace {
 
-/// Retained messages in one turn of one client, where turns are bounded.
-constexpr std::int64_t retained_per_turn = 4096;
+/// What one turn may cost where turns are bounded: a retained message costs one.
+constexpr std::int64_t turn_cost_max = 4096;
 
-/// To look for what a filter matches counts as so many messages: it may find none in a large store.
-constexpr std::int64_t search_cost = 256;
+/// Output costs one for so many bytes.
+constexpr std::uint32_t bytes_per_cost = 4096;
+
+/// To look for what a wildcard matches may find nothing in all that is retained, a node of which
+/// costs a small part of a message.
+std::int64_t search_cost(std::string_view filter, std::size_t retained) {
+    constexpr std::int64_t least = 64;
+    return has_wildcard(filter) ? least + static_cast<std::int64_t>(retained / 16) : 1;
+}
 
 /// While output waits for a session file, the next turn is not sooner.
 constexpr duration between_looks_at_disk = std::chrono::milliseconds{10};
@@ -27,14 +36,11 @@ constexpr duration between_looks_at_disk = std::chrono::milliseconds{10};
 }  // namespace
 
 void broker_core::begin_turn() {
-    retained_left_ = options_.output_bytes_per_turn_max == 0
-                         ? std::numeric_limits<std::int64_t>::max()
-                         : retained_per_turn;
+    turn_left_ = has_turns() ? turn_cost_max : std::numeric_limits<std::int64_t>::max();
 }
 
 bool broker_core::is_full(const connection& receiver) const {
-    return options_.output_bytes_per_turn_max != 0 &&
-           receiver.turn_bytes >= options_.output_bytes_per_turn_max;
+    return has_turns() && receiver.turn_bytes >= options_.output_bytes_per_turn_max;
 }
 
 void broker_core::note_sent(connection& receiver, std::size_t bytes) {
@@ -44,13 +50,15 @@ void broker_core::note_sent(connection& receiver, std::size_t bytes) {
         std::min<std::size_t>(bytes + around, most - receiver.turn_bytes));
 }
 
-/// There is more for the connection than this turn may have: it goes on in a later one.
+/// There is more for the connection than this turn may have: it goes on in a later one, after those
+/// who wait already.
 void broker_core::await_turn(connection_id id, instant now, duration delay) {
     connection& waiting = connections_[id];
     if (!waiting.awaits_turn) {
         waiting.awaits_turn = true;
         // Never at this instant: within one call of handle_timeout nobody else would come between.
-        deadlines_.push({now + std::max(delay, duration{1}), id, deadline_kind::turn});
+        last_turn_ = std::max(last_turn_, now) + duration{1};
+        deadlines_.push({last_turn_ + delay, id, deadline_kind::turn});
     }
 }
 
@@ -62,34 +70,42 @@ void broker_core::take_turn(connection_id id, instant now) {
     }
     const bool disk_is_behind =
         held_bytes_ > limits::held_output_bytes_max && receiver.last_held != 0;
-    if (is_full(receiver) || disk_is_behind) {
+    if (turn_left_ <= 0 || is_full(receiver) || disk_is_behind) {
         await_turn(id, now, disk_is_behind ? between_looks_at_disk : duration{});
         return;
     }
     const session_index owner = receiver.session;
-    begin_turn();
     send_deliveries(owner, now);
     replay_retained(owner, now);
-    if (memory_.is_set() && sessions_.contains(owner)) {
+    turn_left_ -= connections_[id].turn_bytes / bytes_per_cost;
+    if (memory_.is_set()) {
         count_session(owner);
     }
 }
 
 // Retained messages
 
+/// Whether what is retained has to wait: for a later turn, or until the client has acknowledged
+/// what fills its window.
+bool broker_core::must_wait(session_index to) const {
+    const session& receiver = sessions_[to];
+    return turn_left_ <= 0 || is_full(connections_[receiver.connection]) ||
+           (has_turns() && receiver.state.outbound.pending() != 0);
+}
+
 /// For one filter of a SUBSCRIBE.
 void broker_core::send_retained(const subscription_request& one, const subscription& by,
                                 instant now) {
     const connection_id to = sessions_[by.session].connection;
-    if (retained_left_ <= 0 || replays_.contains(by.session) || is_full(connections_[to])) {
+    if (replays_.contains(by.session) || must_wait(by.session)) {
         replays_.wait(by.session, *tree_.find(one.filter));
         await_turn(to, now);
         return;
     }
-    retained_left_ -= search_cost;
+    turn_left_ -= search_cost(one.filter, retained_.size());
     std::vector<message_ptr> left;
     retained_.for_each_match(one.filter, [&](const message_ptr& kept) {
-        if (retained_left_ <= 0 || is_full(connections_[to])) {
+        if (!left.empty() || must_wait(by.session)) {
             left.push_back(kept);
         } else {
             send_kept(kept, by, now);
@@ -102,7 +118,7 @@ void broker_core::send_retained(const subscription_request& one, const subscript
 }
 
 void broker_core::send_kept(const message_ptr& kept, const subscription& by, instant now) {
-    --retained_left_;
+    --turn_left_;
     if (kept->expired(now) ||
         (by.options.no_local && kept->publisher() == sessions_[by.session].client_id_hash)) {
         return;
@@ -121,40 +137,69 @@ void broker_core::replay_retained(session_index to, instant now) {
     if (left == nullptr) {
         return;
     }
-    const connection_id connected = sessions_[to].connection;
     while (left->filter != no_filter || !left->waiting.empty()) {
+        if (must_wait(to)) {
+            await_turn_if_due(to, now);
+            return;
+        }
         if (left->filter == no_filter) {
             find_retained_again(*left);
+        } else if (left->next == left->found.size()) {
+            left->filter = no_filter;
+            left->found = {};
+            left->next = 0;
+        } else {
+            send_next_kept(*left, to, now);
         }
-        const subscription* const by = tree_.find(left->filter, to);
-        for (; left->next < left->found.size(); ++left->next) {
-            if (retained_left_ <= 0 || is_full(connections_[connected])) {
-                await_turn(connected, now);
-                return;
-            }
-            const message_ptr kept = std::move(left->found[left->next]);
-            const message_ptr* const newest = retained_.find(kept->topic());
-            if (newest != nullptr && *newest == kept) {  // else its successor came on its own
-                send_kept(kept, *by, now);
-            }
-        }
-        left->filter = no_filter;
-        left->found = {};
-        left->next = 0;
     }
     replays_.forget(to);
+}
+
+/// Whose window is full takes its next turn when something is acknowledged: see send_deliveries.
+void broker_core::await_turn_if_due(session_index to, instant now) {
+    if (sessions_[to].state.outbound.pending() == 0) {
+        await_turn(sessions_[to].connection, now);
+    }
 }
 
 void broker_core::find_retained_again(retained_replays::replay& left) {
     const auto [filter, as_of] = *left.waiting.begin();
     left.waiting.erase(left.waiting.begin());
     left.filter = filter;
-    retained_left_ -= search_cost;
+    turn_left_ -= search_cost(tree_.text(filter), retained_.size());
     retained_.for_each_match(tree_.text(filter), [&](const message_ptr& kept) {
         if (replays_.was_retained(kept, as_of)) {
             left.found.push_back(kept);
         }
     });
+}
+
+void broker_core::send_next_kept(retained_replays::replay& left, session_index to, instant now) {
+    const message_ptr kept = std::move(left.found[left.next++]);
+    const message_ptr* const newest = retained_.find(kept->topic());
+    if (newest != nullptr && *newest == kept) {
+        send_kept(kept, *tree_.find(left.filter, to), now);
+    } else {
+        --turn_left_;  // its successor came on its own
+    }
+}
+
+/// The client has gone before it was sent all: the messages found for it that outlive a connection
+/// wait in its queue, and no search is made for one who is not there.
+void broker_core::end_replay(session_index of, instant now) {
+    if (retained_replays::replay* const left = replays_.find(of)) {
+        const subscription* const by = tree_.find(left->filter, of);
+        const bool outlives = by != nullptr && by->options.qos != qos::at_most_once;
+        begin_turn();
+        while (outlives && turn_left_ > 0 && left->next < left->found.size()) {
+            send_next_kept(*left, of, now);
+        }
+        if (outlives) {
+            metrics_.dropped[static_cast<std::size_t>(drop_reason::queue_full)] +=
+                left->found.size() - left->next;
+        }
+        replays_.forget(of);
+    }
 }
 
 }  // namespace fleetarium::broker

@@ -13,8 +13,9 @@
 namespace fleetarium::broker {
 
 /// Retained messages that SUBSCRIBE asked for and that are more than goes out in one turn: what is
-/// left for each session. A filter that is asked for again while it waits, waits once, as of the
-/// later SUBSCRIBE; so there are never more than the session has subscriptions.
+/// left for each session, until its connection ends. A filter that is asked for again while it
+/// waits, waits once, as of the later SUBSCRIBE; so there are never more than the session has
+/// subscriptions.
 ///
 /// What was retained after a SUBSCRIBE came to its subscription as any message does, so it is not
 /// to come from here: while anything waits, the messages that come to be retained are numbered.
@@ -60,6 +61,9 @@ public:
 
     /// Of what is left for a session, without the messages.
     std::size_t memory_bytes(session_index session) const;
+    std::size_t numbers_bytes() const {
+        return numbers_.size() * (sizeof(*numbers_.begin()) + 2 * sizeof(void*));
+    }
 
 private:
     std::map<session_index, replay> of_session_;

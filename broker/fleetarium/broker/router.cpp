@@ -495,6 +495,9 @@ void broker_core::send_deliveries(session_index to, instant now) {
             return;
         }
         const send_step step = target.protocol.send_next(now, affected);
+        if (step == send_step::idle && replays_.contains(to)) {
+            await_turn(receiver.connection, now);
+        }
         if (step == send_step::idle || step == send_step::window_full) {
             return;
         }

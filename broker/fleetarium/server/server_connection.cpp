@@ -121,6 +121,7 @@ void server::implementation::hand_in(connection& from, bytes_view bytes) {
     {
         const std::lock_guard turn(core_mutex_);
         const std::uint64_t before = persistence_ ? persistence_->position() : 0;
+        core_.refuse_connects(persistence_ && !persistence_->has_room());
         core_.note_transport_bytes(output_waiting_ + connects_held_);
         core_.handle_bytes(from.id, bytes, net::real_now());
         has_output = has_work();
@@ -150,13 +151,26 @@ void server::implementation::read_again_if_room() {
     }
 }
 
+/// So many as may bring what there is room for, and the rest when these have been read from.
 void server::implementation::read_again(io_thread& thread) {
+    constexpr int portion = 64;
     const std::lock_guard turn(core_mutex_);
+    int resumed = 0;
     for (connection* each = thread.first; each != nullptr; each = each->next) {
-        if ((each->paused & connection::for_disk) != 0) {
-            core_.handle_reading(each->id, true, net::real_now());
-            each->resume(connection::for_disk);
+        if ((each->paused & connection::for_disk) == 0) {
+            continue;
         }
+        if (resumed == portion || !persistence_->has_room()) {
+            thread.has_unread = true;
+            break;
+        }
+        core_.handle_reading(each->id, true, net::real_now());
+        each->resume(connection::for_disk);
+        ++resumed;
+    }
+    if (thread.has_unread && persistence_->has_room()) {
+        thread.has_unread = false;
+        boost::asio::post(thread.context, [this, &thread] { read_again(thread); });
     }
 }
 
@@ -284,6 +298,10 @@ void server::implementation::collect(io_thread& thread) {
         connection* const to = connections_[out->connection];
         FLEETARIUM_ASSERT(to != nullptr);
         mail made{to, std::move(out->bytes), out->close, out->client_left};
+        if (made.bytes.size() > options_.output_bytes_max) {
+            made.congests = true;  // until its thread has written it, the core makes no more
+            core_.handle_congested(to->id, net::real_now());
+        }
         if (&to->thread == &thread) {
             thread.taken.push_back(std::move(made));
         } else {
@@ -319,6 +337,12 @@ void server::implementation::write(mail& out) {
     }
     note_backlog(to);
     const std::size_t backlog = to.stream->backlog();
+    if (out.congests) {
+        to.congested = true;
+        if (backlog == 0) {
+            note_drained(to);
+        }
+    }
     if (backlog <= options_.output_bytes_max) {
         return;
     }

@@ -86,6 +86,7 @@ private:
         wire_buffer bytes;
         bool close = false;
         bool client_left = false;
+        bool congests = false;  // the core was told that it is more than a socket takes
     };
 
     struct io_thread {
