@@ -268,6 +268,50 @@ TEST_CASE("what was found for one who has gone waits in the session's queue, wit
     CHECK(topics.size() == 500 - dropped);
 }
 
+TEST_CASE("who leaves before anything was looked for leaves nothing behind", "[turns]") {
+    crowded_store given(500, in_turns(), qos::at_least_once);
+    peer& narrow = given.bench.connected(
+        {.client_id = "n", .clean_start = false, .session_expiry = 600, .receive_maximum = 1});
+    given.bench.subscribe(narrow, "news", qos::at_least_once);
+    given.bench.publish(given.publisher, "news", "1", qos::at_least_once, 1);
+    given.bench.publish(given.publisher, "news", "2", qos::at_least_once, 2);
+    given.bench.core().handle_bytes(narrow.id(), subscribe_to({"t/#"}, qos::at_least_once),
+                                    given.bench.now());
+    given.bench.drain();
+    SECTION("by a cut") { narrow.cut(); }
+    SECTION("taken over") {
+        given.bench.connect({.client_id = "n", .clean_start = false, .session_expiry = 600});
+    }
+    SECTION("at the end of the session") { given.bench.connect({.client_id = "n"}); }
+    SECTION("at the end of the broker") { given.bench.core().shut_down(given.bench.now()); }
+    given.run_out();
+    CHECK(narrow.waiting() >= 2);
+}
+
+TEST_CASE("who asks again and again keeps nobody from its turns", "[turns][threat/amplification]") {
+    crowded_store given(2000, in_turns(100'000'000));
+    peer& greedy = given.bench.connected({.client_id = "a"});
+    std::vector<std::string> filters;
+    for (int i = 0; i < 3000; ++i) {
+        filters.push_back("+/none/" + std::to_string(i));
+    }
+    const bytes again = subscribe_to(filters, qos::at_most_once);
+    const auto ask = [&] {
+        given.bench.core().handle_bytes(greedy.id(), again, given.bench.now());
+        given.bench.drain();
+        greedy.discard();
+    };
+    ask();
+    given.send(subscribe_to({"#", "t/#", "+/+", "t/+"}, qos::at_most_once));
+    for (int i = 0; i < 20; ++i) {
+        given.bench.skip(1ms);
+        given.bench.core().handle_timeout(given.bench.now());
+        given.bench.drain();
+        ask();
+    }
+    CHECK(given.received().size() == 4 * 2000);
+}
+
 TEST_CASE("a new session gets nothing that its client's last one waited for", "[turns]") {
     crowded_store given(500, in_turns(), qos::at_least_once);
     given.send(subscribe_to({"t/#", "#"}, qos::at_least_once));

@@ -45,6 +45,8 @@ broker_core::broker_core(const broker_options& options, broker_hooks* hooks)
     require(options.topic_levels_max >= 1 && options.topic_levels_max <= limits::topic_levels_max,
             "topic_levels_max must be from 1 to 128");
     require(options.topic_bytes_max >= 1, "topic_bytes_max must be 1 or more");
+    require(options.output_bytes_per_turn_max <= std::size_t{1} << 30,
+            "output_bytes_per_turn_max must be 1 GiB or less");
     require(options.sys_interval >= duration{}, "sys_interval must not be negative");
     require(options.response_information.size() <= limits::string_size_max &&
                 detail::check_string(options.response_information) == violation::none,

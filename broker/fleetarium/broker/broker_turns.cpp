@@ -33,6 +33,10 @@ std::int64_t search_cost(std::string_view filter, std::size_t retained) {
 /// While output waits for a session file, the next turn is not sooner.
 constexpr duration between_looks_at_disk = std::chrono::milliseconds{10};
 
+/// Who has had a turn comes after all whose turn found nothing left; each of these a nanosecond after
+/// the other.
+constexpr duration behind_others = std::chrono::microseconds{100};
+
 }  // namespace
 
 void broker_core::begin_turn() {
@@ -50,15 +54,14 @@ void broker_core::note_sent(connection& receiver, std::size_t bytes) {
         std::min<std::size_t>(bytes + around, most - receiver.turn_bytes));
 }
 
-/// There is more for the connection than this turn may have: it goes on in a later one, after those
-/// who wait already.
+/// There is more for the connection than this turn may have: it goes on in a later one.
 void broker_core::await_turn(connection_id id, instant now, duration delay) {
     connection& waiting = connections_[id];
     if (!waiting.awaits_turn) {
         waiting.awaits_turn = true;
         // Never at this instant: within one call of handle_timeout nobody else would come between.
         last_turn_ = std::max(last_turn_, now) + duration{1};
-        deadlines_.push({last_turn_ + delay, id, deadline_kind::turn});
+        deadlines_.push({last_turn_ + behind_others + delay, id, deadline_kind::turn});
     }
 }
 
@@ -68,10 +71,12 @@ void broker_core::take_turn(connection_id id, instant now) {
     if (receiver.session == no_session || receiver.congested) {
         return;  // handle_drained goes on
     }
-    const bool disk_is_behind =
-        held_bytes_ > limits::held_output_bytes_max && receiver.last_held != 0;
-    if (turn_left_ <= 0 || is_full(receiver) || disk_is_behind) {
-        await_turn(id, now, disk_is_behind ? between_looks_at_disk : duration{});
+    if (has_turns() && held_bytes_ > limits::held_output_bytes_max && receiver.last_held != 0) {
+        await_turn(id, now, between_looks_at_disk);
+        return;
+    }
+    if (turn_left_ <= 0 || is_full(receiver)) {
+        await_turn(id, now, -behind_others);
         return;
     }
     const session_index owner = receiver.session;
@@ -89,8 +94,11 @@ void broker_core::take_turn(connection_id id, instant now) {
 /// what fills its window.
 bool broker_core::must_wait(session_index to) const {
     const session& receiver = sessions_[to];
-    return turn_left_ <= 0 || is_full(connections_[receiver.connection]) ||
-           (has_turns() && receiver.state.outbound.pending() != 0);
+    const connection& target = connections_[receiver.connection];
+    const bool disk_is_behind =
+        held_bytes_ > limits::held_output_bytes_max && target.last_held != 0;
+    return turn_left_ <= 0 || is_full(target) ||
+           (has_turns() && (disk_is_behind || receiver.state.outbound.pending() != 0));
 }
 
 /// For one filter of a SUBSCRIBE.
@@ -185,20 +193,27 @@ void broker_core::send_next_kept(retained_replays::replay& left, session_index t
 }
 
 /// The client has gone before it was sent all: the messages found for it that outlive a connection
-/// wait in its queue, and no search is made for one who is not there.
+/// wait in its queue, as far as there is room, and no search is made for one who is not there.
 void broker_core::end_replay(session_index of, instant now) {
-    if (retained_replays::replay* const left = replays_.find(of)) {
-        const subscription* const by = tree_.find(left->filter, of);
-        const bool outlives = by != nullptr && by->options.qos != qos::at_most_once;
-        begin_turn();
-        while (outlives && turn_left_ > 0 && left->next < left->found.size()) {
+    retained_replays::replay* const left = replays_.find(of);
+    if (left == nullptr) {
+        return;
+    }
+    const subscription* const by =
+        left->filter == no_filter ? nullptr : tree_.find(left->filter, of);
+    if (by != nullptr && by->options.qos != qos::at_most_once) {
+        const std::int64_t left_of_others = std::exchange(turn_left_, turn_cost_max);
+        while (turn_left_ > 0 && left->next < left->found.size() &&
+               sessions_[of].state.outbound.pending() < options_.queue_messages_max) {
             send_next_kept(*left, of, now);
         }
-        if (outlives) {
-            metrics_.dropped[static_cast<std::size_t>(drop_reason::queue_full)] +=
-                left->found.size() - left->next;
-        }
-        replays_.forget(of);
+        turn_left_ = left_of_others;
+        metrics_.dropped[static_cast<std::size_t>(drop_reason::queue_full)] +=
+            left->found.size() - left->next;
+    }
+    replays_.forget(of);
+    if (memory_.is_set()) {
+        count_session(of);
     }
 }
 

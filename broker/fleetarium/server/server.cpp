@@ -11,6 +11,7 @@
 
 #include <boost/asio/post.hpp>
 
+#include <algorithm>
 #include <memory>
 #include <stdexcept>
 #include <utility>
@@ -29,7 +30,8 @@ broker_options for_strangers(const server_options& from) {
     options.hash_seed = net::system_random_number();
     if (options.output_bytes_per_turn_max == 0) {
         // Above what one turn brings for a client that keeps up.
-        options.output_bytes_per_turn_max = 16 * from.output_bytes_max;
+        options.output_bytes_per_turn_max =
+            std::min(16 * from.output_bytes_max, std::size_t{1} << 30);
     }
     return options;
 }

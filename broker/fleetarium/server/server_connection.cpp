@@ -131,8 +131,9 @@ void server::implementation::hand_in(connection& from, bytes_view bytes) {
             from.thread.has_unread = true;
         }
     }
-    if (waits) {
+    if (waits && (from.paused & connection::for_disk) == 0) {
         from.pause(connection::for_disk);
+        from.thread.unread.push_back(&from);
     }
     if (has_output) {
         flush_soon(from.thread);
@@ -151,26 +152,24 @@ void server::implementation::read_again_if_room() {
     }
 }
 
-/// So many as may bring what there is room for, and the rest when these have been read from.
+/// In the order in which they began to wait, so many as may bring what there is room for; the rest
+/// when these have been read from.
 void server::implementation::read_again(io_thread& thread) {
     constexpr int portion = 64;
     const std::lock_guard turn(core_mutex_);
-    int resumed = 0;
-    for (connection* each = thread.first; each != nullptr; each = each->next) {
-        if ((each->paused & connection::for_disk) == 0) {
-            continue;
-        }
-        if (resumed == portion || !persistence_->has_room()) {
-            thread.has_unread = true;
-            break;
-        }
-        core_.handle_reading(each->id, true, net::real_now());
-        each->resume(connection::for_disk);
-        ++resumed;
+    for (int i = 0; i < portion && !thread.unread.empty() && persistence_->has_room(); ++i) {
+        connection& next = *thread.unread.front();
+        thread.unread.pop_front();
+        core_.handle_reading(next.id, true, net::real_now());
+        next.resume(connection::for_disk);
     }
-    if (thread.has_unread && persistence_->has_room()) {
-        thread.has_unread = false;
+    if (thread.unread.empty()) {
+        return;
+    }
+    if (persistence_->has_room()) {
         boost::asio::post(thread.context, [this, &thread] { read_again(thread); });
+    } else {
+        thread.has_unread = true;
     }
 }
 
@@ -337,16 +336,13 @@ void server::implementation::write(mail& out) {
     }
     note_backlog(to);
     const std::size_t backlog = to.stream->backlog();
-    if (out.congests) {
-        to.congested = true;
-        if (backlog == 0) {
-            note_drained(to);
-        }
-    }
     if (backlog <= options_.output_bytes_max) {
+        if (out.congests) {
+            go_on_after(to);
+        }
         return;
     }
-    if (!to.congested) {
+    if (out.congests || !to.congested) {
         to.congested = true;
         const std::lock_guard turn(core_mutex_);
         core_.handle_congested(to.id, net::real_now());
@@ -355,6 +351,17 @@ void server::implementation::write(mail& out) {
         // What it asks for itself grows the backlog now: answers.
         to.pause(connection::for_output);
     }
+}
+
+/// The socket took what the core was told might be too much.
+void server::implementation::go_on_after(connection& written) {
+    written.congested = false;
+    {
+        const std::lock_guard turn(core_mutex_);
+        core_.handle_drained(written.id, net::real_now());
+    }
+    // Not at the end of this turn, which would have no end for a client that reads fast.
+    boost::asio::post(written.thread.context, [this, &thread = written.thread] { flush(thread); });
 }
 
 void server::implementation::note_drained(connection& of) {
@@ -400,6 +407,9 @@ void server::implementation::forget(connection& gone, boost::system::error_code 
     }
     if (gone.came_by != nullptr) {
         --gone.came_by->connection_count;
+    }
+    if ((gone.paused & connection::for_disk) != 0) {
+        std::erase(thread.unread, &gone);
     }
     (gone.previous != nullptr ? gone.previous->next : thread.first) = gone.next;
     if (gone.next != nullptr) {

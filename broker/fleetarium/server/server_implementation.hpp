@@ -22,6 +22,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -98,12 +99,13 @@ private:
         boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work{
             context.get_executor()};
         std::thread thread;
-        bool flush_promised = false;  // of this thread alone
-        std::vector<mail> taken;      // of this thread alone: what flush writes
-        std::vector<mail> mailbox;    // with core_mutex_ held
-        bool woken = false;           // with core_mutex_ held: a flush for the mailbox is posted
-        bool has_unread = false;      // with core_mutex_ held: connections that wait for the disk
-        connection* first = nullptr;  // its connections, of this thread alone
+        bool flush_promised = false;     // of this thread alone
+        std::vector<mail> taken;         // of this thread alone: what flush writes
+        std::vector<mail> mailbox;       // with core_mutex_ held
+        bool woken = false;              // with core_mutex_ held: a flush for the mailbox is posted
+        bool has_unread = false;         // with core_mutex_ held: `unread` waits for a commit
+        connection* first = nullptr;     // its connections, of this thread alone
+        std::deque<connection*> unread;  // of this thread alone: those that wait for the disk
         std::atomic<std::size_t> connection_count{0};
     };
 
@@ -144,6 +146,7 @@ private:
     void collect(io_thread& thread);
     void flush(io_thread& thread);
     void write(mail& out);
+    void go_on_after(connection& written);
     void note_drained(connection& of);
     void forget(connection& gone, boost::system::error_code why);
     void arm_timer();
