@@ -33,8 +33,8 @@ std::int64_t search_cost(std::string_view filter, std::size_t retained) {
 /// While output waits for a session file, the next turn is not sooner.
 constexpr duration between_looks_at_disk = std::chrono::milliseconds{10};
 
-/// Who has had a turn comes after all whose turn found nothing left; each of these a nanosecond after
-/// the other.
+/// Who has had a turn comes after all whose turn found nothing left to spend; these are a
+/// nanosecond apart.
 constexpr duration behind_others = std::chrono::microseconds{100};
 
 }  // namespace
