@@ -339,6 +339,8 @@ void server::implementation::write(mail& out) {
     if (backlog <= options_.output_bytes_max) {
         if (out.congests) {
             go_on_after(to);
+            // Not at the end of this turn, which would have no end for a client that reads fast.
+            boost::asio::post(to.thread.context, [this, &thread = to.thread] { flush(thread); });
         }
         return;
     }
@@ -353,15 +355,12 @@ void server::implementation::write(mail& out) {
     }
 }
 
-/// The socket took what the core was told might be too much.
+/// The socket took what was, or might have been, too much for it.
 void server::implementation::go_on_after(connection& written) {
     written.congested = false;
-    {
-        const std::lock_guard turn(core_mutex_);
-        core_.handle_drained(written.id, net::real_now());
-    }
-    // Not at the end of this turn, which would have no end for a client that reads fast.
-    boost::asio::post(written.thread.context, [this, &thread = written.thread] { flush(thread); });
+    written.resume(connection::for_output);
+    const std::lock_guard turn(core_mutex_);
+    core_.handle_drained(written.id, net::real_now());
 }
 
 void server::implementation::note_drained(connection& of) {
@@ -369,12 +368,7 @@ void server::implementation::note_drained(connection& of) {
     if (!of.congested) {
         return;
     }
-    of.congested = false;
-    of.resume(connection::for_output);
-    {
-        const std::lock_guard turn(core_mutex_);
-        core_.handle_drained(of.id, net::real_now());
-    }
+    go_on_after(of);
     flush_soon(of.thread);
 }
 
