@@ -41,19 +41,21 @@ def units(build, paths):
     with open(os.path.join(build, "compile_commands.json"), encoding="utf-8") as file:
         compiled = {each["file"] for each in json.load(file)}
     sources = {unit: sources_in(unit) for unit in compiled}
-    out = set()
+    out, asked = set(), set()
     for path in paths:
         wanted = os.path.relpath(os.path.abspath(path), ROOT)
-        below = {unit for unit, names in sources.items()
-                 if any(each == wanted or each.startswith(wanted + os.sep) for each in names)}
+        names = {each for unit in compiled for each in sources[unit]
+                 if each == wanted or each.startswith(wanted + os.sep)}
+        below = {unit for unit in compiled if names.intersection(sources[unit])}
         if not below:
             print(f"{path}: no source of {os.path.relpath(build, ROOT)}; expected a file or folder "
                   f"below {', '.join(OURS)}", file=sys.stderr)
             sys.exit(2)
         out |= below
+        asked |= names
     once, covered = [], set()
     for unit in sorted(out):
-        if not covered.issuperset(sources[unit]):
+        if not covered.issuperset(asked.intersection(sources[unit])):
             once.append(unit)
             covered.update(sources[unit])
     return once
