@@ -1,3 +1,4 @@
+#include "support/case_share.hpp"
 #include "support/twin_brokers.hpp"
 #include "with_mutant.hpp"
 
@@ -26,7 +27,9 @@ TEST_CASE("generated cases against a model of routing find what brokers do wrong
                  mutant::shared_given_to_absent_member, mutant::shared_lost_with_its_member);
     INFO(name_of(which));
     switch_on(which);
-    const auto found = find_counterexample(twin_brokers::routing_property());
+    auto property = twin_brokers::routing_property();
+    property.cases *= one_case_in();  // all of them, wherever the first is that finds something
+    const auto found = find_counterexample(property);
     switch_on(mutant::none);
     CHECK(found);
 }

@@ -258,7 +258,7 @@ TEST_CASE("who breaks a promise is convicted") {
     SECTION("a disk that claims to harm no neighbours of what it writes") {
         simulated_disk::options boaster = disk_with(4096, false);
         boaster.claims_powersafe_overwrite = true;
-        const verdict of = explore({"WAL", "FULL"}, crash::power_cut, boaster, 6);
+        const verdict of = explore({"WAL", "FULL"}, crash::power_cut, boaster, 12);
         CHECK(of.lost + of.damaged > 0);
     }
     SECTION("a database that goes on in a log of which a crash tore off the end") {
