@@ -139,6 +139,27 @@ TEST_CASE("a damaged page costs its own rows, wherever the numbers of a table be
     CHECK(damaged.load().empty());
 }
 
+TEST_CASE("a table without a sound root costs its own rows, for whichever session they are",
+          "[storage]") {
+    const std::string table =
+        GENERATE(as<std::string>(), "deliveries", "subscriptions", "messages");
+    INFO(table);
+    const filled_file damaged;
+    damaged.ruin_page(
+        database(damaged.file, database::mode::read)
+            .integer("SELECT rootpage FROM sqlite_schema WHERE name = '" + table + "'")
+            .value());
+    REQUIRE_THAT(damaged.load(), Contains("--recover"));
+    const auto done = storage::recover_session_file(damaged.file);
+    const bool messages_are_lost = table == "messages";
+    CHECK(done.saved.sessions == 50);
+    CHECK(done.saved.subscriptions == (table == "subscriptions" ? 0 : 50));
+    CHECK(done.saved.deliveries == (table == "deliveries" || messages_are_lost ? 0 : 50));
+    CHECK(done.saved.retained == (messages_are_lost ? 0 : retained_topics));
+    CHECK(done.unreadable_rows > 0);
+    CHECK(damaged.load().empty());
+}
+
 TEST_CASE("a damaged page in a long queue leaves the rest of the queue", "[storage]") {
     const std::string wanted = GENERATE(as<std::string>(), "ASC", "DESC", "ASC LIMIT 1 OFFSET 3");
     const auto first = GENERATE(std::int64_t{0}, std::int64_t{1} << 40);

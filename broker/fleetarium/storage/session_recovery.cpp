@@ -123,7 +123,8 @@ private:
 
     /// Of the keys behind `failing`, which cannot be read from, the lowest that can be; none if
     /// none is found. Steps double, so that it takes few of them wherever the keys begin; where no
-    /// step hits on what can be read, there are more between.
+    /// step hits on what can be read, there are more between, up to a bound: below a root that is
+    /// bad nothing is found for any owner.
     std::optional<std::int64_t> readable_behind(std::int64_t failing) {
         const int steps_between_max = what_.owner.empty() ? 4096 : 64;
         const std::int64_t end = highest_key().value_or(last);
@@ -134,6 +135,9 @@ private:
                 const std::int64_t begin = failing + reach / 2;
                 const std::int64_t step = std::max<std::int64_t>((reach - reach / 2) / between, 1);
                 for (std::int64_t key = begin; key < failing + reach;) {
+                    if (between > 1 && fine_steps_left_-- <= 0) {
+                        return std::nullopt;
+                    }
                     key = key > failing + reach - step ? failing + reach : key + step;
                     if (is_readable(key)) {
                         return lowest_readable(bad, key);
@@ -225,6 +229,7 @@ private:
     statement row_;
     statement highest_;
     std::int64_t owner_ = 0;
+    std::int64_t fine_steps_left_ = 1 << 16;  // of the whole table: a second of them, or less
 };
 
 constexpr const char* drop_unheld_messages =
