@@ -3,7 +3,7 @@
 # FLEETARIUM_FUZZ_SECONDS (60): with libFuzzer as the preset fuzz built it, or, where that did not,
 # by chance alone as the preset asan built it. FLEETARIUM_FUZZ_SEED (1) draws the inputs: what fails
 # does so again, because of what changed. What breaks something is left in build/findings, to be run
-# again alone: build/asan/tests/TARGET_fuzz FILE.
+# again alone: build/fuzz/tests/TARGET_fuzz FILE, or build/asan/tests/TARGET_fuzz FILE.
 set -euo pipefail
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd -P)
 target=$root/build/fuzz/tests/$1_fuzz
