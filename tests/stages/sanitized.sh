@@ -18,6 +18,6 @@ export FLEETARIUM_ONE_CASE_IN=${FLEETARIUM_ONE_CASE_IN:-10}
 export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1:check_initialization_order=1
 export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 export TSAN_OPTIONS=second_deadlock_stack=1
-which='~[.]~[slow_build]~[memory]~[oracle_nightly]~[nightly]'
+which='~[.]~[slow_build]~[memory]'
 if [[ $preset == tsan ]]; then which+='~[swarm]'; fi
 exec "$tests" "$which"

@@ -41,20 +41,18 @@ def units(build, paths):
     with open(os.path.join(build, "compile_commands.json"), encoding="utf-8") as file:
         compiled = {each["file"] for each in json.load(file)}
     sources = {unit: sources_in(unit) for unit in compiled}
-    out, asked = set(), set()
+    asked = set()
     for path in paths:
         wanted = os.path.relpath(os.path.abspath(path), ROOT)
-        names = {each for unit in compiled for each in sources[unit]
+        below = {each for names in sources.values() for each in names
                  if each == wanted or each.startswith(wanted + os.sep)}
-        below = {unit for unit in compiled if names.intersection(sources[unit])}
         if not below:
             print(f"{path}: no source of {os.path.relpath(build, ROOT)}; expected a file or folder "
                   f"below {', '.join(OURS)}", file=sys.stderr)
             sys.exit(2)
-        out |= below
-        asked |= names
+        asked |= below
     once, covered = [], set()
-    for unit in sorted(out):
+    for unit in sorted(sources):
         if not covered.issuperset(asked.intersection(sources[unit])):
             once.append(unit)
             covered.update(sources[unit])
